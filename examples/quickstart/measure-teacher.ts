@@ -1,0 +1,103 @@
+/**
+ * Measures the teacher in a process of its own: 151 passes per caption on a second core, while the
+ * generator trains on the first. This file is both what starts the process and what runs in it.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { useBackend } from "sid-lsg/backends";
+import { type GroupName, type Measuring, measure, prepareMeasuring } from "./measure";
+import { type TeacherMethods, teacherMethods } from "./methods";
+import type { QuickStartOptions } from "./options";
+import { teacherFolder } from "./paths";
+import { type Progress, startProgress } from "./progress";
+import type { Row, Rows } from "./report";
+import { makeText, makeUnet, readFolder } from "./text-to-image";
+
+/** One row to measure. */
+interface Task {
+  readonly method: keyof TeacherMethods;
+  readonly group: GroupName;
+}
+
+/** The teacher's rows of the report. */
+export type TeacherRows = Record<GroupName, Pick<Rows, Task["method"]>>;
+
+/** A measurement that goes on elsewhere. */
+export interface TeacherJob {
+  /** Takes over what the other process has not begun, and gives the rows when all are there. */
+  finish(measuring: Measuring, methods: TeacherMethods): Promise<TeacherRows>;
+  /** Ends it early. */
+  stop(): void;
+}
+
+/** Starts the process. The longest tasks come first. */
+export function measureTeacher(options: QuickStartOptions): TeacherJob {
+  const tasks = (["teacher50Guided", "teacher50", "teacher1"] as const).flatMap((method): Task[] => [
+    { method, group: "trained" },
+    { method, group: "heldOut" },
+  ]);
+  const rows = { trained: {}, heldOut: {} } as TeacherRows;
+  const all = tasks.length;
+  let done = 0;
+  let progress: Progress | undefined;
+  const workThrough = async (work: (task: Task) => Promise<Row>) => {
+    for (let task = tasks.shift(); task; task = tasks.shift()) {
+      rows[task.group][task.method] = await work(task);
+      done++;
+      progress?.update(done);
+    }
+  };
+  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], { stdio: "inherit" });
+  const elsewhere = workThrough((task) => ask(child, task));
+  elsewhere.catch(() => {}); // reported where the rows are awaited
+  return {
+    async finish(measuring, methods) {
+      progress = startProgress("measuring the teacher", all, done);
+      await workThrough((task) => carryOut(task, measuring, methods));
+      await elsewhere;
+      progress.finish();
+      return rows;
+    },
+    stop: () => void child.kill(),
+  };
+}
+
+/** Has the other process do a task. */
+function ask(child: ChildProcess, task: Task): Promise<Row> {
+  return new Promise((resolve, reject) => {
+    const fail = () => reject(new Error("The process that measures the teacher ended early."));
+    child.once("exit", fail);
+    child.once("message", (row) => {
+      child.off("exit", fail);
+      resolve(row as Row);
+    });
+    child.send(task);
+  });
+}
+
+function carryOut({ method, group }: Task, { classifier, groups }: Measuring, methods: TeacherMethods): Promise<Row> {
+  return measure(classifier, groups[group], methods[method]);
+}
+
+/** The other process: does tasks until its parent ends. */
+async function serve({ backend, captions, kappa }: QuickStartOptions): Promise<void> {
+  process.once("disconnect", () => process.exit());
+  await useBackend(backend);
+  const teacher = await readFolder(teacherFolder);
+  const methods = teacherMethods(makeUnet(teacher, "teacher"), makeText(teacher, "text"), kappa);
+  const measuring = await prepareMeasuring(captions);
+  // Node keeps messages that came before this.
+  process.on("message", async (task) => {
+    const row = await carryOut(task as Task, measuring, methods).catch(giveUp);
+    process.send?.(row);
+  });
+}
+
+/** Ends the other process with a plain message. */
+function giveUp(error: unknown): never {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+if (process.send && process.argv[1] === fileURLToPath(import.meta.url))
+  await serve(JSON.parse(process.argv[2] ?? "")).catch(giveUp);

@@ -1,0 +1,40 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { randomStream } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
+import { generatorFrom } from "sid-lsg/models";
+import { encodePng } from "./canvas";
+import { generatorMethod } from "./methods";
+import type { QuickStartOptions } from "./options";
+import { outputs } from "./paths";
+import { drawGrid } from "./picture";
+import { drawPrompts } from "./samples";
+import { makeText, makeUnet, readFolder } from "./text-to-image";
+
+const images = 8;
+
+/** `npm start -- --prompt "a green four"`: draws the caption with the generator of the last run. */
+export async function drawPrompt(prompt: string, options: QuickStartOptions): Promise<void> {
+  const folder = outputs(options.out).generator;
+  if (!existsSync(folder)) throw new Error(`There is no generator in ${folder} yet: run "npm start" first.`);
+  await useBackend(options.backend);
+  const model = await readFolder(folder);
+  const words = knownWords(prompt, model.words);
+  const text = makeText(model, "text");
+  const { draw } = generatorMethod(generatorFrom(makeUnet(model, "generator")), text);
+  const drawn = await drawPrompts(draw, [prompt], images, randomStream(options.seed));
+  const path = join(options.out, `${words.join("-")}.png`);
+  mkdirSync(options.out, { recursive: true });
+  await writeFile(path, encodePng(drawGrid([prompt], [{ title: "generator, 1 step", images: drawn }])));
+  console.log(`Drew "${prompt}" ${images} times, one network pass each: ${path}`);
+}
+
+/** The words of a prompt. Refuses those that the text encoder never learned, and names those that it knows. */
+export function knownWords(prompt: string, known: readonly string[]): string[] {
+  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const unknown = words.filter((word) => !known.includes(word)).map((word) => `"${word}"`);
+  const problem = words.length === 0 ? "The prompt is empty" : `The generator does not know ${unknown.join(", ")}`;
+  if (words.length === 0 || unknown.length > 0) throw new Error(`${problem}. It knows: ${known.join(" ")}.`);
+  return words;
+}

@@ -1,0 +1,134 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { useBackend } from "sid-lsg/backends";
+import { type Generator, readWeights } from "sid-lsg/models";
+import { type Clock, startClock } from "./clock";
+import { type DistillationInputs, distillTeacher } from "./distillation";
+import { openHistory } from "./history";
+import { type Group, type Measuring, measure, measureReal, prepareMeasuring } from "./measure";
+import { measureTeacher, type TeacherRows } from "./measure-teacher";
+import { generatorMethod, type Method, teacherMethods } from "./methods";
+import type { QuickStartOptions } from "./options";
+import { outputs, teacherFolder } from "./paths";
+import { startProgress } from "./progress";
+import type { Report } from "./report";
+import { drawSamples } from "./samples";
+import { formatReport } from "./table";
+import { makeText, makeUnet, readFolder, writeFolder } from "./text-to-image";
+
+/** Captions that a look at the generator takes while it trains. */
+const captionsPerLook = 128;
+
+/**
+ * The main job: distills the teacher on this thread while a worker measures the teacher on another
+ * core, then measures the generator, draws, and writes everything. Ctrl-C saves and stops.
+ */
+export async function runQuickStart(options: QuickStartOptions): Promise<void> {
+  const clock = startClock();
+  const files = outputs(options.out);
+  if (options.resume && !existsSync(files.checkpoint))
+    throw new Error(`There is nothing to resume: ${files.checkpoint} is missing.`);
+  mkdirSync(options.out, { recursive: true });
+  await useBackend(options.backend);
+  const teacher = await readFolder(teacherFolder);
+  const teacherUnet = makeUnet(teacher, "teacher");
+  const text = makeText(teacher, "text");
+  const methods = teacherMethods(teacherUnet, text, options.kappa);
+  const measuring = await prepareMeasuring(options.captions);
+  const teacherJob = measureTeacher(options);
+  try {
+    clock.lap("preparation");
+    const generator = await distill({ teacher, teacherUnet, text, options }, methods.teacher1, measuring);
+    clock.lap("distillation");
+    if (!generator) return console.log("\nStopped; the run is saved. Go on with: npm start -- --resume");
+    await writeFolder(files.generator, {
+      ...teacher,
+      unet: { ...teacher.unet, weights: await readWeights(generator) },
+    });
+
+    console.log("Measuring …");
+    const own = await measureGenerator(measuring, generatorMethod(generator, text));
+    await writeFile(
+      files.samples,
+      await drawSamples({
+        "teacher, 50 steps": methods.teacher50Guided.draw,
+        "teacher, 1 step": methods.teacher1.draw,
+        "generator, 1 step": generatorMethod(generator, text).draw,
+      }),
+    );
+    const teacherRows = await teacherJob.finish(measuring, methods);
+    clock.lap("measurement");
+    const report = makeReport(options, own, teacherRows, clock);
+    await writeFile(files.report, `${JSON.stringify(report, null, 2)}\n`);
+    console.log(`\n${formatReport(report)}\n`);
+    console.log(`${report.seconds.toFixed(0)} seconds. Look at ${files.samples} and ${files.curves}.`);
+    console.log('Draw a caption of your own: npm start -- --prompt "a green four"');
+  } finally {
+    teacherJob.stop();
+  }
+}
+
+/** Distills with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
+async function distill(
+  inputs: Pick<DistillationInputs, "teacher" | "teacherUnet" | "text" | "options">,
+  beforeTraining: Method,
+  { classifier, groups }: Measuring,
+): Promise<Generator | undefined> {
+  const { options, text } = inputs;
+  const files = outputs(options.out);
+  const { captions, pairs, reference } = groups.trained;
+  const few = { captions: captions.slice(0, captionsPerLook), pairs: pairs.slice(0, captionsPerLook), reference };
+  const history = openHistory(files, options.resume);
+  const progress = startProgress("distilling", options.iterations, history.iteration);
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  process.on("SIGINT", interrupt);
+  let distance = Number.NaN;
+  const look = async (method: Method, iteration: number) => {
+    distance = (await measure(classifier, few, method)).frechetDistance;
+    history.look(iteration, distance);
+  };
+  if (!options.resume) await look(beforeTraining, 0);
+  const generator = await distillTeacher({
+    ...inputs,
+    checkpoint: files.checkpoint,
+    signal: interruption.signal,
+    onSnapshot: (average, iteration) => look(generatorMethod(average, text), iteration),
+    onMetrics(metrics) {
+      history.add(metrics);
+      const { iteration, deltaSquared, fakeLoss } = metrics;
+      progress.update(iteration, { distance, "score gap": deltaSquared, "fake loss": fakeLoss });
+    },
+  });
+  process.off("SIGINT", interrupt);
+  progress.finish();
+  await history.save();
+  return interruption.signal.aborted ? undefined : generator;
+}
+
+/** The rows that need no teacher. */
+async function measureGenerator(measuring: Measuring, method: Method) {
+  const rows = async (group: Group) => ({
+    real: await measureReal(measuring, group),
+    generator: await measure(measuring.classifier, group, method),
+  });
+  return { trained: await rows(measuring.groups.trained), heldOut: await rows(measuring.groups.heldOut) };
+}
+
+function makeReport(
+  { iterations, seed, kappa, backend, captions }: QuickStartOptions,
+  own: Awaited<ReturnType<typeof measureGenerator>>,
+  teacher: TeacherRows,
+  clock: Clock,
+): Report {
+  return {
+    groups: {
+      trained: { ...own.trained, ...teacher.trained },
+      heldOut: { ...own.heldOut, ...teacher.heldOut },
+    },
+    seconds: Object.values(clock.laps).reduce((a, b) => a + b, 0),
+    secondsByPhase: clock.laps,
+    captionsPerGroup: captions,
+    settings: { iterations, seed, kappa, backend },
+  };
+}

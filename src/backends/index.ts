@@ -1,0 +1,1 @@
+export { type BackendName, type UseBackendOptions, useBackend } from "./use-backend";

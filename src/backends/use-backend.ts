@@ -1,0 +1,84 @@
+import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
+import { describe } from "../core/checks";
+import { SidError } from "../core/errors";
+import { registerWasmKernels } from "./wasm/register";
+
+/** Backends that can train: `wasm` is the fast one without a GPU, `cpu` plain JavaScript. */
+export type BackendName = "cpu" | "wasm";
+
+/** Options of {@link useBackend}. */
+export interface UseBackendOptions {
+  /**
+   * Folder with the three `.wasm` files of `@tensorflow/tfjs-backend-wasm`, as a URL or path that ends
+   * in `/`. For browsers; only the call that starts the backend reads it.
+   * @defaultValue next to the backend's own script; in Node that is always right
+   */
+  readonly wasmPath?: string;
+}
+
+/**
+ * Loads a tfjs backend, makes it the current one, and gives it what it needs in order to train.
+ *
+ * - `"wasm"` (package `@tensorflow/tfjs-backend-wasm`): our kernels take the place of stock ones that are
+ *   missing or slow in training: convolution gradients, matMul with transposes or batches, and others.
+ *   A program that never calls this function sees the stock kernels.
+ * - `"cpu"` (package `@tensorflow/tfjs-backend-cpu`): the reference, about 15 times slower.
+ *
+ * The backends are optional peers of this package: install the one you use. Calling again is harmless.
+ *
+ * @param name - the backend.
+ * @param options - where the binaries are.
+ * @throws SidError `missing-backend` where the package is not installed (the message has the `npm install`
+ *   line) or does not start, `invalid-argument` for an unknown name.
+ *
+ * @example
+ * ```ts
+ * import { useBackend } from "sid-lsg/backends";
+ * import { getBackend } from "@tensorflow/tfjs-core";
+ *
+ * await useBackend("wasm");
+ * console.log(getBackend()); // "wasm"
+ * ```
+ */
+export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
+  if (name === "wasm") await loadWasm(options);
+  else if (name === "cpu") await load("@tensorflow/tfjs-backend-cpu", () => import("@tensorflow/tfjs-backend-cpu"));
+  else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
+  if (!(await start(name)))
+    throw new SidError(
+      "missing-backend",
+      `useBackend: the ${name} backend is installed but did not start${
+        name === "wasm" ? "; are its .wasm files where wasmPath says" : ""
+      }.`,
+    );
+  // The cpu backend prints an advertisement for tfjs-node on its first write; this is its own switch.
+  if (name === "cpu") (backend() as { firstUse?: boolean }).firstUse = false;
+}
+
+async function loadWasm({ wasmPath }: UseBackendOptions): Promise<void> {
+  const { setWasmPaths } = await load("@tensorflow/tfjs-backend-wasm", () => import("@tensorflow/tfjs-backend-wasm"));
+  if (wasmPath !== undefined) setWasmPaths(wasmPath);
+  registerWasmKernels();
+}
+
+async function load<T>(packageName: string, importIt: () => Promise<T>): Promise<T> {
+  try {
+    return await importIt();
+  } catch (cause) {
+    throw new SidError(
+      "missing-backend",
+      `useBackend: cannot load ${packageName}; install it with: npm install ${packageName}`,
+      { cause },
+    );
+  }
+}
+
+async function start(name: BackendName): Promise<boolean> {
+  try {
+    const started = await setBackend(name);
+    await ready();
+    return started;
+  } catch {
+    return false;
+  }
+}

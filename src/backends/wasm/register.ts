@@ -1,0 +1,55 @@
+import { getKernel, type KernelFunc, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
+import { SidError } from "../../core/errors";
+import { fastBinary } from "./binary";
+import { convFilterGradient } from "./conv-filter-gradient";
+import { convInputGradient } from "./conv-input-gradient";
+import { fastConcat, fastSlice, fastSplit, fastTile } from "./copies";
+import { fastCast, sharedIdentity } from "./identity";
+import { fastBatchMatMul, fastFusedMatMul } from "./matmul";
+import { fastReduction } from "./reductions";
+import { unsortedSegmentSum } from "./segment-sum";
+
+/** Each kernel that replaces a stock one of the 'wasm' backend or fills a gap, built from the stock one. */
+const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
+  BatchMatMul: fastBatchMatMul,
+  _FusedMatMul: fastFusedMatMul,
+  Conv2DBackpropInput: () => convInputGradient,
+  Conv2DBackpropFilter: () => convFilterGradient,
+  UnsortedSegmentSum: () => unsortedSegmentSum,
+  Add: fastBinary("_Add"),
+  Sub: fastBinary("_Sub"),
+  Multiply: fastBinary("_Multiply"),
+  RealDiv: fastBinary("_RealDiv"),
+  SquaredDifference: fastBinary("_SquaredDifference"),
+  Sum: fastReduction("sum"),
+  Mean: fastReduction("mean"),
+  Slice: fastSlice,
+  SplitV: fastSplit,
+  Concat: fastConcat,
+  Tile: fastTile,
+  Identity: () => sharedIdentity,
+  Cast: fastCast,
+};
+
+let registered = false;
+
+/** Puts the kernels in place; a second call changes nothing. */
+export function registerWasmKernels(): void {
+  if (registered) return;
+  registered = true;
+  for (const [kernelName, build] of Object.entries(kernels)) {
+    const stock = getKernel(kernelName, "wasm");
+    if (stock) unregisterKernel(kernelName, "wasm");
+    // The stock set-up stays: it binds the functions of the module, which the stock part still calls.
+    registerKernel({
+      ...stock,
+      kernelName,
+      backendName: "wasm",
+      kernelFunc: build(stock?.kernelFunc ?? missing),
+    });
+  }
+}
+
+const missing: KernelFunc = () => {
+  throw new SidError("unsupported", "wasm kernels: this version of the backend lacks the kernel to fall back on.");
+};

@@ -1,0 +1,62 @@
+/**
+ * What went wrong, for programs.
+ *
+ * - `shape-mismatch`: tensors whose shapes or dtypes do not fit each other; operands never broadcast.
+ * - `invalid-argument`: a value of the wrong kind, or options that contradict each other.
+ * - `out-of-range`: a number outside its documented range.
+ * - `not-finite`: NaN or an infinity where a finite number is needed.
+ * - `unsupported`: a configuration that this library does not implement, named.
+ * - `missing-weight`, `surplus-weight`: a weights file that does not hold exactly a network's tensors.
+ * - `corrupt-file`: a file whose content contradicts itself or its format.
+ * - `io`: the file system refused.
+ * - `checkpoint-mismatch`: a checkpoint of another run or another network.
+ * - `missing-backend`: a tfjs backend that is not installed or does not start.
+ * - `aborted`: an AbortSignal fired before any work was done.
+ */
+export type SidErrorCode =
+  | "shape-mismatch"
+  | "invalid-argument"
+  | "out-of-range"
+  | "not-finite"
+  | "unsupported"
+  | "missing-weight"
+  | "surplus-weight"
+  | "corrupt-file"
+  | "io"
+  | "checkpoint-mismatch"
+  | "missing-backend"
+  | "aborted";
+
+/**
+ * Everything that this library throws on purpose. `code` is for programs; the message says
+ * where, what was wanted and what came.
+ *
+ * @example
+ * ```ts
+ * import { SidError, lsg } from "sid-lsg";
+ *
+ * try {
+ *   lsg(Number.NaN);
+ * } catch (error) {
+ *   if (!(error instanceof SidError)) throw error;
+ *   console.log(error.code); // "not-finite"
+ * }
+ * ```
+ */
+export class SidError extends Error {
+  /** Always `SidError`. */
+  override readonly name = "SidError";
+
+  /**
+   * @param code - the kind of failure, for programs.
+   * @param message - where, what was wanted, what came.
+   * @param options - `cause`: the error behind this one.
+   */
+  constructor(
+    readonly code: SidErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

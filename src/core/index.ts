@@ -1,0 +1,6 @@
+export { SidError, type SidErrorCode } from "./errors";
+export type { HostDtype, HostTensor, WeightMap } from "./host-tensor";
+export { perSample, type Timesteps } from "./per-sample";
+export type { PredictionType } from "./prediction-type";
+export { type RandomState, type RandomStream, randomStream } from "./random";
+export { noGrad, pullback, type ValueAndGradients, valueAndGradients, vjp } from "./tape";

@@ -1,0 +1,131 @@
+import { add, clone, concat, mul, split, sub, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
+import { checkBatch, checkFinite, checkPerSample, checkSameShape, checkTensor, showShape } from "../core/checks";
+import { SidError } from "../core/errors";
+import type { Timesteps } from "../core/per-sample";
+
+/** What {@link guide} combines. */
+export interface GuideInputs {
+  /** The prediction with the condition, `[B, ...]`. */
+  readonly cond: Tensor;
+  /** The prediction without it, of the same type and shape. */
+  readonly uncond: Tensor;
+  /** κ; 1 is no guidance. */
+  readonly scale: number;
+}
+
+/**
+ * Classifier-free guidance: `uncond + κ·(cond − uncond)`; exactly `cond` at κ = 1 and exactly
+ * `uncond` at κ = 0.
+ *
+ * All prediction types are affine in one another at a fixed `x_t`, and the factors here sum to 1:
+ * guiding in one type and converting is converting and guiding.
+ *
+ * Source: Ho & Salimans, arXiv:2207.12598 (whose `w` is κ − 1).
+ *
+ * @param inputs - float32 tensors of one shape and a finite scale.
+ * @returns a tensor of that shape; the caller owns it. Differentiable in both predictions.
+ * @throws SidError `shape-mismatch` (operands never broadcast) or `not-finite`.
+ *
+ * @example
+ * ```ts
+ * import { guide } from "sid-lsg";
+ * import { tensor2d } from "@tensorflow/tfjs-core";
+ *
+ * const guided = guide({ cond: tensor2d([[3]]), uncond: tensor2d([[1]]), scale: 1.5 });
+ * console.log(guided.dataSync()[0]); // 4
+ * ```
+ */
+export function guide({ cond, uncond, scale }: GuideInputs): Tensor {
+  checkSameShape("guide", { cond, uncond });
+  checkFinite("guide", "scale", scale);
+  if (scale === 1) return clone(cond);
+  if (scale === 0) return clone(uncond);
+  return tidy(() => add(uncond, mul(sub(cond, uncond), scale)));
+}
+
+const where = "guidedPrediction";
+
+/** One pass of a network: the prediction at `(x_t, t, cond)`, of the shape of `xt`. */
+export type Predict = (xt: Tensor, t: Timesteps, cond?: Tensor) => Tensor;
+
+/** What {@link guidedPrediction} asks the network about. */
+export interface GuidedPredictionInputs {
+  /** Noisy samples `[B, ...]`. */
+  readonly xt: Tensor;
+  /** One time per sample. */
+  readonly t: Timesteps;
+  /** The conditions, `[B, ...]`; needed unless the scale is 0 or the network takes none. */
+  readonly cond?: Tensor | undefined;
+  /** The empty condition, `[1, ...]`, tiled over the batch; needed unless the scale is 1. */
+  readonly uncond?: Tensor | undefined;
+}
+
+/**
+ * A network's prediction under guidance, in one call of the network: `B` samples with the
+ * condition at κ = 1, `B` samples without it at κ = 0, and otherwise one batch of `2B` samples.
+ *
+ * @param predict - the network, e.g. `(xt, t, cond) => model.predict(xt, t, cond)`.
+ * @param inputs - the batch, its times and the two conditions.
+ * @param scale - κ; 1 is no guidance.
+ * @returns the guided prediction, of the network's own type and the shape of `xt`; the caller owns it.
+ * @throws SidError `invalid-argument` for a condition that the scale needs and that is not there,
+ *   `shape-mismatch` for one that does not fit or for a network that returns another shape.
+ *
+ * @example
+ * ```ts
+ * import { guidedPrediction } from "sid-lsg";
+ * import { add, tensor2d, type Tensor } from "@tensorflow/tfjs-core";
+ *
+ * const predict = (xt: Tensor, _t: readonly number[], cond?: Tensor) => (cond ? add(xt, cond) : xt.clone());
+ * const inputs = { xt: tensor2d([[1]]), t: [20], cond: tensor2d([[2]]), uncond: tensor2d([[0]]) };
+ * console.log(guidedPrediction(predict, inputs, 3).dataSync()[0]); // 1 + 3 · 2 = 7
+ * ```
+ */
+export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInputs, scale: number): Tensor {
+  const { xt, t, cond, uncond } = inputs;
+  checkBatch(where, "xt", xt);
+  const batch = xt.shape[0] as number;
+  checkPerSample(where, "t", t, batch);
+  checkFinite(where, "scale", scale);
+  if (scale === 1) {
+    if (cond !== undefined) checkCondition("cond", cond, batch);
+    return tidy(() => pass(predict, xt, t, cond));
+  }
+  const empty = needed("uncond", uncond, 1, scale);
+  if (scale === 0) return tidy(() => pass(predict, xt, t, repeat(empty, batch)));
+  const full = needed("cond", cond, batch, scale);
+  if (full.dtype !== empty.dtype || full.shape.slice(1).join() !== empty.shape.slice(1).join())
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: cond and uncond must agree but for the batch, got ${full.dtype} ${showShape(full)} and ${empty.dtype} ${showShape(empty)}.`,
+    );
+  return tidy(() => {
+    const both = pass(predict, concat([xt, xt]), [...t, ...t], concat([repeat(empty, batch), full]));
+    const [without, within] = split(both, 2) as [Tensor, Tensor];
+    return guide({ cond: within, uncond: without, scale });
+  });
+}
+
+/** One pass of the network, refused unless it answers in the shape of its input. */
+function pass(predict: Predict, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor {
+  const prediction = predict(xt, t, cond);
+  checkSameShape(where, { xt, prediction });
+  return prediction;
+}
+
+function repeat(empty: Tensor, batch: number): Tensor {
+  return tile(empty, [batch, ...empty.shape.slice(1).map(() => 1)]);
+}
+
+function needed(name: string, condition: Tensor | undefined, batch: number, scale: number): Tensor {
+  if (condition === undefined)
+    throw new SidError("invalid-argument", `${where}: scale ${scale} needs ${name}, which is not given.`);
+  return checkCondition(name, condition, batch);
+}
+
+function checkCondition(name: string, condition: Tensor, batch: number): Tensor {
+  checkTensor(where, name, condition);
+  if (condition.shape[0] !== batch)
+    throw new SidError("shape-mismatch", `${where}: ${name} must be [${batch}, ...], got ${showShape(condition)}.`);
+  return condition;
+}

@@ -1,0 +1,86 @@
+import { mul, type Scalar, square, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkOneOf, checkSameShape } from "../core/checks";
+import { perSample } from "../core/per-sample";
+import type { PredictionType } from "../core/prediction-type";
+import { coefficients, predictionTarget } from "../predict/convert";
+import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
+import { checkLossOptions, type LossOptions, onlyValid, reduce } from "./reduce";
+
+/** What {@link fakeScoreLoss} compares. */
+export interface FakeScoreInputs {
+  /** The fake score's prediction at `x_t`, guided by `kappa1`, of the type `predicts`; `[B, ...]`. */
+  readonly prediction: Tensor;
+  /** The generator's samples `x_g` that `x_t` was made from, of the same shape. */
+  readonly generated: Tensor;
+  /** The noise ε that was added, of the same shape. */
+  readonly noise: Tensor;
+  /** How it was added. */
+  readonly level: NoiseLevel;
+}
+
+/** Options of {@link fakeScoreLoss}. */
+export interface FakeScoreLossOptions extends LossOptions {
+  /** What `prediction` is. */
+  readonly predicts: PredictionType;
+  /**
+   * `eps` weights each sample so that the loss is that of the noise, whatever is predicted;
+   * `none` compares the predictions as they are.
+   * @defaultValue `"eps"`
+   */
+  readonly weight?: "eps" | "none";
+}
+
+/**
+ * Denoising score matching on the generator's samples: the fake score's loss.
+ *
+ *     L = 1/B Σ_samples w · Σ (prediction − target)²
+ *
+ * The target is what a perfect prediction of `x_g` and ε would be. With the weight `eps`, w is
+ * `B²` of the conversion to ε (an error e in the prediction is an error B·e in ε): 1 for ε, the
+ * SNR for x0, `SNR/(SNR + 1)` for v on VP, σ² for the score, `α²/(α + σ)²` for flow.
+ *
+ * Source: SiD-LSG@709fc22 training/sid_training_loop.py L438-445. The v weight has shape `[B]` there
+ * and broadcasts over the width; here it is per sample.
+ *
+ * @param inputs - float32 batches of one shape and the level; operands never broadcast.
+ * @param options - what is predicted, the weight, the reduction and which samples count.
+ * @returns a scalar, differentiable in `prediction`; the caller owns it.
+ * @throws SidError `shape-mismatch`, or `out-of-range` at a level where the target or the weight
+ *   does not exist (`sigma = 0` for x0 and score).
+ *
+ * @example
+ * ```ts
+ * import { fakeScoreLoss } from "sid-lsg";
+ * import { tensor2d } from "@tensorflow/tfjs-core";
+ *
+ * const loss = fakeScoreLoss(
+ *   {
+ *     prediction: tensor2d([[0.5, 0]]),
+ *     generated: tensor2d([[1, 2]]),
+ *     noise: tensor2d([[1, -1]]),
+ *     level: { alpha: [0.8], sigma: [0.6] },
+ *   },
+ *   { predicts: "eps" },
+ * );
+ * console.log(loss.dataSync()[0]); // 0.5² + 1² = 1.25
+ * ```
+ */
+export function fakeScoreLoss(inputs: FakeScoreInputs, options: FakeScoreLossOptions): Scalar {
+  const where = "fakeScoreLoss";
+  const { prediction, generated, noise, level } = inputs;
+  const { predicts, weight = "eps", reduction, valid } = options;
+  checkSameShape(where, { prediction, generated, noise });
+  checkLevel(where, level, batchOf(prediction));
+  checkLossOptions(where, prediction, options);
+  checkOneOf(where, "weight", weight, ["eps", "none"]);
+  const { ofPrediction } = coefficients(where, level, predicts, weight === "eps" ? "eps" : predicts);
+  return tidy(() => {
+    const target = predictionTarget({ x0: generated, noise, level, type: predicts });
+    const error = onlyValid(sub(prediction, target), valid);
+    const weights = perSample(
+      ofPrediction.map((b) => b * b),
+      error.rank,
+    );
+    return reduce(mul(weights, square(error)), reduction);
+  });
+}

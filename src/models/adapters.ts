@@ -1,0 +1,203 @@
+import { clone, type Tensor, type Tensor2D, tensor2d, tidy, Variable } from "@tensorflow/tfjs-core";
+import { checkBatch, checkOneOf, checkPerSample, checkTensor, describe, showShape } from "../core/checks";
+import { SidError } from "../core/errors";
+import type { Timesteps } from "../core/per-sample";
+import { type PredictionType, predictionTypes } from "../core/prediction-type";
+import type { NoiseSchedule } from "../schedules/types";
+import type { ScoreModel } from "./types";
+
+/** What {@link functionModel} needs to know of a network. */
+export interface FunctionModelOptions {
+  /** Prefix of the variables' names; used in error messages too. */
+  readonly name: string;
+  /** What `predict` returns. */
+  readonly predicts: PredictionType;
+  /** The forward process it was trained for. */
+  readonly schedule: NoiseSchedule;
+  /**
+   * The network: pure, in differentiable tfjs ops, of the shape and dtype of `xt`. What it makes on
+   * the way is disposed of.
+   */
+  readonly predict: (xt: Tensor, t: Timesteps, cond?: Tensor) => Tensor;
+  /**
+   * All weights that may train.
+   * @defaultValue none
+   */
+  readonly variables?: readonly Variable[];
+  /**
+   * Frees the network.
+   * @defaultValue disposes of `variables`
+   */
+  readonly dispose?: () => void;
+}
+
+/**
+ * Turns a plain function into a {@link ScoreModel}: adds the checks of its inputs and of its output.
+ *
+ * The output must have the shape and dtype of `xt`. A network that also predicts a variance returns
+ * twice the channels: split them inside `predict`.
+ *
+ * @param options - the function and what it declares.
+ * @returns a score model whose `predict` throws SidError `shape-mismatch` for inputs or outputs that
+ *   do not fit, `out-of-range` for a time outside the schedule, `not-finite` for NaN.
+ * @throws SidError `invalid-argument` when an option is missing or of the wrong kind.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, functionModel } from "sid-lsg";
+ * import { mul, tensor2d } from "@tensorflow/tfjs-core";
+ *
+ * // The exact ε-prediction for standard normal data on a VP schedule is σ·x_t.
+ * const schedule = ddpmSchedule();
+ * const teacher = functionModel({
+ *   name: "teacher",
+ *   predicts: "eps",
+ *   schedule,
+ *   predict: (xt, t) => mul(xt, schedule.sigma(t[0] ?? 0)),
+ * });
+ * teacher.predict(tensor2d([[1, 2]]), [500]).print();
+ * ```
+ */
+export function functionModel(options: FunctionModelOptions): ScoreModel {
+  checkDeclaration(options);
+  const { name, predicts, schedule, predict, variables = [] } = options;
+  const where = `${name}.predict`;
+  if (typeof predict !== "function")
+    throw new SidError("invalid-argument", `${name}: predict must be a function, got ${describe(predict)}.`);
+  return {
+    name,
+    predicts,
+    schedule,
+    variables,
+    predict(xt, t, cond) {
+      checkBatch(where, "xt", xt);
+      const batch = xt.shape[0] as number;
+      checkPerSample(where, "t", t, batch);
+      for (const time of t) schedule.sigma(time);
+      if (cond !== undefined) checkCondition(where, cond, batch);
+      // The clone makes the output the caller's even when the function returns its input or a constant.
+      return tidy(() => clone(checkOutput(name, xt, predict(xt, t, cond))));
+    },
+    dispose: options.dispose ?? (() => variables.forEach((v) => void v.dispose())),
+  };
+}
+
+/** A weight of a tf.layers network: `read()` gives the tfjs variable underneath. */
+export interface LayerWeight {
+  /** The variable's value. */
+  read(): Tensor;
+}
+
+/** As much of a `tf.LayersModel` as {@link layersModel} uses. */
+export interface LayersNetwork {
+  /** The forward pass; differentiable. */
+  apply(inputs: never, options?: { training?: boolean }): unknown;
+  /** The weights that may train. */
+  readonly trainableWeights: readonly LayerWeight[];
+  /** Frees the weights, those that do not train included. */
+  dispose(): unknown;
+}
+
+/** What {@link layersModel} needs to know of a network. */
+export interface LayersModelOptions {
+  /** Name of the model; the variables keep the names that tf.layers gave them. */
+  readonly name: string;
+  /** What the network returns. */
+  readonly predicts: PredictionType;
+  /** The forward process it was trained for. */
+  readonly schedule: NoiseSchedule;
+  /**
+   * Builds the network's input or inputs from `x_t`, the times as a column `[B, 1]`, and the condition.
+   * @defaultValue `[xt, t]`, or `[xt, t, cond]` with a condition; `t` in the schedule's unit
+   */
+  readonly inputs?: (xt: Tensor, t: Tensor2D, cond?: Tensor) => Tensor | Tensor[];
+}
+
+/**
+ * Turns a `tf.LayersModel` (`@tensorflow/tfjs-layers`) into a {@link ScoreModel}. Its `variables`
+ * are the tfjs variables under the network's trainable weights, so the network sees each step of an
+ * optimiser. It is applied with `training: false`: dropout is off, batch statistics stay.
+ *
+ * tf.layers names its variables itself (`dense_Dense1/kernel`), so the rule `${name}/...` does not
+ * hold for them; they are still unique.
+ *
+ * @param network - a model with one output of the shape of `xt`.
+ * @param options - what the network predicts, and how its inputs are made.
+ * @returns a score model; its `dispose` disposes of the network.
+ * @throws SidError `invalid-argument` when `network` is not a tf.LayersModel; `predict` throws as
+ *   in {@link functionModel}.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, layersModel } from "sid-lsg";
+ * import { concat, div } from "@tensorflow/tfjs-core";
+ * import { layers, sequential } from "@tensorflow/tfjs-layers";
+ *
+ * const network = sequential({
+ *   layers: [layers.dense({ units: 32, activation: "swish", inputShape: [3] }), layers.dense({ units: 2 })],
+ * });
+ * const teacher = layersModel(network, {
+ *   name: "teacher",
+ *   predicts: "eps",
+ *   schedule: ddpmSchedule(),
+ *   inputs: (xt, t) => concat([xt, div(t, 1000)], 1),
+ * });
+ * console.log(teacher.variables.length); // 4
+ * teacher.dispose();
+ * ```
+ */
+export function layersModel(network: LayersNetwork, options: LayersModelOptions): ScoreModel {
+  const { name, predicts, schedule } = options;
+  if (typeof network?.apply !== "function" || !Array.isArray(network.trainableWeights))
+    throw new SidError("invalid-argument", `layersModel: wanted a tf.LayersModel, got ${describe(network)}.`);
+  const inputs = options.inputs ?? ((xt, t, cond) => (cond === undefined ? [xt, t] : [xt, t, cond]));
+  return functionModel({
+    name,
+    predicts,
+    schedule,
+    variables: network.trainableWeights.map(underlyingVariable),
+    predict(xt, t, cond) {
+      const times = tensor2d([...t], [t.length, 1], "float32");
+      return network.apply(inputs(xt, times, cond) as never, { training: false }) as Tensor;
+    },
+    dispose: () => void network.dispose(),
+  });
+}
+
+/** Throws unless a score model may be declared so. */
+export function checkDeclaration({
+  name,
+  predicts,
+  schedule,
+}: Pick<ScoreModel, "name" | "predicts" | "schedule">): void {
+  if (typeof name !== "string" || name === "")
+    throw new SidError("invalid-argument", `a score model needs a non-empty name, got ${describe(name)}.`);
+  checkOneOf(name, "predicts", predicts, predictionTypes);
+  if (typeof schedule?.alpha !== "function" || typeof schedule.sigma !== "function")
+    throw new SidError("invalid-argument", `${name}: schedule must be a noise schedule, got ${describe(schedule)}.`);
+}
+
+function underlyingVariable(weight: LayerWeight): Variable {
+  const value = weight.read();
+  if (value instanceof Variable) return value;
+  throw new SidError("invalid-argument", `layersModel: a trainable weight is ${describe(value)}, not a variable.`);
+}
+
+function checkCondition(where: string, cond: Tensor, batch: number): void {
+  checkTensor(where, "cond", cond);
+  if (cond.shape[0] !== batch)
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: cond needs one row per sample, wanted [${batch}, ...], got ${showShape(cond)}.`,
+    );
+}
+
+function checkOutput(name: string, xt: Tensor, output: Tensor): Tensor {
+  checkBatch(name, "the network's output", output);
+  if (output.shape.join() !== xt.shape.join())
+    throw new SidError(
+      "shape-mismatch",
+      `${name}: the network's output must have the shape of x_t ${showShape(xt)}, got ${showShape(output)}.`,
+    );
+  return output;
+}

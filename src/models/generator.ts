@@ -1,0 +1,103 @@
+import { mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkFinite, checkInteger, checkOneOf, checkSameShape, describe } from "../core/checks";
+import { SidError } from "../core/errors";
+import { noGrad } from "../core/tape";
+import { addNoise, noiseLevel } from "../predict";
+import { predictX0 } from "./predict-x0";
+import type { Generator, ScoreModel } from "./types";
+
+/** Options of {@link generatorFrom}. */
+export interface GeneratorOptions {
+  /**
+   * Time at which the network is asked, in the unit of its schedule.
+   * @defaultValue `625`, the official choice on a DDPM schedule of 1000 steps
+   */
+  readonly tInit?: number;
+  /**
+   * Network passes K.
+   * @defaultValue `1`
+   */
+  readonly steps?: number;
+  /**
+   * Which passes the gradient goes through: all K as in SiD-LSG, or the last one only as in
+   * few-step SiD (arXiv:2505.12674). The same at one step.
+   * @defaultValue `"all"`
+   */
+  readonly gradientThrough?: "all" | "last";
+}
+
+/**
+ * Makes a generator of a score model: the network is asked for x0 at a fixed, high noise level.
+ *
+ *     x_1 = f(σ(t_0)·z_0, t_0, c),   x_{i+1} = f(α(t_i)·x_i + σ(t_i)·z_i, t_i, c),   x_g = x_K
+ *
+ * with t_i = tInit·(1 − i/K), rounded down when the schedule is discrete, and f the unguided
+ * x0-prediction. With K = 1 this is the official one-step generator.
+ *
+ * Source: Zhou et al., arXiv:2406.01561; SiD-LSG@709fc22 training/sid_sd_util.py L163-185.
+ *
+ * @param model - the network; the generator takes it over, and disposing of one disposes of both.
+ * @param options - initial time and number of passes.
+ * @returns a generator with the model's name and variables, which wants `steps` noises per call.
+ * @throws SidError `out-of-range` when a time is outside the model's schedule.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, gaussianModel, generatorFrom, randomStream } from "sid-lsg";
+ *
+ * const model = gaussianModel({ mean: [1, 2], variance: 0.25, schedule: ddpmSchedule() });
+ * const generator = generatorFrom(model, { steps: 2 });
+ * const stream = randomStream(0);
+ * generator.generate([stream.normal([8, 2]), stream.normal([8, 2])]).print();
+ * ```
+ */
+export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): Generator {
+  const { tInit = 625, steps = 1, gradientThrough = "all" } = options;
+  const where = "generatorFrom";
+  if (typeof model?.predict !== "function")
+    throw new SidError("invalid-argument", `${where}: wanted a score model, got ${describe(model)}.`);
+  checkFinite(where, "tInit", tInit);
+  checkInteger(where, "steps", steps, 1);
+  checkOneOf(where, "gradientThrough", gradientThrough, ["all", "last"]);
+  const { schedule } = model;
+  // t·(K − i)/K rather than t·(1 − i/K): no rounding error below an integer.
+  const times = Array.from({ length: steps }, (_, i) => {
+    const time = (tInit * (steps - i)) / steps;
+    return schedule.discrete && i > 0 ? Math.floor(time) : time;
+  });
+  noiseLevel(schedule, times);
+
+  const pass = (i: number, noise: Tensor, x0: Tensor | undefined, cond: Tensor | undefined): Tensor => {
+    const t = Array<number>(noise.shape[0] as number).fill(times[i] as number);
+    const level = noiseLevel(schedule, t);
+    const xt = x0 === undefined ? mul(noise, level.sigma[0] as number) : addNoise({ x0, noise, level });
+    return predictX0(model, { xt, t, cond });
+  };
+  const chain = (noises: readonly Tensor[], cond: Tensor | undefined) =>
+    noises.reduce<Tensor | undefined>((x0, noise, i) => pass(i, noise, x0, cond), undefined) as Tensor;
+
+  return {
+    name: model.name,
+    steps,
+    settings: `${model.predicts} at t = ${times.join(", ")}, gradient through ${gradientThrough}`,
+    variables: model.variables,
+    generate(noises, cond) {
+      checkNoises(`${model.name}.generate`, noises, steps);
+      if (steps === 1 || gradientThrough === "all") return tidy(() => chain(noises, cond));
+      return tidy(() => {
+        const early = noGrad(() => chain(noises.slice(0, -1), cond));
+        return pass(steps - 1, noises[steps - 1] as Tensor, early, cond);
+      });
+    },
+    dispose: () => model.dispose(),
+  };
+}
+
+function checkNoises(where: string, noises: readonly Tensor[], steps: number): void {
+  if (!Array.isArray(noises) || noises.length !== steps)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: wanted an array of ${steps} noise tensors, one per step, got ${describe(noises)}.`,
+    );
+  checkSameShape(where, Object.fromEntries(noises.map((noise, i) => [`noises[${i}]`, noise])));
+}

@@ -1,0 +1,39 @@
+export {
+  type FunctionModelOptions,
+  functionModel,
+  type LayersModelOptions,
+  type LayersNetwork,
+  type LayerWeight,
+  layersModel,
+} from "./adapters";
+export { type GeneratorOptions, generatorFrom } from "./generator";
+export {
+  createParameters,
+  type HasVariables,
+  type ParameterInit,
+  type ParameterLayout,
+  type ParameterSpec,
+  type Parameters,
+} from "./parameters";
+export { type PredictX0Inputs, predictX0 } from "./predict-x0";
+export { type DdimSampleOptions, ddimSample } from "./sample";
+export { type ClipTextConfig, parseClipTextConfig } from "./text/clip-config";
+export {
+  type ClipTextEncoder,
+  type ClipTextEncoderOptions,
+  clipTextEncoder,
+  clipTextParameters,
+} from "./text/clip-text-encoder";
+export { type TextConditionerOptions, textConditioner } from "./text/conditioner";
+export { type Tokenizer, type WordTokenizer, type WordTokenizerOptions, wordTokenizer } from "./text/tokenizer";
+export { type GaussianModel, type GaussianModelOptions, gaussianModel } from "./toy/gaussian";
+export {
+  type GaussianMixtureModel,
+  type GaussianMixtureModelOptions,
+  gaussianMixtureModel,
+} from "./toy/gaussian-mixture";
+export { type MlpConfig, type MlpOptions, mlp } from "./toy/mlp";
+export type * from "./types";
+export { parseUnetConfig, type UnetConfig, type UnetLevel } from "./unet/config";
+export { type Unet, type UnetOptions, unet, unetParameters } from "./unet/unet";
+export { copyWeights, loadWeights, readWeights } from "./weights";

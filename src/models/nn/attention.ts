@@ -1,0 +1,27 @@
+import { add, matMul, mul, reshape, softmax, type Tensor, type Tensor3D, transpose } from "@tensorflow/tfjs-core";
+
+/**
+ * Multi-head attention `softmax(Q·Kᵀ/√d + mask)·V`, heads side by side in the last axis.
+ *
+ * @param q - queries `[B, N, heads·d]`.
+ * @param k - keys `[B, M, heads·d]`.
+ * @param v - values `[B, M, heads·d]`.
+ * @param heads - number of heads.
+ * @param mask - added to the scores; broadcasts to `[B, heads, N, M]`.
+ * @returns `[B, N, heads·d]`.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?: Tensor): Tensor3D {
+  const [batch, queries, width] = q.shape as [number, number, number];
+  const scale = 1 / Math.sqrt(width / heads);
+  const scores = matMul(splitHeads(mul(q, scale), heads, false), splitHeads(k, heads, true));
+  const weights = softmax(mask ? add(scores, mask) : scores);
+  const mixed = matMul(weights, splitHeads(v, heads, false));
+  return reshape(transpose(mixed, [0, 2, 1, 3]), [batch, queries, width]);
+}
+
+/** `[B, N, heads·d] → [B, heads, N, d]`, or `[B, heads, d, N]`. */
+function splitHeads(x: Tensor, heads: number, transposed: boolean): Tensor {
+  const [batch, tokens, width] = x.shape as [number, number, number];
+  const split = reshape(x, [batch, tokens, heads, width / heads]);
+  return transpose(split, transposed ? [0, 2, 3, 1] : [0, 2, 1, 3]);
+}

@@ -1,0 +1,69 @@
+import {
+  _FusedMatMul,
+  conv2d as conv2dOp,
+  engine,
+  FusedConv2D,
+  matMul,
+  reshape,
+  type Tensor,
+  type Tensor4D,
+} from "@tensorflow/tfjs-core";
+import { registerFusedGradients } from "./fused-gradients";
+
+registerFusedGradients();
+
+/** Options of {@link conv2d}. */
+export interface ConvOptions {
+  /** Step of the window in both directions, in pixels. @defaultValue `1` */
+  readonly stride?: number;
+  /** Zeros around the image, in pixels: on all four sides, or `[before, after]` in both directions. @defaultValue `0` */
+  readonly pad?: number | readonly [number, number];
+}
+
+/**
+ * `x·W + b` over the last axis.
+ *
+ * @param x - `[..., in]`.
+ * @param weight - `[in, out]`.
+ * @param bias - `[out]`, or none.
+ * @returns `[..., out]`.
+ */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const [inputs, outputs] = weight.shape as [number, number];
+  const rows = x.size / inputs;
+  const shape = [...x.shape.slice(0, -1), outputs];
+  if (!bias) return reshape(matMul(reshape(x, [rows, inputs]), weight), shape);
+  const a = reshape(x, [1, rows, inputs]);
+  const b = reshape(weight, [1, inputs, outputs]);
+  const attrs = { transposeA: false, transposeB: false, activation: "linear" };
+  return reshape(engine().runKernel(_FusedMatMul, { a, b, bias }, attrs) as Tensor, shape);
+}
+
+/**
+ * Two-dimensional convolution (correlation, as in PyTorch), channels last.
+ *
+ * @param x - `[B, H, W, in]`.
+ * @param filter - `[h, w, in, out]`.
+ * @param bias - `[out]`, or none.
+ * @returns `[B, H', W', out]`, sizes rounded down.
+ */
+export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor4D {
+  const { stride = 1, pad = 0 } = options;
+  const [before, after] = typeof pad === "number" ? [pad, pad] : pad;
+  type Sides = [number, number];
+  const padding: [Sides, Sides, Sides, Sides] = [
+    [0, 0],
+    [before, after],
+    [before, after],
+    [0, 0],
+  ];
+  if (!bias) return conv2dOp(x as Tensor4D, filter as Tensor4D, stride, padding);
+  const attrs = {
+    strides: [stride, stride],
+    pad: padding,
+    dataFormat: "NHWC",
+    dilations: [1, 1],
+    activation: "linear",
+  };
+  return engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D;
+}

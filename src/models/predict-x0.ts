@@ -1,0 +1,59 @@
+import { clone, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkTensor } from "../core/checks";
+import type { Timesteps } from "../core/per-sample";
+import { guidedPrediction } from "../guidance";
+import { convertPrediction, noiseLevel } from "../predict";
+import type { ScoreModel } from "./types";
+
+/** Where a score model is asked. */
+export interface PredictX0Inputs {
+  /** Noisy samples `[B, ...]`. */
+  readonly xt: Tensor;
+  /** One time per sample, in the unit of the model's schedule. */
+  readonly t: Timesteps;
+  /** The condition, batch axis first; absent for an unconditional model. */
+  readonly cond?: Tensor | undefined;
+  /** What stands for "no condition", `[1, ...]`; needed unless `scale` is 1. */
+  readonly uncond?: Tensor | undefined;
+}
+
+/**
+ * The guided denoised sample: an estimate of `E[x0 | x_t, cond]`, whatever the model predicts.
+ *
+ *     f = f_∅ + scale·(f_c − f_∅),   x̂0 = (x_t − σ·ε̂)/α and so on for the other kinds
+ *
+ * Guidance acts on the model's own prediction; at a fixed `x_t` that is the same as guiding x̂0,
+ * because the conversions are affine. One pass through the network at scale 1 (conditional) and at
+ * scale 0 (unconditional), else one pass over 2·B samples.
+ *
+ * Source: Ho & Salimans, arXiv:2207.12598 with `scale = 1 + s`.
+ *
+ * @param model - a score model.
+ * @param inputs - noisy samples, their times and conditions; borrowed.
+ * @param scale - guidance κ; 1 is the plain conditional prediction.
+ * @returns `[B, ...]` like `xt`, in the units of the clean sample; differentiable in `xt`, `cond` and
+ *   the model's variables. The caller owns it.
+ * @throws SidError `shape-mismatch`, `out-of-range`, `not-finite` for inputs that do not fit;
+ *   `invalid-argument` when a condition that the scale needs is absent.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, gaussianModel, predictX0 } from "sid-lsg";
+ * import { tensor2d } from "@tensorflow/tfjs-core";
+ *
+ * const model = gaussianModel({ mean: [0, 0], variance: 1, schedule: ddpmSchedule(), predicts: "v" });
+ * predictX0(model, { xt: tensor2d([[1, -2]]), t: [625] }).print(); // α·x_t for standard normal data
+ * ```
+ */
+export function predictX0(model: ScoreModel, inputs: PredictX0Inputs, scale = 1): Tensor {
+  const { t } = inputs;
+  checkTensor("predictX0", "xt", inputs.xt);
+  return tidy(() => {
+    // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal
+    // networks under opposite cotangents cancel to exactly 0, as they must before the first step (P7).
+    const xt = clone(inputs.xt);
+    const prediction = guidedPrediction((x, times, cond) => model.predict(x, times, cond), { ...inputs, xt }, scale);
+    const level = noiseLevel(model.schedule, t);
+    return convertPrediction({ prediction, xt, level, from: model.predicts, to: "x0" });
+  });
+}

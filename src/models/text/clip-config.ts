@@ -1,0 +1,110 @@
+import { checkInteger, checkPositive, describe, isObject } from "../../core/checks";
+import { SidError } from "../../core/errors";
+
+/** The architecture of a CLIP text encoder, complete and checked; made by {@link parseClipTextConfig}. */
+export interface ClipTextConfig {
+  /** Number of token ids. */
+  readonly vocabularySize: number;
+  /** Width of the token states. */
+  readonly width: number;
+  /** Width between the two linear layers of a feed-forward part. */
+  readonly feedForwardWidth: number;
+  /** Number of transformer layers. */
+  readonly layers: number;
+  /** Attention heads; a divisor of `width`. */
+  readonly heads: number;
+  /** Longest sequence of tokens. */
+  readonly maxLength: number;
+  /** Activation of the feed-forward parts. */
+  readonly activation: "quick_gelu" | "gelu";
+  /** Added to the variance in the layer normalisations. */
+  readonly normEps: number;
+}
+
+/** transformers' defaults of the keys that are read. */
+const defaults = {
+  vocab_size: 49408,
+  hidden_size: 512,
+  intermediate_size: 2048,
+  num_hidden_layers: 12,
+  num_attention_heads: 8,
+  max_position_embeddings: 77,
+  hidden_act: "quick_gelu",
+  layer_norm_eps: 1e-5,
+};
+
+/** Keys of which only this value is implemented. */
+const fixed: Readonly<Record<string, unknown>> = { model_type: "clip_text_model", attention_dropout: 0, dropout: 0 };
+
+/** Keys without influence on the last hidden state of given weights. */
+const idle = new Set(
+  (
+    "architectures bos_token_id eos_token_id pad_token_id projection_dim initializer_factor initializer_range " +
+    "torch_dtype dtype transformers_version return_dict output_hidden_states output_attentions problem_type " +
+    "id2label label2id is_encoder_decoder chunk_size_feed_forward"
+  ).split(" "),
+);
+
+const where = "parseClipTextConfig";
+
+/**
+ * Reads a transformers `text_encoder/config.json` (class CLIPTextModel). Only keys that differ from
+ * transformers' defaults need be there; keys that begin with `_` are ignored. The text encoders of
+ * Stable Diffusion 1.x and 2.x are accepted as they are.
+ *
+ * @param json - the parsed file.
+ * @returns the architecture.
+ * @throws SidError `unsupported` naming the key and value that are not implemented;
+ *   `invalid-argument`, `out-of-range` or `not-finite` for values that make no sense.
+ *
+ * @example
+ * ```ts
+ * import { parseClipTextConfig } from "sid-lsg/models";
+ *
+ * const config = parseClipTextConfig({ hidden_size: 768, intermediate_size: 3072, num_attention_heads: 12 });
+ * console.log(config.maxLength); // 77: Stable Diffusion 1.5
+ * ```
+ */
+export function parseClipTextConfig(json: unknown): ClipTextConfig {
+  if (!isObject(json))
+    throw new SidError("invalid-argument", `${where}: wanted the object of a config.json, got ${describe(json)}.`);
+  for (const [key, value] of Object.entries(json)) checkSupported(key, value);
+  const raw: Readonly<Record<keyof typeof defaults, unknown>> = { ...defaults, ...json };
+  const size = (key: keyof typeof defaults) => checkInteger(where, key, raw[key] as number, 1);
+  const width = size("hidden_size");
+  const heads = size("num_attention_heads");
+  if (width % heads !== 0)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: num_attention_heads must divide hidden_size, got ${heads} and ${width}.`,
+    );
+  return {
+    vocabularySize: size("vocab_size"),
+    width,
+    feedForwardWidth: size("intermediate_size"),
+    layers: size("num_hidden_layers"),
+    heads,
+    maxLength: size("max_position_embeddings"),
+    activation: activation(raw.hidden_act),
+    normEps: checkPositive(where, "layer_norm_eps", raw.layer_norm_eps as number),
+  };
+}
+
+function activation(value: unknown): ClipTextConfig["activation"] {
+  if (value !== "quick_gelu" && value !== "gelu")
+    throw new SidError(
+      "unsupported",
+      `${where}: hidden_act = ${describe(value)} is not supported, only "quick_gelu" or "gelu".`,
+    );
+  return value;
+}
+
+function checkSupported(key: string, value: unknown): void {
+  if (key in defaults || idle.has(key) || key.startsWith("_")) return;
+  if (!(key in fixed)) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
+  if (value !== fixed[key])
+    throw new SidError(
+      "unsupported",
+      `${where}: ${key} = ${describe(value)} is not supported, only ${describe(fixed[key])}.`,
+    );
+}

@@ -1,0 +1,190 @@
+import {
+  add,
+  gather,
+  reshape,
+  slice,
+  type Tensor,
+  type Tensor3D,
+  tensor,
+  tidy,
+  type Variable,
+} from "@tensorflow/tfjs-core";
+import { checkInteger, describe } from "../../core/checks";
+import { SidError } from "../../core/errors";
+import type { WeightMap } from "../../core/host-tensor";
+import type { RandomStream } from "../../core/random";
+import { gelu, quickGelu } from "../nn/activations";
+import { attention } from "../nn/attention";
+import { declareLayers, type Layer, type Layers, type Weights } from "../nn/layers";
+import { createParameters, type ParameterSpec } from "../parameters";
+import { tabulate } from "../tabulate";
+import type { ClipTextConfig } from "./clip-config";
+
+/** Options of {@link clipTextEncoder}. */
+export interface ClipTextEncoderOptions {
+  /** Prefix of the variables' names; no two live networks may share one. */
+  readonly name: string;
+  /**
+   * Its weights in transformers' names and PyTorch's layouts (the buffer `position_ids` of older
+   * files is passed over), or a stream to draw a start from.
+   */
+  readonly weights: WeightMap | RandomStream;
+}
+
+/** Turns token ids into the states that a U-Net attends to. */
+export interface ClipTextEncoder {
+  /** Prefix of every variable's name. */
+  readonly name: string;
+  /** The architecture it was made from. */
+  readonly config: ClipTextConfig;
+  /** All weights, in a fixed order; names are `${name}/text_model.…`. */
+  readonly variables: readonly Variable[];
+  /**
+   * transformers' `last_hidden_state`: `[B, tokens, width]`, after the final layer norm. Synchronous
+   * and pure; differentiable in its variables; the caller owns the result.
+   *
+   * @param tokenIds - B sequences of one length, at most `config.maxLength`.
+   */
+  encode(tokenIds: readonly (readonly number[])[]): Tensor3D;
+  /** Frees the variables. */
+  dispose(): void;
+}
+
+/**
+ * The text encoder of Stable Diffusion: transformers' CLIPTextModel up to its `last_hidden_state`.
+ *
+ *     x = token[id] + position,   x += attention(norm(x)),   x += W₂·act(W₁·norm(x)),   norm(x) at the end
+ *
+ * Each token attends to itself and those before it, padding included, as Stable Diffusion uses it.
+ *
+ * Source: Radford et al., arXiv:2103.00020; transformers 5.23 models/clip/modeling_clip.py, CLIPTextModel.
+ *
+ * @param config - from `parseClipTextConfig`.
+ * @param options - name and weights. At random: linear layers as in PyTorch, embeddings normal with deviation 0.02.
+ * @returns an encoder; `encode` throws SidError `shape-mismatch` or `out-of-range` for token ids that do not fit.
+ * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
+ *   `invalid-argument` when a network of this name lives already. No variable is left behind.
+ *
+ * @example
+ * ```ts
+ * import { randomStream } from "sid-lsg";
+ * import { clipTextEncoder, parseClipTextConfig } from "sid-lsg/models";
+ *
+ * const config = parseClipTextConfig({
+ *   vocab_size: 20, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
+ * });
+ * const encoder = clipTextEncoder(config, { name: "text", weights: randomStream(0) });
+ * console.log(encoder.encode([[1, 7, 9, 2], [1, 5, 2, 0]]).shape); // [2, 4, 8]
+ * encoder.dispose();
+ * ```
+ */
+export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoderOptions): ClipTextEncoder {
+  const { name, weights } = options;
+  const network = describeClip(config);
+  const parameters = createParameters(name, network.specs, withoutPositionIds(weights));
+  return {
+    name,
+    config,
+    variables: parameters.list,
+    encode(tokenIds) {
+      const length = checkTokens(`${name}.encode`, config, tokenIds);
+      return tidy(() => {
+        const ids = tensor(Int32Array.from(tokenIds.flat()), [tokenIds.length, length], "int32");
+        return network.forward(parameters.get, ids);
+      });
+    },
+    dispose: parameters.dispose,
+  };
+}
+
+/**
+ * Lists a text encoder's parameters in transformers' names and PyTorch's shapes, without allocating anything.
+ *
+ * @param config - from `parseClipTextConfig`.
+ * @returns one spec per parameter, in the order of the encoder's variables.
+ *
+ * @example
+ * ```ts
+ * import { clipTextParameters, parseClipTextConfig } from "sid-lsg/models";
+ *
+ * const specs = clipTextParameters(parseClipTextConfig({}));
+ * console.log(specs[0]); // text_model.embeddings.token_embedding.weight, [49408, 512]
+ * ```
+ */
+export function clipTextParameters(config: ClipTextConfig): readonly ParameterSpec[] {
+  return describeClip(config).specs;
+}
+
+function describeClip(config: ClipTextConfig) {
+  const { vocabularySize, width, layers, maxLength, normEps } = config;
+  const at = declareLayers().at("text_model");
+  const table = (name: string, rows: number) =>
+    at.parameter(`embeddings.${name}.weight`, [rows, width], "same", { normal: 0.02 });
+  const tokens = table("token_embedding", vocabularySize);
+  const positions = table("position_embedding", maxLength);
+  const blocks = Array.from({ length: layers }, (_, i) => encoderLayer(at.at(`encoder.layers.${i}`), config));
+  const norm = at.layerNorm("final_layer_norm", width, normEps);
+  return {
+    specs: at.specs,
+    forward(w: Weights, ids: Tensor): Tensor3D {
+      const [batch, length] = ids.shape as [number, number];
+      const words = reshape(gather(tokens(w), reshape(ids, [batch * length])), [batch, length, width]);
+      const mask = causalMask(length);
+      let x = add(words, slice(positions(w), [0, 0], [length, width]));
+      for (const block of blocks) x = block(w, x, mask);
+      return norm(w, x) as Tensor3D;
+    },
+  };
+}
+
+/** transformers' CLIPEncoderLayer: self-attention and feed-forward, each after a norm and beside a residual. */
+function encoderLayer(at: Layers, config: ClipTextConfig): (w: Weights, x: Tensor, mask: Tensor) => Tensor {
+  const { width, feedForwardWidth, heads, normEps } = config;
+  const self = at.at("self_attn");
+  const [k, v, q, out] = ["k_proj", "v_proj", "q_proj", "out_proj"].map((name) => self.linear(name, width, width)) as [
+    Layer,
+    Layer,
+    Layer,
+    Layer,
+  ];
+  const norm1 = at.layerNorm("layer_norm1", width, normEps);
+  const widen = at.linear("mlp.fc1", width, feedForwardWidth);
+  const narrow = at.linear("mlp.fc2", feedForwardWidth, width);
+  const norm2 = at.layerNorm("layer_norm2", width, normEps);
+  const activate = config.activation === "gelu" ? gelu : quickGelu;
+  return (w, x, mask) => {
+    const normed = norm1(w, x);
+    const h = add(x, out(w, attention(q(w, normed), k(w, normed), v(w, normed), heads, mask)));
+    return add(h, narrow(w, activate(widen(w, norm2(w, h)))));
+  };
+}
+
+/** 0 where token j may be seen by token i, that is j ≤ i; elsewhere so low that its weight is exactly 0. */
+function causalMask(length: number): Tensor {
+  return tabulate([length, length], (i, j) => (j <= i ? 0 : -1e30));
+}
+
+function withoutPositionIds(weights: WeightMap | RandomStream): WeightMap | RandomStream {
+  // A stream, or something that createParameters will refuse.
+  if (!(Symbol.iterator in Object(weights))) return weights;
+  return new Map([...(weights as WeightMap)].filter(([name]) => name !== "text_model.embeddings.position_ids"));
+}
+
+/** The common length of the sequences; throws unless they can be encoded. */
+function checkTokens(where: string, config: ClipTextConfig, tokenIds: readonly (readonly number[])[]): number {
+  if (!Array.isArray(tokenIds) || tokenIds.length === 0 || !tokenIds.every(Array.isArray))
+    throw new SidError(
+      "invalid-argument",
+      `${where}: wanted one array of token ids per prompt, got ${describe(tokenIds)}.`,
+    );
+  const length = checkInteger(where, "number of tokens", (tokenIds[0] as number[]).length, 1, config.maxLength);
+  tokenIds.forEach((ids, i) => {
+    if (ids.length !== length)
+      throw new SidError(
+        "shape-mismatch",
+        `${where}: all prompts need as many tokens, the first has ${length}, number ${i} has ${ids.length}.`,
+      );
+    for (const id of ids) checkInteger(where, "token id", id, 0, config.vocabularySize - 1);
+  });
+  return length;
+}

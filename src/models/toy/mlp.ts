@@ -1,0 +1,130 @@
+import { concat, mul, type Tensor } from "@tensorflow/tfjs-core";
+import { checkBatch, checkInteger, describe, showShape } from "../../core/checks";
+import { SidError } from "../../core/errors";
+import type { WeightMap } from "../../core/host-tensor";
+import { perSample, type Timesteps } from "../../core/per-sample";
+import type { PredictionType } from "../../core/prediction-type";
+import type { RandomStream } from "../../core/random";
+import type { NoiseSchedule } from "../../schedules/types";
+import { checkDeclaration, functionModel } from "../adapters";
+import { silu } from "../nn/activations";
+import { declareLayers } from "../nn/layers";
+import { timeEmbedding } from "../nn/time-embedding";
+import { createParameters } from "../parameters";
+import type { ScoreModel } from "../types";
+
+/** The architecture of {@link mlp}. */
+export interface MlpConfig {
+  /** Numbers per sample; 2 for points in the plane. */
+  readonly dim: number;
+  /**
+   * Width of the hidden layers.
+   * @defaultValue `64`
+   */
+  readonly hidden?: number;
+  /**
+   * Number of hidden layers.
+   * @defaultValue `3`
+   */
+  readonly depth?: number;
+  /**
+   * Width of the condition `[B, condDim]`; 0 for an unconditional network.
+   * @defaultValue `0`
+   */
+  readonly condDim?: number;
+  /**
+   * Number of sinusoidal time features.
+   * @defaultValue `32`
+   */
+  readonly timeDim?: number;
+}
+
+/** Options of {@link mlp}. */
+export interface MlpOptions {
+  /** Prefix of the variables' names; no two live networks may share one. */
+  readonly name: string;
+  /** The forward process that the network was, or will be, trained for. */
+  readonly schedule: NoiseSchedule;
+  /** What it predicts. */
+  readonly predicts: PredictionType;
+  /** Its weights in PyTorch's layouts, or a stream to draw PyTorch's default start from. */
+  readonly weights: WeightMap | RandomStream;
+}
+
+/**
+ * A multi-layer perceptron with time embedding, for points in the plane and the like.
+ *
+ *     h_0 = [x_t/√(α² + σ²), features(1000·σ/(α + σ)), cond],   h_{i+1} = silu(W_i·h_i + b_i),   out = W·h_depth + b
+ *
+ * The time enters as the noise fraction σ/(α + σ), the time of the rectified flow at the same
+ * signal-to-noise ratio, so one network suits every schedule.
+ *
+ * @param config - widths and depth.
+ * @param options - name, schedule, prediction and weights, whose names are `layers.0.weight`, `layers.0.bias`, …, `out.weight`, `out.bias`.
+ * @returns a score model for samples `[B, dim]`; with `condDim` its condition is `[B, condDim]` and needed.
+ * @throws SidError for widths that are no positive integers; `missing-weight`, `surplus-weight` or
+ *   `shape-mismatch` naming the tensor; `invalid-argument` when a network of this name lives already.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, mlp, randomStream } from "sid-lsg";
+ *
+ * const stream = randomStream(0);
+ * const network = mlp({ dim: 2 }, { name: "fake", schedule: ddpmSchedule(), predicts: "eps", weights: stream });
+ * network.predict(stream.normal([4, 2]), [20, 300, 625, 979]).print();
+ * network.dispose();
+ * ```
+ */
+export function mlp(config: MlpConfig, options: MlpOptions): ScoreModel {
+  const { dim, hidden = 64, depth = 3, condDim = 0, timeDim = 32 } = config;
+  for (const [key, value] of Object.entries({ dim, hidden, depth, timeDim })) checkInteger("mlp", key, value, 1);
+  checkInteger("mlp", "condDim", condDim, 0);
+  checkDeclaration(options);
+  const { name, schedule, predicts } = options;
+
+  const at = declareLayers();
+  const layers = Array.from({ length: depth }, (_, i) =>
+    at.linear(`layers.${i}`, i === 0 ? dim + timeDim + condDim : hidden, hidden),
+  );
+  const out = at.linear("out", hidden, dim);
+  const parameters = createParameters(name, at.specs, options.weights);
+
+  const inputs = (xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor => {
+    const levels = t.map((time) => [schedule.alpha(time), schedule.sigma(time)] as const);
+    const scale = perSample(
+      levels.map(([alpha, sigma]) => 1 / Math.hypot(alpha, sigma)),
+      2,
+    );
+    const features = timeEmbedding(
+      levels.map(([alpha, sigma]) => (1000 * sigma) / (alpha + sigma)),
+      { dim: timeDim },
+    );
+    return concat([mul(xt, scale), features, ...(cond === undefined ? [] : [cond])], 1);
+  };
+  return functionModel({
+    name,
+    schedule,
+    predicts,
+    variables: parameters.list,
+    predict(xt, t, cond) {
+      checkShape(`${name}.predict`, "xt", xt, [t.length, dim]);
+      if ((cond === undefined) !== (condDim === 0))
+        throw new SidError(
+          "invalid-argument",
+          `${name}.predict: the network has condDim ${condDim}, but cond is ${describe(cond)}.`,
+        );
+      if (cond !== undefined) {
+        checkBatch(`${name}.predict`, "cond", cond);
+        checkShape(`${name}.predict`, "cond", cond, [t.length, condDim]);
+      }
+      const h = layers.reduce((x, layer) => silu(layer(parameters.get, x)), inputs(xt, t, cond));
+      return out(parameters.get, h);
+    },
+    dispose: parameters.dispose,
+  });
+}
+
+function checkShape(where: string, name: string, x: Tensor, shape: readonly number[]): void {
+  if (x.shape.join() !== shape.join())
+    throw new SidError("shape-mismatch", `${where}: ${name} must be [${shape.join(", ")}], got ${showShape(x)}.`);
+}

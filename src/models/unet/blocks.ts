@@ -1,0 +1,90 @@
+import { add, concat, mul, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
+import { silu } from "../nn/activations";
+import { addToPositions, upsampleTo } from "../nn/images";
+import type { Layer, Layers, Weights } from "../nn/layers";
+import { type ConditionedLayer, transformer } from "./transformer";
+
+/** What all blocks of one U-Net share. */
+export interface BlockContext {
+  /** Width of the time embedding. */
+  readonly timeDim: number;
+  /** Width of the condition. */
+  readonly condDim: number;
+  readonly groups: number;
+  readonly eps: number;
+  readonly linearProjection: boolean;
+}
+
+/** What flows beside the image: the embedded time (after its SiLU) and the condition. */
+export interface Side {
+  readonly time: Tensor;
+  readonly cond: Tensor;
+}
+
+/** One pass through a residual layer and, where there is one, the transformer after it. */
+export type Stage = (weights: Weights, x: Tensor, side: Side) => Tensor;
+
+/** A pair of residual block and optional transformer. */
+export interface StageOptions {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Attention heads; no transformer without them. */
+  readonly heads?: number | undefined;
+  /** Transformer blocks. */
+  readonly depth: number;
+}
+
+/** Declares `resnets.${i}` and, with heads, `attentions.${i}`. */
+export function stage(at: Layers, i: number, options: StageOptions, context: BlockContext): Stage {
+  const { outputs, heads, depth } = options;
+  const residual = resnet(at.at(`resnets.${i}`), { ...options, scale: 1 }, context);
+  if (heads === undefined) return residual;
+  const attend = attentionStage(at, i, { channels: outputs, heads, depth }, context);
+  return (w, x, side) => attend(w, residual(w, x, side), side.cond);
+}
+
+/** Declares `attentions.${i}`. */
+export function attentionStage(
+  at: Layers,
+  i: number,
+  options: { readonly channels: number; readonly heads: number; readonly depth: number },
+  { groups, condDim, linearProjection }: BlockContext,
+): ConditionedLayer {
+  return transformer(at.at(`attentions.${i}`), { ...options, groups, condDim, linearProjection });
+}
+
+/** diffusers' ResnetBlock2D with time_embedding_norm "default". */
+export function resnet(
+  at: Layers,
+  { inputs, outputs, scale }: { readonly inputs: number; readonly outputs: number; readonly scale: number },
+  { timeDim, groups, eps }: BlockContext,
+): Stage {
+  const norm1 = at.groupNorm("norm1", inputs, groups, eps);
+  const conv1 = at.conv("conv1", inputs, outputs, 3, { pad: 1 });
+  const timeProjection = at.linear("time_emb_proj", timeDim, outputs);
+  const norm2 = at.groupNorm("norm2", outputs, groups, eps);
+  const conv2 = at.conv("conv2", outputs, outputs, 3, { pad: 1 });
+  const shortcut: Layer = inputs === outputs ? (_, x) => x : at.conv("conv_shortcut", inputs, outputs, 1);
+  return (w, x, { time }) => {
+    const h = addToPositions(conv1(w, silu(norm1(w, x))), timeProjection(w, time));
+    const sum = add(shortcut(w, x), conv2(w, silu(norm2(w, h))));
+    return scale === 1 ? sum : mul(sum, 1 / scale);
+  };
+}
+
+/** diffusers' Downsample2D with a convolution; padding 0 means one row and column at the far side. */
+export function downsample(at: Layers, channels: number, padding: number): Layer {
+  const pad = padding === 0 ? ([0, 1] as const) : padding;
+  return at.conv("downsamplers.0.conv", channels, channels, 3, { stride: 2, pad });
+}
+
+/** diffusers' Upsample2D with a convolution, to exactly the size of the skip connection that comes next. */
+export function upsample(at: Layers, channels: number): (weights: Weights, x: Tensor, size: number[]) => Tensor {
+  const conv = at.conv("upsamplers.0.conv", channels, channels, 3, { pad: 1 });
+  return (w, x, size) => conv(w, upsampleTo(x as Tensor4D, size));
+}
+
+/** The image `x` and a skip connection side by side. */
+export function withSkip(x: Tensor, skip: Tensor): Tensor {
+  return concat([x, skip], -1);
+}

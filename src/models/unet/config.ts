@@ -1,0 +1,218 @@
+import { checkFinite, checkInteger, checkPositive, describe, isObject } from "../../core/checks";
+import { SidError } from "../../core/errors";
+import { blockTypes, flag, integers, odd, perLevel, type Raw, where } from "./config-values";
+
+/** One resolution of a U-Net. */
+export interface UnetLevel {
+  /** Width of its feature maps. */
+  readonly channels: number;
+  /** Residual blocks on the way down; one more on the way up. */
+  readonly layers: number;
+  /** Attention heads of its transformers. */
+  readonly heads: number;
+  /** Blocks per transformer. */
+  readonly depth: number;
+  /** Transformers on the way down. */
+  readonly downAttention: boolean;
+  /** Transformers on the way up. */
+  readonly upAttention: boolean;
+}
+
+/** A U-Net's architecture, complete and checked; made by {@link parseUnetConfig}. */
+export interface UnetConfig {
+  /** Channels of x_t. */
+  readonly inChannels: number;
+  /** Channels of the prediction. */
+  readonly outChannels: number;
+  /** From the finest resolution to the coarsest; each after the first is half as wide and high. */
+  readonly levels: readonly UnetLevel[];
+  /** Width of the condition `[B, tokens, dim]`. */
+  readonly crossAttentionDim: number;
+  /** Width of the time embedding. */
+  readonly timeDim: number;
+  /** Groups of every group normalisation. */
+  readonly normGroups: number;
+  /** Added to the variance in the residual blocks' normalisations. */
+  readonly normEps: number;
+  /** Linear layers around the transformers instead of 1×1 convolutions. */
+  readonly linearProjection: boolean;
+  /** Cosines before sines in the time features. */
+  readonly flipSinToCos: boolean;
+  /** Frequency shift δ of the time features. */
+  readonly freqShift: number;
+  /** Zeros around the image before a downsampling convolution, in pixels. */
+  readonly downsamplePadding: number;
+  /** The middle's residual blocks divide their output by this. */
+  readonly midScale: number;
+  /** Maps x_t to `2·x_t − 1` first. */
+  readonly centreInput: boolean;
+  /** Window of the first convolution, in pixels, odd. */
+  readonly convInKernel: number;
+  /** Window of the last convolution, in pixels, odd. */
+  readonly convOutKernel: number;
+}
+
+/** diffusers' defaults of the keys that are read. */
+const defaults = {
+  sample_size: null,
+  in_channels: 4,
+  out_channels: 4,
+  center_input_sample: false,
+  flip_sin_to_cos: true,
+  freq_shift: 0,
+  down_block_types: ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+  up_block_types: ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+  block_out_channels: [320, 640, 1280, 1280],
+  layers_per_block: 2,
+  downsample_padding: 1,
+  mid_block_scale_factor: 1,
+  norm_num_groups: 32,
+  norm_eps: 1e-5,
+  cross_attention_dim: 1280,
+  transformer_layers_per_block: 1,
+  attention_head_dim: 8,
+  use_linear_projection: false,
+  time_embedding_dim: null,
+  conv_in_kernel: 3,
+  conv_out_kernel: 3,
+} as const;
+
+/** Keys of which only these values are implemented; the first is diffusers' default. */
+const fixed: Readonly<Record<string, readonly unknown[]>> = {
+  mid_block_type: ["UNetMidBlock2DCrossAttn"],
+  only_cross_attention: [false],
+  mid_block_only_cross_attention: [null, false],
+  dropout: [0],
+  act_fn: ["silu", "swish"],
+  num_attention_heads: [null],
+  // Attention in float32 is what this library computes anyway.
+  upcast_attention: [false, true],
+  dual_cross_attention: [false],
+  attention_type: ["default"],
+  cross_attention_norm: [null],
+  reverse_transformer_layers_per_block: [null],
+  resnet_time_scale_shift: ["default"],
+  resnet_skip_time_act: [false],
+  resnet_out_scale_factor: [1],
+  time_embedding_type: ["positional"],
+  time_embedding_act_fn: [null],
+  timestep_post_act: [null],
+  time_cond_proj_dim: [null],
+  encoder_hid_dim: [null],
+  encoder_hid_dim_type: [null],
+  class_embed_type: [null],
+  num_class_embeds: [null],
+  class_embeddings_concat: [false],
+  projection_class_embeddings_input_dim: [null],
+  addition_embed_type: [null],
+  addition_embed_type_num_heads: [64],
+  addition_time_embed_dim: [null],
+};
+
+/** More repetitions of a block than this are a mistake in the file. */
+const maxRepeats = 100;
+
+/**
+ * Reads a diffusers `unet/config.json` (class UNet2DConditionModel). Only keys that differ from
+ * diffusers' defaults need be there; keys that begin with `_` are ignored. Stable Diffusion 1.x
+ * and 2.x are accepted as they are.
+ *
+ * As in diffusers, `attention_head_dim` is the *number of heads* per level, in spite of its name.
+ *
+ * Source: diffusers 0.42 models/unets/unet_2d_condition.py, `UNet2DConditionModel.__init__`.
+ *
+ * @param json - the parsed file.
+ * @returns the architecture, one entry per resolution.
+ * @throws SidError `unsupported` naming the key and value that are not implemented;
+ *   `invalid-argument` or `out-of-range` for values that contradict each other or make no sense.
+ *
+ * @example
+ * ```ts
+ * import { parseUnetConfig } from "sid-lsg/models";
+ *
+ * const config = parseUnetConfig({ cross_attention_dim: 768 }); // Stable Diffusion 1.5
+ * console.log(config.levels.map((level) => level.channels)); // [320, 640, 1280, 1280]
+ * ```
+ */
+export function parseUnetConfig(json: unknown): UnetConfig {
+  if (!isObject(json))
+    throw new SidError("invalid-argument", `${where}: wanted the object of a config.json, got ${describe(json)}.`);
+  const given = Object.fromEntries(Object.entries(json).filter(([key]) => !key.startsWith("_")));
+  for (const [key, value] of Object.entries(given)) checkSupported(key, value);
+  const raw: Raw = { ...defaults, ...given };
+  const size = (key: string) => checkInteger(where, key, raw[key] as number, 1);
+
+  const channels = integers(raw, "block_out_channels");
+  const normGroups = size("norm_num_groups");
+  for (const width of channels)
+    if (width % normGroups !== 0)
+      throw new SidError(
+        "invalid-argument",
+        `${where}: norm_num_groups must divide every entry of block_out_channels, got ${normGroups} and ${width}.`,
+      );
+  return {
+    inChannels: size("in_channels"),
+    outChannels: size("out_channels"),
+    levels: levels(raw, channels),
+    crossAttentionDim: size("cross_attention_dim"),
+    timeDim: raw["time_embedding_dim"] === null ? 4 * (channels[0] as number) : size("time_embedding_dim"),
+    normGroups,
+    normEps: checkPositive(where, "norm_eps", raw["norm_eps"] as number),
+    linearProjection: flag(raw, "use_linear_projection"),
+    flipSinToCos: flag(raw, "flip_sin_to_cos"),
+    freqShift: frequencyShift(raw, channels),
+    downsamplePadding: checkInteger(where, "downsample_padding", raw["downsample_padding"] as number, 0, 1),
+    midScale: checkPositive(where, "mid_block_scale_factor", raw["mid_block_scale_factor"] as number),
+    centreInput: flag(raw, "center_input_sample"),
+    convInKernel: odd(raw, "conv_in_kernel"),
+    convOutKernel: odd(raw, "conv_out_kernel"),
+  };
+}
+
+function levels(raw: Raw, channels: readonly number[]): UnetLevel[] {
+  const count = channels.length;
+  const layers = perLevel(raw, "layers_per_block", count, maxRepeats);
+  const heads = perLevel(raw, "attention_head_dim", count);
+  const depth = perLevel(raw, "transformer_layers_per_block", count, maxRepeats);
+  const down = blockTypes(raw, "down_block_types", count, "CrossAttnDownBlock2D", "DownBlock2D");
+  const up = blockTypes(raw, "up_block_types", count, "CrossAttnUpBlock2D", "UpBlock2D").reverse();
+  return channels.map((width, i) => {
+    const level = {
+      channels: width,
+      layers: layers[i] as number,
+      heads: heads[i] as number,
+      depth: depth[i] as number,
+      downAttention: down[i] as boolean,
+      upAttention: up[i] as boolean,
+    };
+    const attends = level.downAttention || level.upAttention || i === count - 1;
+    if (attends && width % level.heads !== 0)
+      throw new SidError(
+        "invalid-argument",
+        `${where}: attention_head_dim (the number of heads) must divide the level's channels, got ${level.heads} and ${width}.`,
+      );
+    return level;
+  });
+}
+
+function checkSupported(key: string, value: unknown): void {
+  if (key in defaults) return;
+  const allowed = fixed[key];
+  if (!allowed) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
+  const values = Array.isArray(value) && value.length > 0 ? value : [value];
+  for (const entry of values)
+    if (!allowed.includes(entry))
+      throw new SidError(
+        "unsupported",
+        `${where}: ${key} = ${describe(entry)} is not supported, only ${allowed.map(describe).join(" or ")}.`,
+      );
+}
+
+/** The exponents of the time features are divided by `channels/2 − shift`. */
+function frequencyShift(raw: Raw, channels: readonly number[]): number {
+  const shift = checkFinite(where, "freq_shift", raw["freq_shift"] as number);
+  const half = Math.floor((channels[0] as number) / 2);
+  if (shift >= half && half > 0)
+    throw new SidError("out-of-range", `${where}: freq_shift must be below ${half} here, got ${shift}.`);
+  return shift;
+}

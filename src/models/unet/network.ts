@@ -1,0 +1,94 @@
+import { add, mul, type Tensor } from "@tensorflow/tfjs-core";
+import type { Timesteps } from "../../core/per-sample";
+import { silu } from "../nn/activations";
+import { declareLayers, type Weights } from "../nn/layers";
+import { timeEmbedding } from "../nn/time-embedding";
+import type { ParameterSpec } from "../parameters";
+import { attentionStage, type BlockContext, downsample, resnet, type Stage, stage, upsample, withSkip } from "./blocks";
+import type { UnetConfig, UnetLevel } from "./config";
+
+/** A described U-Net: its parameters and its forward pass as a pure function of them. */
+export interface UnetDescription {
+  readonly specs: readonly ParameterSpec[];
+  forward(weights: Weights, xt: Tensor, t: Timesteps, cond: Tensor): Tensor;
+}
+
+/** Describes diffusers' UNet2DConditionModel for a configuration; allocates nothing. */
+export function describeUnet(config: UnetConfig): UnetDescription {
+  const { levels, timeDim, normGroups: groups, normEps: eps } = config;
+  const at = declareLayers();
+  const context: BlockContext = {
+    timeDim,
+    condDim: config.crossAttentionDim,
+    groups,
+    eps,
+    linearProjection: config.linearProjection,
+  };
+  const first = (levels[0] as UnetLevel).channels;
+  const last = levels[levels.length - 1] as UnetLevel;
+
+  const convIn = at.conv("conv_in", config.inChannels, first, config.convInKernel, {
+    pad: (config.convInKernel - 1) / 2,
+  });
+  const time1 = at.linear("time_embedding.linear_1", first, timeDim);
+  const time2 = at.linear("time_embedding.linear_2", timeDim, timeDim);
+
+  const down: Stage[][] = levels.map(({ channels, layers, heads, depth, downAttention }, i) => {
+    const block = at.at(`down_blocks.${i}`);
+    const below = (levels[Math.max(i - 1, 0)] as UnetLevel).channels;
+    const stages: Stage[] = Array.from({ length: layers }, (_, j) =>
+      stage(
+        block,
+        j,
+        { inputs: j === 0 ? below : channels, outputs: channels, heads: downAttention ? heads : undefined, depth },
+        context,
+      ),
+    );
+    return i < levels.length - 1 ? [...stages, downsample(block, channels, config.downsamplePadding)] : stages;
+  });
+
+  const middle = at.at("mid_block");
+  const square = { inputs: last.channels, outputs: last.channels, scale: config.midScale };
+  const before = resnet(middle.at("resnets.0"), square, context);
+  const attend = attentionStage(middle, 0, { channels: last.channels, heads: last.heads, depth: last.depth }, context);
+  const after = resnet(middle.at("resnets.1"), square, context);
+
+  const up = levels.map((_, i) => {
+    const block = at.at(`up_blocks.${i}`);
+    const index = levels.length - 1 - i;
+    const { channels, layers, heads, depth, upAttention } = levels[index] as UnetLevel;
+    const coarser = (levels[Math.min(index + 1, levels.length - 1)] as UnetLevel).channels;
+    const finer = (levels[Math.max(index - 1, 0)] as UnetLevel).channels;
+    const stages: Stage[] = Array.from({ length: layers + 1 }, (_, j) => {
+      const inputs = (j === 0 ? coarser : channels) + (j === layers ? finer : channels);
+      return stage(block, j, { inputs, outputs: channels, heads: upAttention ? heads : undefined, depth }, context);
+    });
+    return { stages, double: index > 0 ? upsample(block, channels) : undefined };
+  });
+
+  const normOut = at.groupNorm("conv_norm_out", first, groups, eps);
+  const convOut = at.conv("conv_out", first, config.outChannels, config.convOutKernel, {
+    pad: (config.convOutKernel - 1) / 2,
+  });
+
+  return {
+    specs: at.specs,
+    forward(w, xt, t, cond) {
+      const features = timeEmbedding(t, { dim: first, flipSinToCos: config.flipSinToCos, freqShift: config.freqShift });
+      // Every residual block begins with the SiLU of the embedding: computed once here.
+      const side = { time: silu(time2(w, silu(time1(w, features)))), cond };
+      let x: Tensor = convIn(w, config.centreInput ? add(mul(xt, 2), -1) : xt);
+      const skips = [x];
+      for (const run of down.flat()) {
+        x = run(w, x, side);
+        skips.push(x);
+      }
+      x = after(w, attend(w, before(w, x, side), cond), side);
+      for (const { stages, double } of up) {
+        for (const run of stages) x = run(w, withSkip(x, skips.pop() as Tensor), side);
+        if (double) x = double(w, x, (skips[skips.length - 1] as Tensor).shape.slice(1, 3));
+      }
+      return convOut(w, silu(normOut(w, x)));
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { add, mul, reshape, slice, type Tensor } from "@tensorflow/tfjs-core";
+import { gelu } from "../nn/activations";
+import { attention } from "../nn/attention";
+import { fanInUniform, type Layer, type Layers, type Weights } from "../nn/layers";
+import { linear } from "../nn/linear";
+
+/** A pass that also looks at the condition `[B, tokens, dim]`. */
+export type ConditionedLayer = (weights: Weights, x: Tensor, cond: Tensor) => Tensor;
+
+/** What a transformer over the pixels needs to know. */
+export interface TransformerOptions {
+  readonly channels: number;
+  readonly heads: number;
+  /** Number of blocks. */
+  readonly depth: number;
+  /** Width of the condition. */
+  readonly condDim: number;
+  readonly groups: number;
+  /** Linear layers around the blocks instead of 1×1 convolutions: only the weights' shapes differ. */
+  readonly linearProjection: boolean;
+}
+
+/** diffusers' Transformer2DModel for images: norm, projection, blocks over the pixels, projection, residual. */
+export function transformer(at: Layers, options: TransformerOptions): ConditionedLayer {
+  const { channels, depth, groups, linearProjection } = options;
+  const projection = (name: string): Layer =>
+    linearProjection ? at.linear(name, channels, channels) : at.conv(name, channels, channels, 1);
+  const norm = at.groupNorm("norm", channels, groups, 1e-6);
+  const projectIn = projection("proj_in");
+  const blocks = Array.from({ length: depth }, (_, i) => transformerBlock(at.at(`transformer_blocks.${i}`), options));
+  const projectOut = projection("proj_out");
+  return (w, x, cond) => {
+    const [batch, height, width] = x.shape as [number, number, number];
+    let h = reshape(projectIn(w, norm(w, x)), [batch, height * width, channels]);
+    for (const block of blocks) h = block(w, h, cond);
+    return add(projectOut(w, reshape(h, x.shape)), x);
+  };
+}
+
+/** diffusers' BasicTransformerBlock: self-attention, attention to the condition, feed-forward. */
+function transformerBlock(at: Layers, { channels, heads, condDim }: TransformerOptions): ConditionedLayer {
+  const norm = (name: string) => at.layerNorm(name, channels, 1e-5);
+  const norm1 = norm("norm1");
+  const self = attentionLayer(at.at("attn1"), channels, channels, heads);
+  const norm2 = norm("norm2");
+  const cross = attentionLayer(at.at("attn2"), channels, condDim, heads);
+  const norm3 = norm("norm3");
+  const gated = geglu(at, "ff.net.0.proj", channels, 4 * channels);
+  const feedOut = at.linear("ff.net.2", 4 * channels, channels);
+  return (w, x, cond) => {
+    const normed = norm1(w, x);
+    const h = add(self(w, normed, normed), x);
+    const k = add(cross(w, norm2(w, h), cond), h);
+    return add(feedOut(w, gated(w, norm3(w, k))), k);
+  };
+}
+
+/** Attention with its four projections; keys and values come from `context`. */
+function attentionLayer(at: Layers, channels: number, contextDim: number, heads: number): ConditionedLayer {
+  const toQ = at.linear("to_q", channels, channels, { bias: false });
+  const toK = at.linear("to_k", contextDim, channels, { bias: false });
+  const toV = at.linear("to_v", contextDim, channels, { bias: false });
+  const out = at.linear("to_out.0", channels, channels);
+  return (w, x, context) => out(w, attention(toQ(w, x), toK(w, context), toV(w, context), heads));
+}
+
+/**
+ * `h ⊙ gelu(g)` where `[h, g]` are the halves of one linear layer (Shazeer, arXiv:2002.05202).
+ * The weights are halved, not the activations: they are the smaller tensor.
+ */
+function geglu(at: Layers, name: string, inputs: number, outputs: number): Layer {
+  const weight = at.parameter(`${name}.weight`, [2 * outputs, inputs], "linear", fanInUniform(inputs));
+  const bias = at.parameter(`${name}.bias`, [2 * outputs], "same", fanInUniform(inputs));
+  return (w, x) => {
+    const half = (start: number) =>
+      linear(x, slice(weight(w), [0, start], [inputs, outputs]), slice(bias(w), start, outputs));
+    return mul(half(0), gelu(half(outputs)));
+  };
+}

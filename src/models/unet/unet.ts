@@ -1,0 +1,126 @@
+import { type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkBatch, checkPerSample, describe, showShape } from "../../core/checks";
+import { SidError } from "../../core/errors";
+import type { WeightMap } from "../../core/host-tensor";
+import type { PredictionType } from "../../core/prediction-type";
+import type { RandomStream } from "../../core/random";
+import { checkTime } from "../../schedules/time";
+import type { NoiseSchedule } from "../../schedules/types";
+import { checkLive } from "../check-weights";
+import { createParameters, type ParameterSpec } from "../parameters";
+import type { ScoreModel } from "../types";
+import type { UnetConfig } from "./config";
+import { describeUnet } from "./network";
+
+/** Options of {@link unet}. */
+export interface UnetOptions {
+  /** Prefix of the variables' names; no two live networks may share one. */
+  readonly name: string;
+  /** The forward process that the network was, or will be, trained for. */
+  readonly schedule: NoiseSchedule;
+  /** What it predicts. */
+  readonly predicts: PredictionType;
+  /** Its weights in diffusers' names and PyTorch's layouts, or a stream to draw PyTorch's default start from. */
+  readonly weights: WeightMap | RandomStream;
+}
+
+/** A U-Net with its architecture. */
+export interface Unet extends ScoreModel {
+  /** The architecture it was made from. */
+  readonly config: UnetConfig;
+}
+
+/**
+ * Lists a U-Net's parameters in diffusers' names and PyTorch's shapes, without allocating anything.
+ *
+ * @param config - from `parseUnetConfig`.
+ * @returns one spec per tensor, in the order in which random weights are drawn.
+ *
+ * @example
+ * ```ts
+ * import { parseUnetConfig, unetParameters } from "sid-lsg/models";
+ *
+ * const specs = unetParameters(parseUnetConfig({ cross_attention_dim: 768 })); // Stable Diffusion 1.5
+ * const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+ * console.log(specs.reduce((sum, { shape }) => sum + size(shape), 0)); // 859520964
+ * ```
+ */
+export function unetParameters(config: UnetConfig): readonly ParameterSpec[] {
+  return describeUnet(config).specs;
+}
+
+/**
+ * The U-Net of Stable Diffusion: diffusers' UNet2DConditionModel, channels last.
+ *
+ * `predict(xt, t, cond)` takes images `[B, H, W, inChannels]`, one time per sample, and the
+ * condition `[B, tokens, crossAttentionDim]`, and returns `[B, H, W, outChannels]`. Height and width
+ * may be any numbers of pixels, as in diffusers. Differentiable in `xt`, `cond` and every variable.
+ *
+ * Source: Ronneberger et al., arXiv:1505.04597; Rombach et al., arXiv:2112.10752; diffusers 0.42
+ * models/unets/unet_2d_condition.py and unet_2d_blocks.py.
+ *
+ * @param config - from `parseUnetConfig`.
+ * @param options - name, schedule, what it predicts, and its weights.
+ * @returns the network; the caller disposes of it.
+ * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
+ *   `invalid-argument` when a network of this name lives already. No variable is left behind.
+ *
+ * @example
+ * ```ts
+ * import { randomStream } from "sid-lsg";
+ * import { parseUnetConfig, unet } from "sid-lsg/models";
+ * import { ddpmSchedule } from "sid-lsg/schedules";
+ *
+ * const config = parseUnetConfig({
+ *   in_channels: 3, out_channels: 3, block_out_channels: [8, 16], layers_per_block: 1,
+ *   down_block_types: ["DownBlock2D", "CrossAttnDownBlock2D"], up_block_types: ["CrossAttnUpBlock2D", "UpBlock2D"],
+ *   norm_num_groups: 4, attention_head_dim: 2, cross_attention_dim: 6,
+ * });
+ * const stream = randomStream(0);
+ * const model = unet(config, { name: "tiny", schedule: ddpmSchedule(), predicts: "eps", weights: stream });
+ * const eps = model.predict(stream.normal([2, 8, 8, 3]), [10, 900], stream.normal([2, 5, 6]));
+ * console.log(eps.shape); // [2, 8, 8, 3]
+ * model.dispose();
+ * ```
+ */
+export function unet(config: UnetConfig, options: UnetOptions): Unet {
+  const { name, schedule, predicts, weights } = options;
+  const network = describeUnet(config);
+  const parameters = createParameters(name, network.specs, weights);
+  const model: Unet = {
+    name,
+    schedule,
+    predicts,
+    config,
+    variables: parameters.list,
+    predict(xt, t, cond) {
+      checkLive(`${name}.predict`, model);
+      checkInputs(name, config, xt, cond);
+      checkPerSample(`${name}.predict`, "t", t, xt.shape[0] as number);
+      for (const time of t) checkTime(`${name}.predict`, schedule, time);
+      return tidy(() => network.forward(parameters.get, xt, t, cond as Tensor));
+    },
+    dispose: parameters.dispose,
+  };
+  return model;
+}
+
+/** Throws before a tape records anything of a call that cannot work. */
+function checkInputs(name: string, config: UnetConfig, xt: Tensor, cond?: Tensor): void {
+  const where = `${name}.predict`;
+  checkBatch(where, "xt", xt);
+  if (xt.rank !== 4 || xt.shape[3] !== config.inChannels)
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: xt must be images [B, H, W, ${config.inChannels}], got ${showShape(xt)}.`,
+    );
+  const batch = xt.shape[0];
+  if (cond === undefined)
+    throw new SidError("invalid-argument", `${where}: a U-Net needs a condition, got ${describe(cond)}.`);
+  checkBatch(where, "cond", cond);
+  if (cond.rank !== 3 || cond.shape[0] !== batch || cond.shape[2] !== config.crossAttentionDim)
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: cond must be [${batch}, tokens, ${config.crossAttentionDim}], got ${showShape(cond)}.`,
+    );
+}

@@ -1,0 +1,16 @@
+export { type EdmScheduleOptions, edmSchedule, flowSchedule } from "./continuous";
+export { type BetaSchedule, type DdpmSchedule, type DdpmScheduleOptions, ddpmSchedule } from "./ddpm";
+export { type ConfiguredSchedule, scheduleFromConfig } from "./from-config";
+export { logSnr, snr } from "./time";
+export {
+  type LogitNormalTimesOptions,
+  type LogNormalSigmasOptions,
+  logitNormalTimes,
+  logNormalSigmas,
+  type SidSigmasOptions,
+  sidSigmas,
+  type TimestepLaw,
+  type UniformTimestepsOptions,
+  uniformTimesteps,
+} from "./timestep-laws";
+export type * from "./types";

@@ -1,0 +1,52 @@
+import { checkInteger, checkRange } from "../core/checks";
+import type { NoiseSchedule } from "./types";
+
+/** Throws unless `t` is a time of the schedule; returns it. */
+export function checkTime(
+  where: string,
+  schedule: Pick<NoiseSchedule, "discrete" | "tMin" | "tMax">,
+  t: number,
+): number {
+  const check = schedule.discrete ? checkInteger : checkRange;
+  return check(where, "t", t, schedule.tMin, schedule.tMax);
+}
+
+/**
+ * Signal-to-noise ratio `alpha²/sigma²` at `t`; unitless. 0 where there is no signal (zero terminal
+ * SNR), infinite where there is no noise.
+ *
+ * @param schedule - the forward process.
+ * @param t - a time of the schedule.
+ * @returns a number in `[0, ∞]`.
+ * @throws SidError `out-of-range`, `not-finite` or `invalid-argument` for a time that the schedule
+ *   does not have.
+ *
+ * @example
+ * ```ts
+ * import { edmSchedule, snr } from "sid-lsg";
+ *
+ * console.log(snr(edmSchedule(), 0.5)); // 4
+ * ```
+ */
+export function snr(schedule: NoiseSchedule, t: number): number {
+  return (schedule.alpha(t) / schedule.sigma(t)) ** 2;
+}
+
+/**
+ * Natural logarithm of {@link snr}: `2·(log alpha − log sigma)`.
+ *
+ * @param schedule - the forward process.
+ * @param t - a time of the schedule.
+ * @returns a number in `[−∞, ∞]`.
+ * @throws SidError like {@link snr}.
+ *
+ * @example
+ * ```ts
+ * import { flowSchedule, logSnr } from "sid-lsg";
+ *
+ * console.log(logSnr(flowSchedule(), 0.5)); // 0
+ * ```
+ */
+export function logSnr(schedule: NoiseSchedule, t: number): number {
+  return 2 * (Math.log(schedule.alpha(t)) - Math.log(schedule.sigma(t)));
+}

@@ -1,0 +1,128 @@
+import { type Tensor, tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
+import { describe } from "../core/checks";
+import { SidError } from "../core/errors";
+import type { HostTensor } from "../core/host-tensor";
+import { type RandomState, randomStream } from "../core/random";
+import { nodeFs, readSafetensors, writeFileAtomic, writeSafetensors } from "../io/files";
+import type { Adam } from "./adam";
+import { differences, type Fingerprint } from "./fingerprint";
+
+const format = "sid-lsg checkpoint 1";
+
+/** How far a run has come. */
+export interface Progress {
+  readonly iteration: number;
+  readonly nimg: number;
+  readonly stream: RandomState;
+}
+
+/** The tensors of a run that a checkpoint holds. */
+export interface RunState {
+  readonly networks: Readonly<Record<string, readonly Variable[]>>;
+  readonly optimizers: Readonly<Record<string, Adam>>;
+}
+
+/** Writes everything that a run needs to go on, atomically. */
+export async function saveCheckpoint(
+  path: string,
+  fingerprint: Fingerprint,
+  progress: Progress,
+  state: RunState,
+): Promise<void> {
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, x] of slots(state))
+    tensors.set(name, { dtype: "F32", shape: x.shape, data: (await x.data()) as Float32Array });
+  const steps = Object.fromEntries(Object.entries(state.optimizers).map(([name, o]) => [name, o.state().step]));
+  await writeSafetensors(path, tensors, {
+    format,
+    run: JSON.stringify(fingerprint),
+    progress: JSON.stringify({ ...progress, steps }),
+  });
+}
+
+/**
+ * Puts a run where the checkpoint left it, and returns how far that was. Changes nothing unless the
+ * whole file fits.
+ */
+export async function loadCheckpoint(path: string, fingerprint: Fingerprint, state: RunState): Promise<Progress> {
+  const where = `distill: checkpoint ${JSON.stringify(path)}`;
+  const { tensors, metadata } = await readSafetensors(path);
+  const corrupt = (what: string): never => {
+    throw new SidError("corrupt-file", `${where}: ${what}.`);
+  };
+  if (metadata["format"] !== format)
+    throw new SidError(
+      "checkpoint-mismatch",
+      `${where}: wanted the format "${format}", got ${describe(metadata["format"])}.`,
+    );
+  const differing = differences(parse(metadata["run"]) ?? corrupt("the run's settings are not readable"), fingerprint);
+  if (differing.length > 0)
+    throw new SidError(
+      "checkpoint-mismatch",
+      `${where}: it is of another run, which differs in ${differing.join(", ")}.`,
+    );
+  const progress = parse<Progress & { readonly steps: Readonly<Record<string, number>> }>(metadata["progress"]);
+  const steps = Object.keys(state.optimizers).map((role) => progress?.steps?.[role]);
+  if (!progress || ![progress.iteration, progress.nimg, ...steps].every(isCount))
+    return corrupt("the run's progress is not readable");
+  try {
+    randomStream(progress.stream);
+  } catch (cause) {
+    throw new SidError("corrupt-file", `${where}: the random stream's state is not readable.`, { cause });
+  }
+  const wanted = slots(state);
+  for (const [name, x] of wanted) {
+    const found = tensors.get(name);
+    if (found?.dtype !== "F32" || found.shape.join() !== x.shape.join())
+      corrupt(
+        `"${name}" must be F32 [${x.shape.join(", ")}], got ${found ? `${found.dtype} [${found.shape.join(", ")}]` : "nothing"}`,
+      );
+  }
+  if (tensors.size !== wanted.length) corrupt(`wanted ${wanted.length} tensors, got ${tensors.size}`);
+
+  tidy(() => {
+    const read = (name: string, x: Tensor) => tensor((tensors.get(name) as HostTensor).data as Float32Array, x.shape);
+    for (const [role, variables] of Object.entries(state.networks))
+      variables.forEach((v, i) => void v.assign(read(`${role}.${i}`, v)));
+    for (const [role, optimizer] of Object.entries(state.optimizers)) {
+      const moments = optimizer.state().moments.map((x, i) => read(`${role}.adam.${i}`, x));
+      optimizer.restore({ step: progress.steps[role] as number, moments });
+    }
+  });
+  return progress;
+}
+
+/** True if the file is there; throws `io` unless a file can be written in its place. */
+export async function checkWritable(path: string): Promise<boolean> {
+  const { rm, stat } = await nodeFs();
+  const probe = `${path}.probe`;
+  await writeFileAtomic(probe, "");
+  await rm(probe, { force: true });
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory())
+    throw new SidError("io", `distill: checkpoint ${JSON.stringify(path)} must be a file, but a folder is there.`);
+  return found !== undefined;
+}
+
+/** The tensors of a run by their names in the file; by index, since tf.layers numbers its names anew in every process. */
+function slots({ networks, optimizers }: RunState): [string, Tensor][] {
+  return [
+    ...Object.entries(networks).flatMap(([role, all]) => all.map((v, i): [string, Tensor] => [`${role}.${i}`, v])),
+    ...Object.entries(optimizers).flatMap(([role, optimizer]) =>
+      optimizer.state().moments.map((x, i): [string, Tensor] => [`${role}.adam.${i}`, x]),
+    ),
+  ];
+}
+
+function parse<T extends object = Fingerprint>(json: string | undefined): T | undefined {
+  try {
+    const value: unknown = JSON.parse(json ?? "");
+    return typeof value === "object" && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,224 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Guidance } from "../guidance/strategies";
+import type { FakeScoreLossOptions } from "../losses/fake-score";
+import type { Reduction } from "../losses/reduce";
+import type { SidWeight } from "../losses/weights";
+import type { Generator, ScoreModel } from "../models/types";
+import type { TimestepLaw } from "../schedules/timestep-laws";
+import type { ConditionSource } from "./conditions";
+
+/** The networks, the recipe and the surroundings of a {@link distill} run. The defaults are SiD-LSG's recipe. */
+export interface DistillOptions {
+  /** The score of the data; frozen. */
+  readonly teacher: ScoreModel;
+  /** The score of the generator's samples; trains. Starts as a copy of the teacher. */
+  readonly fakeScore: ScoreModel;
+  /** Trains. Starts as a copy of the teacher. */
+  readonly generator: Generator;
+  /** Shape of one sample, without the batch axis: `[H, W, C]` of an image or latent. */
+  readonly sampleShape: readonly number[];
+  /** Iterations in all, those before a resume included. One is a fake-score step, then a generator step. */
+  readonly iterations: number;
+  /**
+   * Where conditions come from.
+   * @defaultValue none: the networks are unconditional
+   */
+  readonly conditions?: ConditionSource | undefined;
+  /**
+   * The four guidance scales.
+   * @defaultValue no guidance
+   */
+  readonly guidance?: Guidance;
+  /**
+   * α of the generator's loss.
+   * @defaultValue `1`
+   */
+  readonly alpha?: number;
+  /**
+   * ω of the generator's loss.
+   * @defaultValue `"l1"`
+   */
+  readonly weight?: SidWeight;
+  /**
+   * Weight of the fake score's loss.
+   * @defaultValue `"eps"`
+   */
+  readonly fakeWeight?: NonNullable<FakeScoreLossOptions["weight"]>;
+  /**
+   * Both losses over each sample's elements.
+   * @defaultValue `"sum"`
+   */
+  readonly reduction?: Reduction;
+  /**
+   * How the generator's gradient is computed; see {@link generatorGradients}.
+   * @defaultValue `"staged"`
+   */
+  readonly backward?: "staged" | "joint";
+  /**
+   * The law of t in both steps.
+   * @defaultValue integers, uniform on `[20, 980)`
+   */
+  readonly timesteps?: TimestepLaw;
+  /**
+   * Images per step.
+   * @defaultValue `512`
+   */
+  readonly batch?: number;
+  /**
+   * Equal parts that a batch is computed in; memory is that of one part.
+   * @defaultValue `1`
+   */
+  readonly rounds?: number;
+  /**
+   * The generator's step size.
+   * @defaultValue `1e-6`
+   */
+  readonly learningRate?: number;
+  /**
+   * The fake score's step size.
+   * @defaultValue that of the generator
+   */
+  readonly fakeLearningRate?: number;
+  /**
+   * Adam's decay of the first moment, for both networks.
+   * @defaultValue `0`
+   */
+  readonly beta1?: number;
+  /**
+   * Adam's decay of the second moment, for both networks.
+   * @defaultValue `0.999`
+   */
+  readonly beta2?: number;
+  /**
+   * Adam's ε, for both networks.
+   * @defaultValue `1e-8`
+   */
+  readonly epsilon?: number;
+  /**
+   * Factor of the generator's loss.
+   * @defaultValue `1`
+   */
+  readonly lossScale?: number;
+  /**
+   * Factor of the fake score's loss.
+   * @defaultValue `1`
+   */
+  readonly fakeLossScale?: number;
+  /**
+   * Share of the conditions that become the empty one in the fake-score step, before its images are
+   * generated; only when `kappa1` or `kappa2` is not 1.
+   * @defaultValue `0.1`
+   */
+  readonly contextDropout?: number;
+  /**
+   * Keeps a moving average of the generator's weights.
+   * @defaultValue none
+   */
+  readonly ema?: DistillEma | undefined;
+  /**
+   * Names the run's random stream: an integer in `[0, 2^53)`.
+   * @defaultValue `0`
+   */
+  readonly seed?: number;
+  /** Sees, and may replace, the accumulated gradients of each step, as {@link GradientHook} does. */
+  readonly onGradients?:
+    | ((event: GradientEvent) => readonly Tensor[] | undefined | Promise<readonly Tensor[] | undefined>)
+    | undefined;
+  /** Looks at the generator now and then. */
+  readonly snapshots?: DistillSnapshots | undefined;
+  /** Saves the run, and goes on from where it was saved. Node only. */
+  readonly checkpoint?: DistillCheckpoint | undefined;
+  /** Ends the run after the current iteration, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Refuses a teacher whose output, at the ends of the timestep law, is not what it declares to predict.
+   * @defaultValue `true`
+   */
+  readonly checkTeacher?: boolean;
+}
+
+/** The moving average of {@link DistillOptions.ema}. */
+export interface DistillEma {
+  /** Holds the averaged weights: a second instance of the generator. */
+  readonly target: Generator;
+  /**
+   * Images after which an old weight counts half.
+   * @defaultValue `50_000`
+   */
+  readonly halfLife?: number;
+  /**
+   * The half-life never exceeds this share of the images seen; `null` for no ramp.
+   * @defaultValue `0.05`
+   */
+  readonly rampUp?: number | null;
+}
+
+/** What {@link DistillOptions.onGradients} is shown. */
+export interface GradientEvent {
+  /** Whose step it is. */
+  readonly network: "fakeScore" | "generator";
+  /** The iteration, from 1. */
+  readonly iteration: number;
+  /** One tensor per variable; borrowed. */
+  readonly gradients: readonly Tensor[];
+}
+
+/** The hook of {@link DistillOptions.snapshots}. */
+export interface DistillSnapshots {
+  /** Iterations from one snapshot to the next; the last iteration always has one. */
+  readonly every: number;
+  /** Awaited; owns what it makes. */
+  readonly run: (snapshot: DistillSnapshot) => void | Promise<void>;
+}
+
+/** What a snapshot sees. */
+export interface DistillSnapshot {
+  /** The averaged generator if there is one, else the generator; borrowed. */
+  readonly generator: Generator;
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Images seen by each step so far. */
+  readonly nimg: number;
+}
+
+/** The file of {@link DistillOptions.checkpoint}. */
+export interface DistillCheckpoint {
+  /** A safetensors file, written atomically; its folder must exist and be writable. */
+  readonly path: string;
+  /**
+   * Iterations from one checkpoint to the next; the last iteration always writes one.
+   * @defaultValue only at the end or on abort
+   */
+  readonly every?: number;
+  /**
+   * Goes on from the file: `true` wants it to be there, `"if-present"` starts afresh where it is not.
+   * @defaultValue `false`: starts afresh, and replaces the file when the first checkpoint is due
+   */
+  readonly resume?: boolean | "if-present";
+}
+
+/** The figures of one iteration. All but `seconds` are the same in an interrupted and an uninterrupted run. */
+export interface DistillMetrics {
+  /** Iterations done, this one included. */
+  readonly iteration: number;
+  /** Images seen by each step so far. */
+  readonly nimg: number;
+  /** The fake score's loss, times its loss scale. */
+  readonly fakeLoss: number;
+  /** The generator's loss, times its loss scale; no measure of progress. */
+  readonly generatorLoss: number;
+  /** Mean of `‖f_φ − f_ψ‖²` per sample: how far the two scores are apart. */
+  readonly deltaSquared: number;
+  /** Norm of the fake score's cleaned gradient. */
+  readonly fakeGradientNorm: number;
+  /** Norm of the generator's cleaned gradient. */
+  readonly generatorGradientNorm: number;
+  /** Samples of both steps that left the batch because they were not finite. */
+  readonly droppedSamples: number;
+  /** Elements of both gradients that were NaN or infinite. */
+  readonly cleanedElements: number;
+  /** Share of the old average that stayed; 0 without an average. */
+  readonly emaBeta: number;
+  /** Wall-clock seconds of this iteration, without checkpoint and snapshot. */
+  readonly seconds: number;
+}

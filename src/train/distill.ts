@@ -1,0 +1,200 @@
+import { dispose, where as select, type Tensor, type Tensor1D, tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkTensor } from "../core/checks";
+import { SidError } from "../core/errors";
+import { type RandomStream, randomStream } from "../core/random";
+import { type Adam, adam } from "./adam";
+import type { TrainBatch } from "./batch";
+import { checkWritable, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
+import type { ConditionSource } from "./conditions";
+import type { DistillCheckpoint, DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
+import { emaBeta, updateEma } from "./ema";
+import { type Fingerprint, fingerprintOf } from "./fingerprint";
+import { type Plan, planOf } from "./plan";
+import { preflight } from "./preflight";
+import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type StepFigures } from "./steps";
+
+/**
+ * Distills a teacher into a generator of few steps, without data: each iteration updates the fake
+ * score on the generator's samples, then the generator by the score-identity loss, then the moving
+ * average of the generator's weights. Yields the figures of each iteration.
+ *
+ * Everything random comes from the stream `seed`; a run that was interrupted and resumed goes on bit
+ * for bit like one that was not. Between iterations it holds the networks' weights, Adam's second
+ * moments and the empty condition; when it ends, in whatever way, only what the caller made is left.
+ * Before the first iteration it checks the options (at the call), then the weights, one small batch
+ * through all networks, and the checkpoint's folder (at the first `next()`).
+ *
+ * Source: arXiv:2406.01561, algorithm 1; SiD-LSG@709fc22 training/sid_training_loop.py.
+ *
+ * @param options - networks, recipe and surroundings; the defaults are SiD-LSG's recipe.
+ * @returns an async iterator of metrics, one per iteration.
+ * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
+ *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
+ *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before any work.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, gaussianModel, generatorFrom, randomStream } from "sid-lsg";
+ * import { mlp } from "sid-lsg/models";
+ * import { distill } from "sid-lsg/train";
+ *
+ * const schedule = ddpmSchedule();
+ * const teacher = gaussianModel({ mean: [1, 0], variance: 0.25, schedule });
+ * const network = (name: string) =>
+ *   mlp({ dim: 2, hidden: 16 }, { name, schedule, predicts: "eps", weights: randomStream(1) });
+ * const run = distill({
+ *   teacher,
+ *   fakeScore: network("distill-example/fake"),
+ *   generator: generatorFrom(network("distill-example/generator")),
+ *   sampleShape: [2],
+ *   batch: 32,
+ *   iterations: 3,
+ *   learningRate: 1e-3,
+ * });
+ * for await (const { iteration, deltaSquared } of run) console.log(iteration, deltaSquared);
+ * ```
+ */
+export function distill(options: DistillOptions): AsyncGenerator<DistillMetrics, void, undefined> {
+  const plan = planOf(options);
+  if (plan.signal?.aborted) throw new SidError("aborted", "distill: the signal was aborted before the run began.");
+  return iterate(plan);
+}
+
+async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefined> {
+  const { checkpoint, snapshots, ema, signal } = plan;
+  const { generator, fakeScore } = plan.generatorObjective;
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(x: T): T => {
+    owned.push(x);
+    return x;
+  };
+  try {
+    const uncond = plan.conditions && own(emptyCondition(plan.conditions));
+    await preflight(plan, uncond);
+    const fakeScoreAdam = own(adam(fakeScore.variables, plan.fakeAdam));
+    const generatorAdam = own(adam(generator.variables, plan.generatorAdam));
+    const average = ema && { ema: ema.target.variables };
+    const state: RunState = {
+      networks: { fakeScore: fakeScore.variables, generator: generator.variables, ...average },
+      optimizers: { fakeScore: fakeScoreAdam, generator: generatorAdam },
+    };
+    const fingerprint = checkpoint ? await fingerprintOf(plan) : {};
+    const start = checkpoint && (await resumed(checkpoint, fingerprint, state));
+    const stream = randomStream(start?.stream ?? plan.seed);
+    const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam };
+    let { iteration, nimg } = start ?? { iteration: 0, nimg: 0 };
+    let saved = iteration;
+    const save = async () => {
+      if (!checkpoint || saved === iteration) return;
+      await saveCheckpoint(checkpoint.path, fingerprint, { iteration, nimg, stream: stream.state() }, state);
+      saved = iteration;
+    };
+
+    while (iteration < plan.iterations && !signal?.aborted) {
+      const started = performance.now();
+      const figures = await iterateOnce(run, iteration + 1, nimg);
+      iteration++;
+      nimg += plan.batch;
+      const seconds = (performance.now() - started) / 1000;
+      await breathe();
+      const last = iteration === plan.iterations || signal?.aborted;
+      if (last || (checkpoint?.every && iteration % checkpoint.every === 0)) await save();
+      if (snapshots && (last || iteration % snapshots.every === 0))
+        await snapshots.run({ generator: ema?.target ?? generator, iteration, nimg });
+      yield { iteration, nimg, ...figures, seconds };
+    }
+    await save();
+  } finally {
+    for (const x of owned) x.dispose();
+  }
+}
+
+/** What stays the same from iteration to iteration. */
+interface Run {
+  readonly plan: Plan;
+  readonly stream: RandomStream;
+  readonly uncond: Tensor | undefined;
+  readonly fakeScoreAdam: Adam;
+  readonly generatorAdam: Adam;
+}
+
+/** Both steps and the moving average; one read from the device. */
+async function iterateOnce(run: Run, iteration: number, nimg: number) {
+  const { plan, fakeScoreAdam, generatorAdam } = run;
+  const { ema, onGradients, generatorObjective } = plan;
+  const hook = (network: GradientEvent["network"]): GradientHook | undefined =>
+    onGradients && ((gradients) => onGradients({ network, iteration, gradients }));
+  const pending: Tensor1D[] = [];
+  try {
+    const ofFake = { optimizer: fakeScoreAdam, onGradients: hook("fakeScore") };
+    pending.push(await fakeScoreStep(plan.fakeObjective, batches(run, plan.dropsContext), ofFake));
+    const ofGenerator = { optimizer: generatorAdam, onGradients: hook("generator") };
+    pending.push(await generatorStep(generatorObjective, batches(run, false), ofGenerator));
+    const beta = ema ? emaBeta({ curNimg: nimg, batch: plan.batch, ...ema }) : 0;
+    if (ema) updateEma(ema.target.variables, generatorObjective.generator.variables, beta);
+    const [fake, generator] = (await readFigures(...pending)) as [StepFigures, StepFigures];
+    return {
+      fakeLoss: fake.loss,
+      generatorLoss: generator.loss,
+      deltaSquared: generator.deltaSquared,
+      fakeGradientNorm: fake.gradientNorm,
+      generatorGradientNorm: generator.gradientNorm,
+      droppedSamples: fake.droppedSamples + generator.droppedSamples,
+      cleanedElements: fake.cleanedElements + generator.cleanedElements,
+      emaBeta: beta,
+    };
+  } finally {
+    dispose(pending);
+  }
+}
+
+/** The rounds of one step, each made when it is its turn and freed when it is over. */
+function* batches({ plan, stream, uncond }: Run, drop: boolean): Generator<TrainBatch> {
+  const count = plan.batch / plan.rounds;
+  const shape = [count, ...plan.sampleShape];
+  for (let round = 0; round < plan.rounds; round++) {
+    const cond = plan.conditions && conditions(plan.conditions, stream, count, uncond, drop ? plan.contextDropout : 0);
+    const noises = Array.from({ length: plan.generatorObjective.generator.steps }, () => stream.normal(shape));
+    const noise = stream.normal(shape);
+    try {
+      yield { noises, noise, t: plan.timesteps(stream, count), cond, uncond };
+    } finally {
+      dispose([...noises, noise, ...(cond ? [cond] : [])]);
+    }
+  }
+}
+
+function emptyCondition(source: ConditionSource): Tensor {
+  const uncond = source.unconditional();
+  checkTensor("distill", "the empty condition", uncond);
+  return uncond;
+}
+
+/** Conditions of `count` samples, a share of them replaced by the empty one. */
+function conditions(
+  source: ConditionSource,
+  stream: RandomStream,
+  count: number,
+  uncond: Tensor | undefined,
+  dropout: number,
+): Tensor {
+  return tidy(() => {
+    const full = source.sample(stream, count);
+    if (dropout === 0 || uncond === undefined) return full;
+    const dropped = stream.uniform(count).map((u) => u < dropout);
+    const mask = tensor(dropped, [count, ...Array<number>(full.rank - 1).fill(1)], "bool");
+    return select(mask, uncond, full);
+  });
+}
+
+/** Where to go on from, if anywhere; throws unless the checkpoint can be written later. */
+async function resumed(checkpoint: DistillCheckpoint, fingerprint: Fingerprint, state: RunState) {
+  const found = await checkWritable(checkpoint.path);
+  const wanted = checkpoint.resume === true || (checkpoint.resume === "if-present" && found);
+  return wanted ? loadCheckpoint(checkpoint.path, fingerprint, state) : undefined;
+}
+
+/** Lets the host's events through, such as the key press that aborts the run: a backend on the CPU never waits. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,24 @@
+export { type Adam, type AdamOptions, type AdamState, adam } from "./adam";
+export type { TrainBatch } from "./batch";
+export { type ConditionSource, type PromptConditionsOptions, promptConditions } from "./conditions";
+export { distill } from "./distill";
+export type {
+  DistillCheckpoint,
+  DistillEma,
+  DistillMetrics,
+  DistillOptions,
+  DistillSnapshot,
+  DistillSnapshots,
+  GradientEvent,
+} from "./distill-options";
+export { type EmaSchedule, emaBeta, updateEma } from "./ema";
+export { type FakeScoreGradients, type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
+export { type GeneratorGradients, type GeneratorObjective, generatorGradients } from "./generator-gradients";
+export {
+  fakeScoreStep,
+  type GradientHook,
+  generatorStep,
+  readFigures,
+  type StepFigures,
+  type StepOptions,
+} from "./steps";

@@ -1,0 +1,139 @@
+import type { Variable } from "@tensorflow/tfjs-core";
+import { checkFinite, checkInteger, checkOneOf, checkRange, describe } from "../core/checks";
+import { SidError } from "../core/errors";
+import { type RandomStream, randomStream } from "../core/random";
+import { type Guidance, noGuidance } from "../guidance/strategies";
+import type { Generator, ScoreModel } from "../models/types";
+import { uniformTimesteps } from "../schedules/timestep-laws";
+import type { DistillOptions } from "./distill-options";
+import { checkTwins, emaBeta } from "./ema";
+import type { FakeScoreObjective } from "./fake-score-gradients";
+import type { GeneratorObjective } from "./generator-gradients";
+
+const where = "distill";
+
+/** A run's options with the defaults filled in: everything checked that can be checked without a tensor. */
+export type Plan = ReturnType<typeof planOf>;
+
+/** Fills in the defaults and throws unless the options make sense. */
+export function planOf(options: DistillOptions) {
+  const { teacher, fakeScore, generator, conditions, ema, checkpoint, snapshots } = options;
+  const { guidance = noGuidance(), alpha = 1, weight = "l1", fakeWeight = "eps", reduction = "sum" } = options;
+  const { backward = "staged", timesteps = uniformTimesteps(), batch = 512, rounds = 1, seed = 0 } = options;
+  const { learningRate = 1e-6, fakeLearningRate = learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const { lossScale = 1, fakeLossScale = 1, contextDropout = 0.1, checkTeacher = true } = options;
+  checkNetworks(options);
+  checkGuidance(guidance);
+  checkInteger(where, "iterations", options.iterations, 0);
+  checkInteger(where, "batch", batch, 1);
+  checkInteger(where, "rounds", rounds, 1);
+  if (batch % rounds !== 0)
+    throw new SidError("invalid-argument", `${where}: batch ${batch} does not divide into ${rounds} equal rounds.`);
+  if (!Array.isArray(options.sampleShape))
+    throw new SidError(
+      "invalid-argument",
+      `${where}: sampleShape must be an array, got ${describe(options.sampleShape)}.`,
+    );
+  options.sampleShape.forEach((size, i) => void checkInteger(where, `sampleShape[${i}]`, size, 1));
+  checkRange(where, "contextDropout", contextDropout, 0, 1);
+  checkOneOf(where, "fakeWeight", fakeWeight, ["eps", "none"]);
+  randomStream(seed);
+  if (typeof timesteps !== "function")
+    throw new SidError("invalid-argument", `${where}: timesteps must be a timestep law, got ${describe(timesteps)}.`);
+  checkMethods("conditions", conditions, ["sample", "unconditional"]);
+  checkMethods("snapshots", snapshots, ["run"]);
+  checkMethods("signal", options.signal, ["addEventListener"]);
+  if (options.onGradients !== undefined) checkMethods("options", options, ["onGradients"]);
+  if (snapshots) checkInteger(where, "snapshots.every", snapshots.every, 1);
+  if (checkpoint) {
+    if (typeof checkpoint.path !== "string" || checkpoint.path === "")
+      throw new SidError(
+        "invalid-argument",
+        `${where}: checkpoint.path must name a file, got ${describe(checkpoint.path)}.`,
+      );
+    if (checkpoint.every !== undefined) checkInteger(where, "checkpoint.every", checkpoint.every, 1);
+    if (![undefined, true, false, "if-present"].includes(checkpoint.resume))
+      throw new SidError(
+        "invalid-argument",
+        `${where}: checkpoint.resume must be true, false or "if-present", got ${describe(checkpoint.resume)}.`,
+      );
+  }
+  const average = ema && { target: ema.target, halfLife: ema.halfLife ?? 50_000, rampUp: defined(ema.rampUp, 0.05) };
+  if (average) emaBeta({ curNimg: 0, batch, ...average });
+
+  const shared = { generator, fakeScore, guidance, reduction };
+  const fakeObjective: FakeScoreObjective = { ...shared, weight: fakeWeight, lossScale: fakeLossScale };
+  const generatorObjective: GeneratorObjective = { ...shared, teacher, alpha, weight, lossScale, backward };
+  const adamOptions = { beta1, beta2, epsilon };
+  return {
+    fakeObjective,
+    generatorObjective,
+    fakeAdam: { ...adamOptions, learningRate: fakeLearningRate },
+    generatorAdam: { ...adamOptions, learningRate },
+    ema: average,
+    batch,
+    rounds,
+    seed,
+    timesteps,
+    contextDropout,
+    conditions,
+    checkTeacher,
+    dropsContext: conditions !== undefined && contextDropout > 0 && (guidance.kappa1 !== 1 || guidance.kappa2 !== 1),
+    sampleShape: options.sampleShape,
+    iterations: options.iterations,
+    snapshots,
+    checkpoint,
+    onGradients: options.onGradients,
+    signal: options.signal,
+  };
+}
+
+function checkGuidance({ kappa1, kappa2, kappa3, kappa4 }: Guidance): void {
+  for (const [name, kappa] of Object.entries({ kappa1, kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
+}
+
+/** Throws where an option is given without the functions that will be called. */
+function checkMethods(name: string, value: object | undefined, methods: readonly string[]): void {
+  if (value === undefined) return;
+  for (const method of methods)
+    if (typeof (value as Readonly<Record<string, unknown>> | null)?.[method] !== "function")
+      throw new SidError("invalid-argument", `${where}: ${name} needs the function ${method}, got ${describe(value)}.`);
+}
+
+/** `null` is a value, `undefined` is not. */
+function defined<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
+}
+
+function checkNetworks({ teacher, fakeScore, generator, ema }: DistillOptions): void {
+  const networks: Record<string, ScoreModel | Generator> = { teacher, fakeScore, generator };
+  if (ema) networks["ema.target"] = ema.target;
+  const owner = new Map<Variable, string>();
+  for (const [role, network] of Object.entries(networks)) {
+    const method = role === "teacher" || role === "fakeScore" ? "predict" : "generate";
+    if (network === null || typeof network !== "object" || !(method in network) || !Array.isArray(network.variables))
+      throw new SidError(
+        "invalid-argument",
+        `${where}: ${role} must be a network with ${method}(), got ${describe(network)}.`,
+      );
+    if (role !== "teacher" && network.variables.length === 0)
+      throw new SidError("invalid-argument", `${where}: ${role} has no variables, so it cannot train.`);
+    for (const variable of network.variables) {
+      const other = owner.get(variable);
+      if (other !== undefined)
+        throw new SidError(
+          "invalid-argument",
+          `${where}: ${other} and ${role} share the variable "${variable.name}"; each network needs its own copy.`,
+        );
+      owner.set(variable, role);
+      if (variable.isDisposed)
+        throw new SidError("invalid-argument", `${where}: "${variable.name}" of ${role} was disposed before.`);
+    }
+  }
+  if (ema) checkTwins(where, { "ema.target": ema.target.variables, generator: generator.variables });
+}
+
+/** A stream that no run draws from, for probes. */
+export function probeStream(): RandomStream {
+  return randomStream(2 ** 53 - 1);
+}

@@ -1,0 +1,250 @@
+import {
+  add,
+  addN,
+  cast,
+  concat,
+  dispose,
+  mul,
+  notEqual,
+  type Scalar,
+  scalar,
+  split,
+  sqrt,
+  square,
+  stack,
+  sub,
+  sum,
+  type Tensor,
+  type Tensor1D,
+  tensor1d,
+  tidy,
+  type Variable,
+} from "@tensorflow/tfjs-core";
+import { describe } from "../core/checks";
+import { SidError } from "../core/errors";
+import { cleanGradients } from "../losses/nan-policy";
+import type { Adam } from "./adam";
+import type { TrainBatch } from "./batch";
+import { carryOut } from "./carry-out";
+import { type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
+import { type GeneratorObjective, generatorGradients } from "./generator-gradients";
+
+/**
+ * Sees the gradients of a step, one per variable, after accumulation and before they are cleaned;
+ * borrowed. What it returns, if anything, takes their place and belongs to the step: this is where
+ * data-parallel training averages over its workers.
+ */
+export type GradientHook = (
+  gradients: readonly Tensor[],
+) => readonly Tensor[] | undefined | Promise<readonly Tensor[] | undefined>;
+
+/** Options of {@link fakeScoreStep} and {@link generatorStep}. */
+export interface StepOptions {
+  /** Holds the variables of the network that trains. */
+  readonly optimizer: Adam;
+  /** Sees, and may replace, the accumulated gradients. */
+  readonly onGradients?: GradientHook | undefined;
+}
+
+/** The figures of one step, as {@link readFigures} reads them. */
+export interface StepFigures {
+  /** Mean loss over the rounds, times the loss scale. */
+  readonly loss: number;
+  /** Mean `‖f_φ − f_ψ‖²` per sample; 0 in a fake-score step, which has no teacher. */
+  readonly deltaSquared: number;
+  /** Samples that left the batch because they were not finite. */
+  readonly droppedSamples: number;
+  /** Euclidean norm of the gradient that the optimiser used: accumulated and cleaned, times the loss scale. */
+  readonly gradientNorm: number;
+  /** Elements of the gradient that were NaN or infinite. */
+  readonly cleanedElements: number;
+}
+
+/**
+ * One update of the fake score: gradients accumulated over `rounds`, cleaned, one optimiser step.
+ *
+ * Every round's loss is a mean over its batch, and the rounds are averaged: `R` rounds of `B`
+ * samples are one batch of `R·B`.
+ *
+ * @param objective - networks, guidance and loss; see {@link fakeScoreGradients}.
+ * @param rounds - the batches, of one size; borrowed. A generator function can make each when it is its turn.
+ * @param options - the optimiser of the fake score's variables, and a hook.
+ * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
+ * @throws SidError `invalid-argument` without rounds or with an optimiser of other variables, `shape-mismatch`
+ *   for rounds of different sizes; otherwise as {@link fakeScoreGradients}. Nothing is assigned then.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, gaussianModel, generatorFrom, randomStream } from "sid-lsg";
+ * import { mlp } from "sid-lsg/models";
+ * import { adam, fakeScoreStep, readFigures } from "sid-lsg/train";
+ *
+ * const schedule = ddpmSchedule();
+ * const stream = randomStream(1);
+ * const generator = generatorFrom(gaussianModel({ mean: [1, 0], variance: 0.5, schedule }));
+ * const fakeScore = mlp({ dim: 2, hidden: 16 }, { name: "fake-step", schedule, predicts: "eps", weights: stream });
+ * const optimizer = adam(fakeScore.variables, { learningRate: 1e-3 });
+ * const batch = { noises: [stream.normal([4, 2])], noise: stream.normal([4, 2]), t: [20, 300, 600, 979] };
+ * const [figures] = await readFigures(await fakeScoreStep({ generator, fakeScore }, [batch], { optimizer }));
+ * console.log(figures?.droppedSamples); // 0
+ * ```
+ */
+export async function fakeScoreStep(
+  objective: FakeScoreObjective,
+  rounds: Iterable<TrainBatch>,
+  options: StepOptions,
+): Promise<Tensor1D> {
+  checkOptimizer("fakeScoreStep", objective.fakeScore.variables, options);
+  return finish(
+    accumulate("fakeScoreStep", rounds, (batch) => fakeScoreGradients(objective, batch)),
+    options,
+  );
+}
+
+/**
+ * One update of the generator: gradients accumulated over `rounds`, cleaned, one optimiser step.
+ *
+ * @param objective - networks, guidance and loss; see {@link generatorGradients}.
+ * @param rounds - the batches, of one size; borrowed, as in {@link fakeScoreStep}.
+ * @param options - the optimiser of the generator's variables, and a hook.
+ * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
+ * @throws SidError `invalid-argument` without rounds or with an optimiser of other variables, `shape-mismatch`
+ *   for rounds of different sizes; otherwise as {@link generatorGradients}. Nothing is assigned then.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, gaussianModel, generatorFrom, randomStream } from "sid-lsg";
+ * import { mlp } from "sid-lsg/models";
+ * import { adam, generatorStep, readFigures } from "sid-lsg/train";
+ *
+ * const schedule = ddpmSchedule();
+ * const stream = randomStream(1);
+ * const network = mlp({ dim: 2, hidden: 16 }, { name: "generator-step", schedule, predicts: "eps", weights: stream });
+ * const objective = {
+ *   generator: generatorFrom(network),
+ *   teacher: gaussianModel({ mean: [1, 0], variance: 0.5, schedule }),
+ *   fakeScore: gaussianModel({ mean: [0, 0], variance: 1, schedule }),
+ * };
+ * const optimizer = adam(network.variables, { learningRate: 1e-3 });
+ * const batch = { noises: [stream.normal([4, 2])], noise: stream.normal([4, 2]), t: [20, 300, 600, 979] };
+ * const [figures] = await readFigures(await generatorStep(objective, [batch], { optimizer }));
+ * console.log((figures?.deltaSquared ?? 0) > 0); // true
+ * ```
+ */
+export async function generatorStep(
+  objective: GeneratorObjective,
+  rounds: Iterable<TrainBatch>,
+  options: StepOptions,
+): Promise<Tensor1D> {
+  checkOptimizer("generatorStep", objective.generator.variables, options);
+  return finish(
+    accumulate("generatorStep", rounds, (batch) => generatorGradients(objective, batch)),
+    options,
+  );
+}
+
+/**
+ * Reads the figures of steps, in one transfer from the device, and frees them.
+ *
+ * @param pending - what {@link fakeScoreStep} and {@link generatorStep} returned; disposed.
+ * @returns the figures, in that order.
+ *
+ * @example
+ * ```ts
+ * import { readFigures } from "sid-lsg/train";
+ * import { tensor1d } from "@tensorflow/tfjs-core";
+ *
+ * const [figures] = await readFigures(tensor1d([0.5, 0, 1, 2, 0]));
+ * console.log(figures?.loss, figures?.droppedSamples); // 0.5 1
+ * ```
+ */
+export async function readFigures(...pending: readonly Tensor1D[]): Promise<StepFigures[]> {
+  if (pending.length === 0) return [];
+  const all = tidy(() => concat([...pending]));
+  dispose([...pending]);
+  const values = await all.data().finally(() => all.dispose());
+  return pending.map((_, i) => {
+    const [loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements] = values.subarray(5 * i, 5 * i + 5);
+    return { loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements } as StepFigures;
+  });
+}
+
+/** What the two gradient functions have in common. */
+interface Round {
+  readonly loss: Scalar;
+  readonly gradients: Tensor[];
+  readonly valid: Tensor1D;
+  readonly deltaSquared?: Scalar;
+}
+
+/** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the rounds, of the dropped samples the sum. */
+function accumulate(where: string, rounds: Iterable<TrainBatch>, run: (batch: TrainBatch) => Round): Tensor[] {
+  let sums: Tensor[] = [];
+  let count = 0;
+  let size: number | undefined;
+  try {
+    for (const batch of rounds) {
+      const before = sums;
+      sums = tidy(() => {
+        const { loss, deltaSquared = scalar(0), valid, gradients } = run(batch);
+        size ??= valid.size;
+        if (valid.size !== size)
+          throw new SidError(
+            "shape-mismatch",
+            `${where}: all batches must have one size, the first has ${size} samples, another ${valid.size}.`,
+          );
+        const round = [stack([loss, deltaSquared, sub(valid.size, sum(valid))]), ...gradients];
+        return count === 0 ? round : round.map((x, i) => add(x, before[i] as Tensor));
+      });
+      dispose(before);
+      count++;
+    }
+    if (count === 0) throw new SidError("invalid-argument", `${where}: wanted at least one batch, got none.`);
+    if (count === 1) return sums;
+    const perRound = tensor1d([1 / count, 1 / count, 1]);
+    const means = tidy(() => sums.map((x, i) => mul(x, i === 0 ? perRound : 1 / count)));
+    dispose([perRound, ...sums]);
+    return means;
+  } catch (error) {
+    dispose(sums);
+    throw error;
+  }
+}
+
+/** Shows the gradients to the hook, cleans them and steps; returns all figures. */
+async function finish(accumulated: Tensor[], { optimizer, onGradients }: StepOptions): Promise<Tensor1D> {
+  const [figures, ...gradients] = accumulated as [Tensor1D, ...Tensor[]];
+  let replaced: readonly Tensor[] | undefined;
+  try {
+    replaced = checkReplaced(await onGradients?.(gradients));
+    const used = replaced ?? gradients;
+    return tidy(() => {
+      const { carried } = carryOut((carry) => {
+        optimizer.step(used, (flat) => {
+          const clean = cleanGradients([flat])[0] as Tensor;
+          carry(stack([sum(square(clean)), sum(cast(notEqual(clean, flat), "float32"))]));
+          return clean;
+        });
+      });
+      const [squares, cleaned] = split(addN(carried), 2) as [Tensor, Tensor];
+      return concat([figures, sqrt(squares), cleaned]) as Tensor1D;
+    });
+  } finally {
+    dispose([...accumulated, ...(replaced ?? [])]);
+  }
+}
+
+/** Throws unless the hook returned a list or nothing; the optimiser checks the list itself. */
+function checkReplaced(returned: readonly Tensor[] | undefined): readonly Tensor[] | undefined {
+  if (returned === undefined || Array.isArray(returned)) return returned;
+  throw new SidError("invalid-argument", `onGradients: wanted gradients or undefined, got ${describe(returned)}.`);
+}
+
+function checkOptimizer(where: string, variables: readonly Variable[], { optimizer }: StepOptions): void {
+  const trained = optimizer.variables;
+  if (variables.length !== trained.length || variables.some((v, i) => v !== trained[i]))
+    throw new SidError(
+      "invalid-argument",
+      `${where}: the optimizer must hold the ${variables.length} variables of the network that trains, in their order; it holds ${trained.length}, the first is "${trained[0]?.name}".`,
+    );
+}

@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+/** What each folder of src may import, itself and core apart. Every arrow points one way. */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  schedules: [],
+  predict: ["schedules"],
+  guidance: [],
+  losses: ["schedules", "predict", "guidance"],
+  models: ["schedules", "predict", "guidance"],
+  train: ["schedules", "predict", "guidance", "losses", "models", "io"],
+  metrics: [],
+  io: [],
+  backends: [],
+};
+
+/** Of models, training knows the interfaces and what works on every model, never a network. */
+const modelsForTraining = ["models/types", "models/predict-x0"];
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+}
+
+const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const text = (file: string) => readFileSync(join("src", file), "utf8");
+/** Code without its comments, so that examples do not count. */
+const code = (file: string) => text(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+const statements = files.flatMap((file): Import[] =>
+  [...code(file).matchAll(/^(?:import|export)\s+(?:[^;"']*?\sfrom\s+)?["']([^"']+)["']/gm)].map((match) => ({
+    file,
+    from: match[1] ?? "",
+  })),
+);
+/** The file of src that a relative import names. */
+const target = ({ file, from }: Import) => relative("src", resolve("src", dirname(file), from));
+const layerOf = (path: string) => path.split("/")[0] ?? "";
+const show = (list: readonly Import[]) => list.map(({ file, from }) => `${file} imports ${from}`);
+
+test("the import lines are found", () => {
+  expect(statements.length).toBeGreaterThan(100);
+  expect(new Set(statements.map(({ from }) => from))).toContain("@tensorflow/tfjs-core");
+  expect(Object.keys(layers).sort()).toEqual([...new Set(files.map(layerOf))].filter((n) => n !== "index.ts").sort());
+});
+
+test("imports between the folders of src point one way", () => {
+  const relatives = statements.filter(({ file, from }) => from.startsWith(".") && file !== "index.ts");
+  const wrong = relatives.filter((statement) => {
+    const [from, to] = [layerOf(statement.file), layerOf(target(statement))];
+    if (from === "train" && to === "models") return !modelsForTraining.includes(target(statement));
+    return to !== from && to !== "core" && !layers[from]?.includes(to);
+  });
+  expect(show(wrong)).toEqual([]);
+});
+
+test("the layering itself has no circle", () => {
+  const reaches = (from: string, seen: readonly string[] = []): readonly string[] =>
+    (layers[from] ?? []).flatMap((to) => (seen.includes(to) ? [to] : [to, ...reaches(to, [...seen, to])]));
+  for (const layer of Object.keys(layers)) expect(reaches(layer), layer).not.toContain(layer);
+});
+
+test("nothing outside src is imported from it, and from packages only TensorFlow.js", () => {
+  const wrong = statements.filter((statement) =>
+    statement.from.startsWith(".")
+      ? target(statement).startsWith("..")
+      : !["@tensorflow/tfjs-core", "@tensorflow/tfjs-core/dist/register_all_gradients"].includes(statement.from) &&
+        !(layerOf(statement.file) === "backends" && statement.from.startsWith("@tensorflow/")),
+  );
+  expect(show(wrong)).toEqual([]);
+});
+
+test("a module of Node is imported only when it is needed", () => {
+  expect(show(statements.filter(({ from }) => from.startsWith("node:")))).toEqual([]);
+});
+
+test("the root never brings models/sd along", () => {
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    const file = [`${path}.ts`, join(path, "index.ts")].find((name) => files.includes(name));
+    if (file === undefined || seen.has(file)) return;
+    seen.add(file);
+    for (const statement of statements.filter((s) => s.file === file && s.from.startsWith(".")))
+      visit(target(statement));
+  };
+  visit("index");
+  expect(seen.size).toBeGreaterThan(10);
+  expect([...seen].filter((file) => file.startsWith("models/sd"))).toEqual([]);
+});
+
+test("files stay short enough to read, and export by name", () => {
+  expect(files.filter((file) => text(file).split("\n").length > 400)).toEqual([]);
+  expect(files.filter((file) => /^export default/m.test(code(file)))).toEqual([]);
+});
+
+test("nothing reads a folder beside the repository", () => {
+  const folders = ["src", "scripts", "examples", "bench", "test", "docs"];
+  const outside = ["..", "shared"].join("/");
+  const readers = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => /\.(ts|mjs|cjs|py|md|json)$/.test(name) && !name.includes("api/"))
+      .filter((name) => readFileSync(join(folder, name), "utf8").includes(outside))
+      .map((name) => join(folder, name)),
+  );
+  expect(readers).toEqual([]);
+});

@@ -1,0 +1,8 @@
+import { useBackend } from "../../src/backends";
+
+/** The backend that this project of the test run is about. */
+export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" | "wasm";
+
+export async function startTestBackend(): Promise<void> {
+  await useBackend(testBackend);
+}

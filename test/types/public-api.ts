@@ -1,0 +1,82 @@
+/**
+ * Compiled by `npm run typecheck`, never run: what users may write, and what the compiler must refuse.
+ * A line under `@ts-expect-error` that compiles fails the check.
+ */
+import { mul, type Scalar, type Tensor, type Tensor1D, zerosLike } from "@tensorflow/tfjs-core";
+import * as sid from "sid-lsg";
+import type { Generator, ScoreModel } from "sid-lsg/models";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_: Equal<A, B>): void => {};
+declare const x: Tensor;
+declare const model: ScoreModel;
+declare const level: sid.NoiseLevel;
+const inputs = { generated: x, teacher: x, fake: x };
+
+/** Losses: scalars; their options are spelled out. */
+export function losses(): void {
+  same<ReturnType<typeof sid.sidLoss>, Scalar>(true);
+  same<ReturnType<typeof sid.finiteSamples>, Tensor1D>(true);
+  sid.sidLoss(inputs);
+  sid.sidLoss(inputs, { alpha: 1.2, weight: "snr", level, reduction: "mean" });
+  sid.sidLoss(inputs, { weight: ({ generated }) => zerosLike(generated) as Tensor1D });
+  sid.fakeScoreLoss({ prediction: x, generated: x, noise: x, level }, { predicts: "v" });
+  // @ts-expect-error: no such weight
+  sid.sidLoss(inputs, { weight: "l2" });
+  // @ts-expect-error: an option that is there must have a value
+  sid.sidLoss(inputs, { alpha: undefined });
+  // @ts-expect-error: the fake score's output is missing
+  sid.sidLoss({ generated: x, teacher: x });
+  // @ts-expect-error: what the network predicts is not a matter of default
+  sid.fakeScoreLoss({ prediction: x, generated: x, noise: x, level });
+}
+
+/** What a caller may or may not have at hand can be handed on as it is; settings with a default cannot be undefined. */
+export function absent(options: sid.DistillOptions): void {
+  const signal = undefined as AbortSignal | undefined;
+  const nothing = { conditions: undefined, ema: undefined, snapshots: undefined, checkpoint: undefined };
+  sid.distill({ ...options, ...nothing, onGradients: undefined, signal });
+  sid.sidLoss(inputs, { level: undefined, valid: undefined });
+  // @ts-expect-error: an option that is there must have a value
+  sid.distill({ ...options, batch: undefined });
+}
+
+/** A network is anything of the right shape: no class to extend. */
+export const network: ScoreModel = {
+  name: "mine",
+  predicts: "eps",
+  schedule: sid.ddpmSchedule(),
+  variables: [],
+  predict: (xt, t) => mul(xt, t.length),
+  dispose() {},
+};
+
+/** Times are numbers, one per sample; schedules and guidance are plain read-only data. */
+export function plainData(): void {
+  same<sid.Timesteps, readonly number[]>(true);
+  same<sid.PredictionType, "eps" | "x0" | "v" | "score" | "flow">(true);
+  const guidance: sid.Guidance = { ...sid.lsg(1.5), kappa4: 1 };
+  sid.convertPrediction({
+    prediction: x,
+    xt: x,
+    level: sid.noiseLevel(sid.flowSchedule(), [0.5]),
+    from: "flow",
+    to: "x0",
+  });
+  // @ts-expect-error: read-only
+  guidance.kappa1 = 2;
+  // @ts-expect-error: a tensor of times would have to be read back
+  model.predict(x, x);
+  // @ts-expect-error: no such prediction
+  sid.convertPrediction({ prediction: x, xt: x, level, from: "noise", to: "x0" });
+}
+
+/** Generators are what they do, whatever made them; errors have a closed set of codes. */
+export function generators(): void {
+  const generator: Generator = sid.generatorFrom(model, { tInit: 625, steps: 2 });
+  generator.generate([x, x]);
+  // @ts-expect-error: one tensor of noise per step, in an array
+  generator.generate(x);
+  // @ts-expect-error: no such code
+  throw new sid.SidError("oops", "nothing");
+}

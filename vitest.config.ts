@@ -1,0 +1,50 @@
+import { resolve } from "node:path";
+import { build } from "esbuild";
+import { defineConfig } from "vitest/config";
+import { registerGradientsPlugin } from "./scripts/register-gradients-plugin.ts";
+
+const gradients = resolve("node_modules/.cache/sid-lsg/register-gradients.mjs");
+await build({
+  entryPoints: ["@tensorflow/tfjs-core/dist/register_all_gradients"],
+  outfile: gradients,
+  bundle: true,
+  format: "esm",
+  external: ["@tensorflow/tfjs-core"],
+  plugins: [registerGradientsPlugin()],
+  logLevel: "error",
+});
+
+const alias = [
+  { find: "@tensorflow/tfjs-core/dist/register_all_gradients", replacement: gradients },
+  { find: /^sid-lsg$/, replacement: resolve("src/index.ts") },
+  { find: /^sid-lsg\/(.*)$/, replacement: resolve("src/$1/index.ts") },
+];
+
+/** Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, `wasm-*` on wasm only. */
+const onBackend = (name: string) => ({
+  resolve: { alias },
+  test: {
+    name,
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/**/*.node.test.ts", "test/package/**", ...(name === "wasm" ? [] : ["test/wasm-*.test.ts"])],
+    env: { SID_TEST_BACKEND: name },
+    setupFiles: ["test/support/setup.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    maxWorkers: 2,
+    projects: [
+      onBackend("cpu"),
+      onBackend("wasm"),
+      {
+        resolve: { alias },
+        test: { name: "node", include: ["test/**/*.node.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+    ],
+  },
+});
