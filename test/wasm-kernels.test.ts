@@ -16,7 +16,7 @@ import { beforeAll, expect } from "vitest";
 import { useBackend } from "../src/backends";
 import { cheapestWay } from "../src/backends/wasm/product";
 import "../src/core";
-import { expectSame, filled, type HostInput } from "./support/two-backends";
+import { expectSame, filled, type HostInput, positive } from "./support/two-backends";
 
 type Padding = Parameters<typeof conv2d>[3] & {};
 
@@ -52,8 +52,8 @@ test.prop({
   seed: fc.nat(),
 })("matMul and its gradients", async ({ outer, m, k, n, transposeA, transposeB, seed }) => {
   const [aOuter, bOuter] = outer;
-  const a = filled([...aOuter, ...(transposeA ? [k, m] : [m, k])], seed);
-  const b = filled([...bOuter, ...(transposeB ? [n, k] : [k, n])], seed + 1);
+  const a = positive([...aOuter, ...(transposeA ? [k, m] : [m, k])], seed);
+  const b = positive([...bOuter, ...(transposeB ? [n, k] : [k, n])], seed + 1);
   await expectSame([a, b], (x, y) => matMul(x, y, transposeA, transposeB));
   if (aOuter.join() === bOuter.join())
     await expectSame([a, b], (x, y) =>
@@ -96,8 +96,8 @@ const convolution = fc
   });
 
 test.prop({ c: convolution }, { numRuns: 300 })("conv2d and its gradients", async ({ c }) => {
-  const x = filled([c.batch, c.height, c.width, c.inChannels], c.seed);
-  const filter = filled([c.filterHeight, c.filterWidth, c.inChannels, c.outChannels], c.seed + 1);
+  const x = positive([c.batch, c.height, c.width, c.inChannels], c.seed);
+  const filter = positive([c.filterHeight, c.filterWidth, c.inChannels, c.outChannels], c.seed + 1);
   await expectSame([x, filter], (p, q) =>
     grads((y, w) => conv2d(y as Tensor4D, w as Tensor4D, c.strides, c.pad))([p as Tensor, q as Tensor]),
   );
@@ -124,11 +124,13 @@ test.prop({
   transposeB: fc.boolean(),
   batch: size(3),
   k: matrixSize,
+  sign: fc.constantFrom(1, -1),
   seed: fc.nat(),
-})("fused matMul with bias and activation", async ({ activation, transposeA, transposeB, batch, k, seed }) => {
+})("fused matMul with bias and activation", async ({ activation, transposeA, transposeB, batch, k, sign, seed }) => {
+  const scaled = ({ values, shape }: HostInput) => ({ shape, values: values.map((x) => (sign * x) / k) });
   const inputs = [
-    filled([batch, ...(transposeA ? [k, 3] : [3, k])], seed),
-    filled([batch, ...(transposeB ? [4, k] : [k, 4])], seed + 1),
+    scaled(positive([batch, ...(transposeA ? [k, 3] : [3, k])], seed)),
+    positive([batch, ...(transposeB ? [4, k] : [k, 4])], seed + 1),
     filled([4], seed + 2),
   ];
   await expectSame(inputs, (a, b, bias) =>
@@ -149,7 +151,7 @@ test.prop({
   seed: fc.nat(),
 })("unsortedSegmentSum", async ({ rows, inner, seed }) => {
   const ids: HostInput = { values: rows, shape: [rows.length], dtype: "int32" };
-  await expectSame([filled([rows.length, ...inner], seed), ids], (x, i) =>
+  await expectSame([positive([rows.length, ...inner], seed), ids], (x, i) =>
     unsortedSegmentSum(x as Tensor, i as never, 5),
   );
 });

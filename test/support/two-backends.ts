@@ -52,3 +52,9 @@ export function filled(shape: readonly number[], seed = 1): HostInput {
   });
   return { values, shape };
 }
+
+/** The same numbers in [1, 3): to divide by, and to add up, since sums of mixed signs may cancel to rounding noise. */
+export function positive(shape: readonly number[], seed = 1): HostInput {
+  const input = filled(shape, seed);
+  return { ...input, values: input.values.map((x) => x + 2) };
+}
