@@ -1,7 +1,8 @@
 import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
-import { describe } from "../core/checks";
+import { checkInteger, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { registerWasmKernels } from "./wasm/register";
+import { chooseThreads, mostThreads } from "./wasm/threads";
 
 /** Backends that can train: `wasm` is the fast one without a GPU, `cpu` plain JavaScript. */
 export type BackendName = "cpu" | "wasm";
@@ -14,6 +15,13 @@ export interface UseBackendOptions {
    * @defaultValue next to the backend's own script; in Node that is always right
    */
   readonly wasmPath?: string;
+  /**
+   * Threads that the `wasm` backend computes on, from 1 to 8; only the call that starts the backend reads it.
+   * Where threads do not start (no cross-origin isolation in a browser, another version of the package), one
+   * line on the console says so and one thread does the work.
+   * @defaultValue `1`
+   */
+  readonly threads?: number;
 }
 
 /**
@@ -55,10 +63,12 @@ export async function useBackend(name: BackendName, options: UseBackendOptions =
   if (name === "cpu") (backend() as { firstUse?: boolean }).firstUse = false;
 }
 
-async function loadWasm({ wasmPath }: UseBackendOptions): Promise<void> {
-  const { setWasmPaths } = await load("@tensorflow/tfjs-backend-wasm", () => import("@tensorflow/tfjs-backend-wasm"));
-  if (wasmPath !== undefined) setWasmPaths(wasmPath);
+async function loadWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
+  checkInteger("useBackend", "threads", threads, 1, mostThreads);
+  const tfjs = await load("@tensorflow/tfjs-backend-wasm", () => import("@tensorflow/tfjs-backend-wasm"));
+  if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
   registerWasmKernels();
+  await chooseThreads(tfjs, threads);
 }
 
 async function load<T>(packageName: string, importIt: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import { broadcast_util, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { pointerOf, type WasmBackend } from "./module";
+import { pointerOf, sharedByThreads, type WasmBackend } from "./module";
 import { cheapestWay, type Matrices, products } from "./product";
 import { runKernel } from "./run-kernel";
 
@@ -32,7 +32,9 @@ export function fastBatchMatMul(stock: KernelFunc): KernelFunc {
     const tall = !transposeA && !transposeB && bCount === 1;
     if (tall && cheapestWay(false, false, [count * m, k, n]) !== "script") {
       const flat = { a: { ...pick(a), shape: [1, count * m, k] }, b: { ...pick(b), shape: [1, k, n] } };
-      const out = stock({ inputs: flat, attrs: { transposeA, transposeB }, backend: anyBackend }) as TensorInfo;
+      const out = sharedByThreads(backend.wasm, count * m * k * n)
+        ? asConvolution(backend, flat.a, flat.b)
+        : (stock({ inputs: flat, attrs: { transposeA, transposeB }, backend: anyBackend }) as TensorInfo);
       return { ...pick(out), shape: [...outer, m, n] };
     }
     const out = backend.makeOutput([...outer, m, n], "float32");
@@ -79,7 +81,12 @@ export function fastFusedMatMul(stock: KernelFunc): KernelFunc {
     };
     const single = [a, b].every((x) => x !== undefined && util.sizeFromShape(x.shape.slice(0, -2)) === 1);
     const name = activations[activation];
-    if ((single && !transposeA && !transposeB) || (name === undefined && activation !== "linear")) return stock(call);
+    if ((single && !transposeA && !transposeB) || (name === undefined && activation !== "linear")) {
+      const [m, k, n] = [a?.shape.at(-2), a?.shape.at(-1), b?.shape.at(-1)] as [number, number, number];
+      if (!single || activation !== "linear" || !sharedByThreads(backend.wasm, m * k * n)) return stock(call);
+      const out = asConvolution(backend, a as TensorInfo, b as TensorInfo, bias);
+      return { ...pick(out), shape: [...(a as TensorInfo).shape.slice(0, -1), n] };
+    }
     const steps: ((x: TensorInfo) => TensorInfo)[] = [];
     if (bias) steps.push((x) => runKernel(backend, "Add", { a: x, b: bias }));
     if (name !== undefined)
@@ -99,6 +106,19 @@ export function fastFusedMatMul(stock: KernelFunc): KernelFunc {
     }
     return result;
   };
+}
+
+/** One product `[..., m, k]·[..., k, n]`, and a bias, as a 1×1 convolution over a column of m pixels. */
+function asConvolution(backend: WasmBackend, a: TensorInfo, b: TensorInfo, bias?: TensorInfo): TensorInfo {
+  const [m, k, n] = [a.shape.at(-2), a.shape.at(-1), b.shape.at(-1)] as [number, number, number];
+  const [x, filter] = [
+    { ...pick(a), shape: [1, m, 1, k] },
+    { ...pick(b), shape: [1, 1, k, n] },
+  ];
+  const attrs = { strides: [1, 1], pad: "valid", dataFormat: "NHWC", dilations: [1, 1] };
+  return bias
+    ? runKernel(backend, "FusedConv2D", { x, filter, bias }, { ...attrs, activation: "linear" })
+    : runKernel(backend, "Conv2D", { x, filter }, attrs);
 }
 
 function split(shape: readonly number[]): [number[], number, number] {

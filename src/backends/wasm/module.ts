@@ -11,6 +11,8 @@ export interface WasmModule {
   readonly HEAPU8: Uint8Array;
   _malloc(bytes: number): number;
   _free(at: Pointer): void;
+  /** The threads of the threaded binary. */
+  readonly PThread?: object;
   readonly tfjs: {
     registerTensor(id: number, size: number, at: Pointer): void;
     disposeData(id: number): void;
@@ -93,6 +95,17 @@ export function runBinary(
   wasm[name]?.(a, at, aShape.length, b, at + 4 * aShape.length, bShape.length, 0, out);
 }
 
+/** Below this many multiplications, waking the other threads costs more than they save. */
+const worthThreads = 2 ** 18;
+
+/**
+ * Whether to say a product as a 1×1 convolution, on whose rows the threads of the threaded binary share the work;
+ * its matMul runs on one. Alone, the two are equally fast.
+ */
+export function sharedByThreads(wasm: WasmModule, multiplications: number): boolean {
+  return wasm.PThread !== undefined && multiplications >= worthThreads;
+}
+
 /** Multiplies a row-major `[m, k]` matrix at `left` with the packed right one into `out` `[m, n]`. */
 export type Multiply = (left: Pointer, m: number, out: Pointer) => void;
 
@@ -113,8 +126,11 @@ export function withRight(
   use((left, m, out) => {
     wasm.tfjs.registerTensor(view.left, m * k, left);
     wasm.tfjs.registerTensor(view.out, m * n, out);
-    wasm.HEAP32[(at >>> 2) + 1] = m;
-    wasm._BatchMatMul(view.left, at, 3, view.right, at + 12, 3, 0, 0, view.out);
+    if (sharedByThreads(wasm, m * k * n)) runConvolution(wasm, [1, m, 1], [1, 1], [0, 0, 0, 0], [k, n]);
+    else {
+      wasm.HEAP32[(at >>> 2) + 1] = m;
+      wasm._BatchMatMul(view.left, at, 3, view.right, at + 12, 3, 0, 0, view.out);
+    }
     wasm.tfjs.disposeData(view.left);
     wasm.tfjs.disposeData(view.out);
   });
@@ -167,11 +183,27 @@ export function convolve(wasm: WasmModule, x: Pointer, filter: Pointer, out: Poi
   wasm.tfjs.registerTensor(view.left, batch * height * width * inChannels, x);
   wasm.tfjs.registerTensor(view.right, filterHeight * filterWidth * inChannels * outChannels, filter);
   wasm.tfjs.registerTensor(view.out, batch * outHeight * outWidth * outChannels, out);
-  const [samePadding, dilation, stride] = [0, 1, 1];
-  wasm._Conv2D(
-    ...[view.left, batch, height, width, view.right, filterHeight, filterWidth],
-    ...[top, right, bottom, left, samePadding, dilation, dilation, stride, stride],
-    ...[inChannels, outChannels, view.out],
+  runConvolution(
+    wasm,
+    [batch, height, width],
+    [filterHeight, filterWidth],
+    [top, right, bottom, left],
+    [inChannels, outChannels],
   );
   for (const id of Object.values(view)) wasm.tfjs.disposeData(id);
+}
+
+/** The module's convolution of the left view with the right one into the out view: stride 1, no dilation. */
+function runConvolution(
+  wasm: WasmModule,
+  image: readonly [batch: number, height: number, width: number],
+  window: readonly [height: number, width: number],
+  padding: readonly [top: number, right: number, bottom: number, left: number],
+  channels: readonly [inputs: number, outputs: number],
+): void {
+  const [samePadding, dilation, stride] = [0, 1, 1];
+  wasm._Conv2D(
+    ...[view.left, ...image, view.right, ...window, ...padding],
+    ...[samePadding, dilation, dilation, stride, stride, ...channels, view.out],
+  );
 }
