@@ -1,11 +1,11 @@
 import "./register-gradients";
 import { Tensor } from "@tensorflow/tfjs-core";
 import { SidError } from "./errors";
+import type { RandomStream } from "./random";
 
 /** Throws `not-finite` or `invalid-argument` unless `value` is a finite number; returns it. */
 export function checkFinite(where: string, name: string, value: number): number {
-  if (typeof value !== "number")
-    throw new SidError("invalid-argument", `${where}: ${name} must be a number, got ${describe(value)}.`);
+  if (typeof value !== "number") throw unlike(where, name, "a number", value);
   if (!Number.isFinite(value)) throw new SidError("not-finite", `${where}: ${name} must be finite, got ${value}.`);
   return value;
 }
@@ -39,6 +39,54 @@ export function checkInteger(
   return value;
 }
 
+/** Throws unless `value` is an object with keys, such as options or inputs; returns it. */
+export function checkObject<T extends object>(where: string, name: string, value: T): T {
+  if (!isObject(value)) throw unlike(where, name, "an object", value);
+  return value;
+}
+
+/** Throws unless `value` is a function; returns it. */
+export function checkFunction<T>(where: string, name: string, value: T): T {
+  if (typeof value !== "function") throw unlike(where, name, "a function", value);
+  return value;
+}
+
+/** Throws unless `value` is an array; returns it. Says nothing of what it holds. */
+export function checkArray<T extends readonly unknown[]>(where: string, name: string, value: T): T {
+  if (!Array.isArray(value)) throw unlike(where, name, "an array", value);
+  return value;
+}
+
+/** Throws unless `value` is true or false; returns it. */
+export function checkBoolean(where: string, name: string, value: boolean): boolean {
+  if (typeof value !== "boolean") throw unlike(where, name, "true or false", value);
+  return value;
+}
+
+/** Throws unless `value` is a string of at least one character; returns it. */
+export function checkText(where: string, name: string, value: string): string {
+  if (typeof value !== "string" || value === "") throw unlike(where, name, "a non-empty string", value);
+  return value;
+}
+
+/** Throws unless `value` has these methods, as every `kind` of object has; returns it. */
+export function checkMethods<T extends object>(
+  where: string,
+  name: string,
+  value: T,
+  kind: string,
+  methods: readonly (keyof T)[],
+): T {
+  if (!isObject(value) || methods.some((method) => typeof value[method] !== "function"))
+    throw unlike(where, name, kind, value);
+  return value;
+}
+
+/** Throws unless `value` is a random stream; returns it. */
+export function checkStream(where: string, name: string, value: RandomStream): RandomStream {
+  return checkMethods(where, name, value, "a random stream", ["uniform", "integers", "normals", "normal", "state"]);
+}
+
 /** Throws unless `value` is one of `allowed`; returns it. */
 export function checkOneOf<T extends string>(where: string, name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value))
@@ -59,12 +107,13 @@ export function checkBatch(where: string, name: string, value: Tensor): void {
     );
 }
 
-/** Throws unless `value` is a tensor that has not been disposed. */
+/** Throws unless `value` is a tensor of numbers that has not been disposed. */
 export function checkTensor(where: string, name: string, value: Tensor): void {
-  if (!(value instanceof Tensor))
-    throw new SidError("invalid-argument", `${where}: ${name} must be a tensor, got ${describe(value)}.`);
+  if (!(value instanceof Tensor)) throw unlike(where, name, "a tensor", value);
   if (value.isDisposed)
     throw new SidError("invalid-argument", `${where}: ${name} ${showShape(value)} was disposed before.`);
+  if (value.dtype === "string")
+    throw new SidError("invalid-argument", `${where}: ${name} must hold numbers, got strings ${showShape(value)}.`);
 }
 
 /** Throws unless all tensors are float32 batches of exactly one shape: operands never broadcast. */
@@ -80,11 +129,7 @@ export function checkSameShape(where: string, tensors: Readonly<Record<string, T
 
 /** Throws unless `values` is an array of `count` finite numbers, one per sample. */
 export function checkPerSample(where: string, name: string, values: readonly number[], count: number): void {
-  if (!Array.isArray(values))
-    throw new SidError(
-      "invalid-argument",
-      `${where}: ${name} must be an array of numbers, one per sample, got ${describe(values)}.`,
-    );
+  if (!Array.isArray(values)) throw unlike(where, name, "an array of numbers, one per sample", values);
   if (values.length !== count)
     throw new SidError(
       "shape-mismatch",
@@ -112,5 +157,9 @@ export function describe(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (value instanceof Tensor) return `a tensor ${showShape(value)}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  return `a ${typeof value}`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+function unlike(where: string, name: string, wanted: string, value: unknown): SidError {
+  return new SidError("invalid-argument", `${where}: ${name} must be ${wanted}, got ${describe(value)}.`);
 }
