@@ -151,7 +151,8 @@ function checkCotangent(where: string, cotangent: Tensor): void {
     throw new SidError("shape-mismatch", `${where}: cotangent must be float32, got ${cotangent.dtype}.`);
 }
 
-function checkVariables(where: string, variables: readonly Variable[]): void {
+/** Throws unless `variables` is an array of variables. */
+export function checkVariables(where: string, variables: readonly Variable[]): void {
   if (!Array.isArray(variables) || !variables.every((v) => v instanceof Variable))
     throw new SidError("invalid-argument", `${where}: wanted an array of variables, got ${describe(variables)}.`);
 }

@@ -133,16 +133,11 @@ export function generatorGradients(objective: GeneratorObjective, batch: TrainBa
   const where = "generatorGradients";
   const { generator, teacher, fakeScore, guidance = noGuidance(), backward = "staged" } = objective;
   const { alpha = 1, weight = "l1", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa2, kappa3, kappa4 } = guidance;
+  const { kappa2, kappa4 } = guidance;
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   checkFinite(where, "alpha", alpha);
   checkFinite(where, "lossScale", lossScale);
-  for (const [name, kappa] of Object.entries({ kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
-  if (kappa2 !== kappa3)
-    throw new SidError(
-      "invalid-argument",
-      `${where}: kappa2 and kappa3 must be equal, both guide the one fake score of the loss, got ${kappa2} and ${kappa3}.`,
-    );
+  checkGeneratorGuidance(where, guidance);
   const level = checkTrainBatch(
     where,
     generator,
@@ -168,6 +163,16 @@ export function generatorGradients(objective: GeneratorObjective, batch: TrainBa
     const delta = onlyValid(sub(result.teacher, result.fake), result.valid);
     return { ...result, deltaSquared: mul(total(square(delta)), 1 / (delta.shape[0] as number)) as Scalar };
   });
+}
+
+/** Throws unless the scales of the generator's loss are finite and the fake score has one only. */
+export function checkGeneratorGuidance(where: string, { kappa2, kappa3, kappa4 }: Guidance): void {
+  for (const [name, kappa] of Object.entries({ kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
+  if (kappa2 !== kappa3)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: kappa2 and kappa3 must be equal, both guide the one fake score of the loss, got ${kappa2} and ${kappa3}.`,
+    );
 }
 
 /** A checked batch with the three networks as functions. */
