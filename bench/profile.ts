@@ -4,6 +4,7 @@
  *
  *     npm run bench:profile -- [middle|quickstart] [threads]
  */
+import { backend } from "@tensorflow/tfjs-core";
 import { useBackend } from "sid-lsg/backends";
 import { totalFlops, watchKernels } from "./kernel-watch";
 import { iterations, type ShapeName, shapeOf } from "./networks";
@@ -41,3 +42,5 @@ const arithmetic = sorted.reduce((sum, [, { seconds, flops }]) => sum + (flops >
 row("\nproducts, convolutions", "", arithmetic, totalFlops(figures));
 row("everything else", "", whole - arithmetic, 0);
 row("whole iteration", "", whole, totalFlops(figures));
+const { wasm } = backend() as unknown as { wasm: { HEAPU8: Uint8Array } };
+console.log(`heap ${(wasm.HEAPU8.length / 2 ** 20).toFixed(0)} MiB`);
