@@ -50,7 +50,7 @@ export interface UseBackendOptions {
  */
 export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
   if (name === "wasm") await loadWasm(options);
-  else if (name === "cpu") await load("@tensorflow/tfjs-backend-cpu", () => import("@tensorflow/tfjs-backend-cpu"));
+  else if (name === "cpu") await importCpu();
   else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
   if (!(await start(name)))
     throw new SidError(
@@ -65,22 +65,35 @@ export async function useBackend(name: BackendName, options: UseBackendOptions =
 
 async function loadWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
   checkInteger("useBackend", "threads", threads, 1, mostThreads);
-  const tfjs = await load("@tensorflow/tfjs-backend-wasm", () => import("@tensorflow/tfjs-backend-wasm"));
+  const tfjs = await importWasm();
   if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
   registerWasmKernels();
   await chooseThreads(tfjs, threads);
 }
 
-async function load<T>(packageName: string, importIt: () => Promise<T>): Promise<T> {
+// Each import stands in a try block of its own: only then do bundlers accept that the package is not installed.
+async function importCpu() {
   try {
-    return await importIt();
+    return await import("@tensorflow/tfjs-backend-cpu");
   } catch (cause) {
-    throw new SidError(
-      "missing-backend",
-      `useBackend: cannot load ${packageName}; install it with: npm install ${packageName}`,
-      { cause },
-    );
+    throw notInstalled("@tensorflow/tfjs-backend-cpu", cause);
   }
+}
+
+async function importWasm() {
+  try {
+    return await import("@tensorflow/tfjs-backend-wasm");
+  } catch (cause) {
+    throw notInstalled("@tensorflow/tfjs-backend-wasm", cause);
+  }
+}
+
+function notInstalled(packageName: string, cause: unknown): SidError {
+  return new SidError(
+    "missing-backend",
+    `useBackend: cannot load ${packageName}; install it with: npm install ${packageName}`,
+    { cause },
+  );
 }
 
 async function start(name: BackendName): Promise<boolean> {
