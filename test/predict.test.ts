@@ -167,7 +167,7 @@ describe("levels of schedules", () => {
   });
 
   test.prop([notFinite])("times that the schedule does not have are refused", (value) => {
-    expectSidError("not-finite", () => noiseLevel(flowSchedule(), [0.5, value]), /t must be finite/);
+    expectSidError("not-finite", () => noiseLevel(flowSchedule(), [0.5, value]), /t\[1\] must be finite/);
     expectSidError("out-of-range", () => noiseLevel(ddpmSchedule(), [1000]), /\[0, 999\]/);
     expectSidError("invalid-argument", () => noiseLevel(ddpmSchedule(), 3 as unknown as number[]), /array/);
   });

@@ -1,5 +1,5 @@
 import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
-import { checkInteger, describe } from "../core/checks";
+import { checkInteger, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { registerWasmKernels } from "./wasm/register";
 import { chooseThreads, mostThreads } from "./wasm/threads";
@@ -49,6 +49,7 @@ export interface UseBackendOptions {
  * ```
  */
 export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
+  checkObject("useBackend", "options", options);
   if (name === "wasm") await loadWasm(options);
   else if (name === "cpu") await importCpu();
   else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
@@ -65,6 +66,7 @@ export async function useBackend(name: BackendName, options: UseBackendOptions =
 
 async function loadWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
   checkInteger("useBackend", "threads", threads, 1, mostThreads);
+  if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
   const tfjs = await importWasm();
   if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
   registerWasmKernels();

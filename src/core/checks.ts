@@ -1,5 +1,5 @@
 import "./register-gradients";
-import { Tensor } from "@tensorflow/tfjs-core";
+import { Tensor, Variable } from "@tensorflow/tfjs-core";
 import { SidError } from "./errors";
 import type { RandomStream } from "./random";
 
@@ -87,6 +87,24 @@ export function checkStream(where: string, name: string, value: RandomStream): R
   return checkMethods(where, name, value, "a random stream", ["uniform", "integers", "normals", "normal", "state"]);
 }
 
+/** Throws unless `values` is a list of finite numbers, in an array of any kind; returns it. */
+export function checkNumbers<T extends ArrayLike<number>>(where: string, name: string, values: T): T {
+  if (typeof values !== "object" || !Number.isSafeInteger(values?.length))
+    throw unlike(where, name, "an array of numbers", values);
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(values[i])) checkFinite(where, `${name}[${i}]`, values[i] as number);
+  return values;
+}
+
+/** Throws unless float32 holds every one of these finite numbers as a finite one; returns them. */
+export function checkFloat32<T extends ArrayLike<number>>(where: string, name: string, values: T): T {
+  checkNumbers(where, name, values);
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(Math.fround(values[i] as number)))
+      throw new SidError("out-of-range", `${where}: ${name}[${i}] must fit float32, got ${values[i]}.`);
+  return values;
+}
+
 /** Throws unless `value` is one of `allowed`; returns it. */
 export function checkOneOf<T extends string>(where: string, name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value))
@@ -107,13 +125,23 @@ export function checkBatch(where: string, name: string, value: Tensor): void {
     );
 }
 
-/** Throws unless `value` is a tensor of numbers that has not been disposed. */
+/** Throws unless `value` is a tensor of real numbers that has not been disposed. */
 export function checkTensor(where: string, name: string, value: Tensor): void {
   if (!(value instanceof Tensor)) throw unlike(where, name, "a tensor", value);
   if (value.isDisposed)
     throw new SidError("invalid-argument", `${where}: ${name} ${showShape(value)} was disposed before.`);
-  if (value.dtype === "string")
-    throw new SidError("invalid-argument", `${where}: ${name} must hold numbers, got strings ${showShape(value)}.`);
+  if (value.dtype === "string" || value.dtype === "complex64")
+    throw new SidError(
+      "invalid-argument",
+      `${where}: ${name} must hold real numbers, got ${value.dtype} ${showShape(value)}.`,
+    );
+}
+
+/** Throws unless `value` is an array of variables; returns it. */
+export function checkVariables<T extends readonly Variable[]>(where: string, name: string, value: T): T {
+  if (!Array.isArray(value) || !value.every((v) => v instanceof Variable))
+    throw unlike(where, name, "an array of variables", value);
+  return value;
 }
 
 /** Throws unless all tensors are float32 batches of exactly one shape: operands never broadcast. */
@@ -135,9 +163,7 @@ export function checkPerSample(where: string, name: string, values: readonly num
       "shape-mismatch",
       `${where}: ${name} needs one number per sample, wanted ${count}, got ${values.length}.`,
     );
-  values.forEach((value, i) => {
-    checkFinite(where, `${name}[${i}]`, value);
-  });
+  checkNumbers(where, name, values);
 }
 
 /** Whether a value is an object with keys: neither null nor an array. */

@@ -1,5 +1,5 @@
 import { type Scalar, sum, type Tensor, type Tensor1D, tensor } from "@tensorflow/tfjs-core";
-import { checkInteger, checkPerSample } from "./checks";
+import { checkArray, checkFloat32, checkInteger } from "./checks";
 
 /** One time per sample, in the schedule's own unit: numbers, not a tensor, so that no backend ever has to read back. */
 export type Timesteps = readonly number[];
@@ -8,8 +8,8 @@ export type Timesteps = readonly number[];
  * One number per sample as a tensor that multiplies a batch: what a network of your own needs in order
  * to use its times or levels.
  *
- * @param values - B finite numbers, in any unit.
- * @param rank - rank of the batch, at least 1.
+ * @param values - B finite numbers, in any unit, that fit float32.
+ * @param rank - rank of the batch, 1 to 6.
  * @returns a float32 tensor `[B, 1, ..., 1]` of that rank; the caller owns it.
  * @throws SidError `invalid-argument`, `not-finite` or `out-of-range` for anything else.
  *
@@ -23,8 +23,8 @@ export type Timesteps = readonly number[];
  * ```
  */
 export function perSample(values: readonly number[], rank: number): Tensor {
-  checkPerSample("perSample", "values", values, values?.length ?? 0);
-  checkInteger("perSample", "rank", rank, 1);
+  checkFloat32("perSample", "values", checkArray("perSample", "values", values));
+  checkInteger("perSample", "rank", rank, 1, 6);
   return tensor([...values], [values.length, ...Array<number>(rank - 1).fill(1)], "float32");
 }
 

@@ -1,5 +1,5 @@
 import { type Tensor, tensor } from "@tensorflow/tfjs-core";
-import { checkInteger, describe } from "./checks";
+import { checkArray, checkInteger, describe } from "./checks";
 import { SidError } from "./errors";
 
 /** Where a {@link RandomStream} stands: plain data, so that a checkpoint can hold it. */
@@ -64,12 +64,12 @@ export function randomStream(from: number | RandomState): RandomStream {
     return out;
   };
   const uniform = (count: number): number[] => {
-    checkInteger("RandomStream.uniform", "count", count, 0);
+    checkInteger("RandomStream.uniform", "count", count, 0, mostNumbers);
     const bits = words(count * 2);
     return Array.from({ length: count }, (_, i) => fraction(bits[2 * i] as number, bits[2 * i + 1] as number));
   };
   const normals = (count: number): Float32Array => {
-    checkInteger("RandomStream.normals", "count", count, 0);
+    checkInteger("RandomStream.normals", "count", count, 0, mostNumbers);
     const bits = words(count + (count % 2));
     const out = new Float32Array(count);
     for (let i = 0; i < count; i += 2) {
@@ -89,15 +89,16 @@ export function randomStream(from: number | RandomState): RandomStream {
       return uniform(count).map((u) => min + Math.floor(u * (max - min)));
     },
     normal(shape) {
-      if (!Array.isArray(shape))
-        throw new SidError("invalid-argument", `RandomStream.normal: shape must be an array, got ${describe(shape)}.`);
-      const dims = [...shape];
+      const dims = [...checkArray("RandomStream.normal", "shape", shape)];
       for (const [i, size] of dims.entries()) checkInteger("RandomStream.normal", `shape[${i}]`, size, 0);
       return tensor(normals(dims.reduce((a, b) => a * b, 1)), dims, "float32");
     },
     state: () => ({ seed, position }),
   };
 }
+
+/** What one call may draw: more fits no array of a JavaScript engine of today. */
+const mostNumbers = 2 ** 30;
 
 function fraction(high: number, low: number): number {
   return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;

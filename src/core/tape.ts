@@ -1,5 +1,5 @@
 import { clone, customGrad, engine, type Scalar, type Tensor, tidy, Variable } from "@tensorflow/tfjs-core";
-import { checkTensor, describe, showShape } from "./checks";
+import { checkFunction, checkTensor, checkVariables, describe, showShape } from "./checks";
 import { SidError } from "./errors";
 
 /**
@@ -20,6 +20,7 @@ import { SidError } from "./errors";
  * ```
  */
 export function noGrad<T extends Tensor>(f: () => T): T {
+  checkFunction("noGrad", "f", f);
   const checked = () => {
     const value = f();
     checkTensor("noGrad", "the function's result", value);
@@ -49,6 +50,8 @@ export function noGrad<T extends Tensor>(f: () => T): T {
  * ```
  */
 export function vjp(f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], cotangent: Tensor): Tensor[] {
+  checkFunction("vjp", "f", f);
+  checkCotangent("vjp", cotangent);
   return tidy(() => differentiate("vjp", () => f(...inputs), inputs, cotangent).gradients);
 }
 
@@ -80,7 +83,8 @@ export interface ValueAndGradients {
  * ```
  */
 export function valueAndGradients(f: () => Scalar, variables: readonly Variable[]): ValueAndGradients {
-  checkVariables("valueAndGradients", variables);
+  checkFunction("valueAndGradients", "f", f);
+  checkVariables("valueAndGradients", "variables", variables);
   return tidy(() => differentiate("valueAndGradients", f as () => Tensor, variables)) as ValueAndGradients;
 }
 
@@ -105,7 +109,9 @@ export function valueAndGradients(f: () => Scalar, variables: readonly Variable[
  * ```
  */
 export function pullback(f: () => Tensor, cotangent: Tensor, variables: readonly Variable[]): Tensor[] {
-  checkVariables("pullback", variables);
+  checkFunction("pullback", "f", f);
+  checkCotangent("pullback", cotangent);
+  checkVariables("pullback", "variables", variables);
   return tidy(() => differentiate("pullback", f, variables, cotangent).gradients);
 }
 
@@ -114,7 +120,6 @@ function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], co
   if (!Array.isArray(at) || at.length === 0)
     throw new SidError("invalid-argument", `${where}: wanted tensors to differentiate, got ${describe(at)}.`);
   for (const [i, x] of at.entries()) checkTensor(where, `tensor ${i}`, x);
-  if (cotangent !== undefined) checkCotangent(where, cotangent);
   const wanted = cotangent?.shape ?? [];
   const checked = () => {
     const y = f();
@@ -149,12 +154,6 @@ function checkCotangent(where: string, cotangent: Tensor): void {
   checkTensor(where, "cotangent", cotangent);
   if (cotangent.dtype !== "float32")
     throw new SidError("shape-mismatch", `${where}: cotangent must be float32, got ${cotangent.dtype}.`);
-}
-
-/** Throws unless `variables` is an array of variables. */
-export function checkVariables(where: string, variables: readonly Variable[]): void {
-  if (!Array.isArray(variables) || !variables.every((v) => v instanceof Variable))
-    throw new SidError("invalid-argument", `${where}: wanted an array of variables, got ${describe(variables)}.`);
 }
 
 function unreached(where: string, x: Tensor, i: number): never {

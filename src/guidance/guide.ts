@@ -1,5 +1,14 @@
 import { add, clone, concat, mul, split, sub, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
-import { checkBatch, checkFinite, checkPerSample, checkSameShape, checkTensor, showShape } from "../core/checks";
+import {
+  checkBatch,
+  checkFinite,
+  checkFunction,
+  checkObject,
+  checkPerSample,
+  checkSameShape,
+  checkTensor,
+  showShape,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 
@@ -35,7 +44,8 @@ export interface GuideInputs {
  * console.log(guided.dataSync()[0]); // 4
  * ```
  */
-export function guide({ cond, uncond, scale }: GuideInputs): Tensor {
+export function guide(inputs: GuideInputs): Tensor {
+  const { cond, uncond, scale } = checkObject("guide", "inputs", inputs);
   checkSameShape("guide", { cond, uncond });
   checkFinite("guide", "scale", scale);
   if (scale === 1) return clone(cond);
@@ -82,7 +92,8 @@ export interface GuidedPredictionInputs {
  * ```
  */
 export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInputs, scale: number): Tensor {
-  const { xt, t, cond, uncond } = inputs;
+  checkFunction(where, "predict", predict);
+  const { xt, t, cond, uncond } = checkObject(where, "inputs", inputs);
   checkBatch(where, "xt", xt);
   const batch = xt.shape[0] as number;
   checkPerSample(where, "t", t, batch);

@@ -1,4 +1,4 @@
-import { checkFinite, describe } from "../core/checks";
+import { checkFinite, checkObject } from "../core/checks";
 import { SidError } from "../core/errors";
 
 /**
@@ -153,12 +153,7 @@ export function antiCfg(kappa: number): Guidance {
  * ```
  */
 export function guidanceWarnings(guidance: Guidance): string[] {
-  if (guidance === null || typeof guidance !== "object")
-    throw new SidError(
-      "invalid-argument",
-      `guidanceWarnings: guidance must hold four scales, got ${describe(guidance)}.`,
-    );
-  const { kappa1, kappa2, kappa3, kappa4 } = guidance;
+  const { kappa1, kappa2, kappa3, kappa4 } = checkObject("guidanceWarnings", "guidance", guidance);
   for (const [name, kappa] of Object.entries({ kappa1, kappa2, kappa3, kappa4 }))
     checkFinite("guidanceWarnings", name, kappa);
   const warnings: string[] = [];

@@ -1,4 +1,4 @@
-import { describe, isObject } from "../core/checks";
+import { checkObject, describe, isObject } from "../core/checks";
 import { SidError, type SidErrorCode } from "../core/errors";
 import type { HostDtype, HostTensor, WeightMap } from "../core/host-tensor";
 import { narrowBF16, narrowF16, widenBF16, widenF16 } from "./half";
@@ -169,8 +169,7 @@ function checkInput(where: string, tensors: WeightMap, metadata: Readonly<Record
     throw new SidError(code, `${where}: ${message}.`);
   };
   if (!(tensors instanceof Map)) fail("invalid-argument", `tensors must be a Map, got ${describe(tensors)}`);
-  if (typeof metadata !== "object" || metadata === null)
-    fail("invalid-argument", `metadata must be an object, got ${describe(metadata)}`);
+  checkObject(where, "metadata", metadata);
   for (const [key, value] of Object.entries(metadata))
     if (typeof value !== "string" || !isText(key) || !isText(value))
       fail("invalid-argument", `metadata ${describe(key)} must be text, got ${describe(value)}`);

@@ -1,5 +1,5 @@
 import { mul, type Scalar, square, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkOneOf, checkSameShape } from "../core/checks";
+import { checkFloat32, checkObject, checkOneOf, checkSameShape } from "../core/checks";
 import { perSample } from "../core/per-sample";
 import type { PredictionType } from "../core/prediction-type";
 import { coefficients, predictionTarget } from "../predict/convert";
@@ -67,20 +67,18 @@ export interface FakeScoreLossOptions extends LossOptions {
  */
 export function fakeScoreLoss(inputs: FakeScoreInputs, options: FakeScoreLossOptions): Scalar {
   const where = "fakeScoreLoss";
-  const { prediction, generated, noise, level } = inputs;
-  const { predicts, weight = "eps", reduction, valid } = options;
+  const { prediction, generated, noise, level } = checkObject(where, "inputs", inputs);
+  const { predicts, weight = "eps", reduction, valid } = checkObject(where, "options", options);
   checkSameShape(where, { prediction, generated, noise });
   checkLevel(where, level, batchOf(prediction));
   checkLossOptions(where, prediction, options);
   checkOneOf(where, "weight", weight, ["eps", "none"]);
   const { ofPrediction } = coefficients(where, level, predicts, weight === "eps" ? "eps" : predicts);
+  const weights = ofPrediction.map((b) => b * b);
+  checkFloat32(where, "weight", weights);
   return tidy(() => {
     const target = predictionTarget({ x0: generated, noise, level, type: predicts });
     const error = onlyValid(sub(prediction, target), valid);
-    const weights = perSample(
-      ofPrediction.map((b) => b * b),
-      error.rank,
-    );
-    return reduce(mul(weights, square(error)), reduction);
+    return reduce(mul(perSample(weights, error.rank), square(error)), reduction);
   });
 }

@@ -13,7 +13,7 @@ import {
   zeros,
   zerosLike,
 } from "@tensorflow/tfjs-core";
-import { checkBatch, checkTensor, showShape } from "../core/checks";
+import { checkArray, checkBatch, checkTensor, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { sampleSize } from "../core/per-sample";
 
@@ -74,6 +74,7 @@ export function finiteSamples(...tensors: readonly Tensor[]): Tensor1D {
  * ```
  */
 export function cleanGradients(gradients: readonly Tensor[]): Tensor[] {
+  checkArray("cleanGradients", "gradients", gradients);
   for (const [i, gradient] of gradients.entries()) checkTensor("cleanGradients", `gradient ${i}`, gradient);
   return tidy(() =>
     gradients.map((g) => {

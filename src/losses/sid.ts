@@ -1,5 +1,5 @@
 import { div, mul, type Scalar, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFinite, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject, checkOneOf, checkSameShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
 import { checkLossOptions, divisor, type LossOptions, onlyValid, reduce } from "./reduce";
@@ -113,9 +113,9 @@ function parts(where: string, inputs: SidInputs, { alpha = 1, weight = "l1", lev
 }
 
 function checkSid(where: string, inputs: SidInputs, options: SidLossOptions): void {
-  const { generated, teacher, fake } = inputs;
+  const { generated, teacher, fake } = checkObject(where, "inputs", inputs);
   checkSameShape(where, { generated, teacher, fake });
-  checkLossOptions(where, generated, options);
+  checkLossOptions(where, generated, checkObject(where, "options", options));
   const { alpha = 1, weight = "l1", level } = options;
   checkFinite(where, "alpha", alpha);
   if (typeof weight === "function") return;

@@ -1,4 +1,4 @@
-import { checkInteger, describe } from "../core/checks";
+import { checkInteger, checkNumbers, checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { multiply, symmetricEigen, symmetricFunction } from "./symmetric-eigen";
 
@@ -32,15 +32,13 @@ export interface FeatureStatistics {
 export function featureStatistics(features: ArrayLike<number>, dimension: number): FeatureStatistics {
   const where = "featureStatistics";
   checkInteger(where, "dimension", dimension, 1);
-  const count = features.length / dimension;
+  const x = Float64Array.from(checkNumbers(where, "features", features));
+  const count = x.length / dimension;
   if (!Number.isInteger(count) || count < 2)
     throw new SidError(
       "shape-mismatch",
-      `${where}: wanted at least 2 vectors of ${dimension} numbers, got ${features.length} numbers.`,
+      `${where}: wanted at least 2 vectors of ${dimension} numbers, got ${x.length} numbers.`,
     );
-  const x = Float64Array.from(features);
-  const bad = x.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new SidError("not-finite", `${where}: features[${bad}] must be finite, got ${x[bad]}.`);
 
   const mean = new Float64Array(dimension);
   x.forEach((value, i) => {
@@ -85,18 +83,33 @@ export function featureStatistics(features: ArrayLike<number>, dimension: number
  * ```
  */
 export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): number {
+  const where = "frechetDistance";
+  checkStatistics(where, "a", a);
+  checkStatistics(where, "b", b);
   const n = a.mean.length;
   if (b.mean.length !== n || a.covariance.length !== n * n || b.covariance.length !== n * n)
     throw new SidError(
       "shape-mismatch",
-      `frechetDistance: wanted means and covariances of one dimension, got means of ${n} and ${b.mean.length}, ` +
-        `covariances of ${describe(a.covariance.length)} and ${describe(b.covariance.length)} numbers.`,
+      `${where}: wanted means and covariances of one dimension, got means of ${n} and ${b.mean.length}, ` +
+        `covariances of ${a.covariance.length} and ${b.covariance.length} numbers.`,
     );
   const root = symmetricFunction(a.covariance, n, clippedRoot);
   const between = symmetrised(multiply(multiply(root, b.covariance, n), root, n), n);
   const overlap = symmetricEigen(between, n).values.reduce((sum, value) => sum + clippedRoot(value), 0);
   const meanDistance = a.mean.reduce((sum, value, i) => sum + (value - (b.mean[i] as number)) ** 2, 0);
   return Math.max(0, meanDistance + trace(a.covariance, n) + trace(b.covariance, n) - 2 * overlap);
+}
+
+function checkStatistics(where: string, name: string, statistics: FeatureStatistics): void {
+  const { mean, covariance } = checkObject(where, name, statistics);
+  for (const [key, values] of Object.entries({ mean, covariance })) {
+    if (!(values instanceof Float64Array))
+      throw new SidError(
+        "invalid-argument",
+        `${where}: ${name}.${key} must be a Float64Array, got ${describe(values)}.`,
+      );
+    checkNumbers(where, `${name}.${key}`, values);
+  }
 }
 
 /** Square root of an eigenvalue that rounding may have pushed below 0. */

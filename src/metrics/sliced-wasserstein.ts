@@ -1,4 +1,4 @@
-import { checkInteger, describe } from "../core/checks";
+import { checkInteger, checkNumbers, checkObject, checkStream } from "../core/checks";
 import { SidError } from "../core/errors";
 import { type RandomStream, randomStream } from "../core/random";
 
@@ -48,9 +48,10 @@ export function slicedWasserstein(
   options: SlicedWassersteinOptions,
 ): number {
   const where = "slicedWasserstein";
-  const { dimension, directions = 128, stream = randomStream(0) } = options;
+  const { dimension, directions = 128, stream = randomStream(0) } = checkObject(where, "options", options);
   checkInteger(where, "dimension", dimension, 1);
   checkInteger(where, "directions", directions, 1);
+  checkStream(where, "stream", stream);
   checkSamples(where, "a", a, dimension);
   checkSamples(where, "b", b, dimension);
   let squared = 0;
@@ -94,13 +95,10 @@ function unitVector(stream: RandomStream, dimension: number): Float64Array {
 }
 
 function checkSamples(where: string, name: string, samples: ArrayLike<number>, dimension: number): void {
-  const length = samples?.length;
-  if (!(length > 0) || length % dimension !== 0)
+  const { length } = checkNumbers(where, name, samples);
+  if (length === 0 || length % dimension !== 0)
     throw new SidError(
       "shape-mismatch",
-      `${where}: ${name} must hold whole samples of ${dimension} numbers, at least one, got ${describe(length)} numbers.`,
+      `${where}: ${name} must hold whole samples of ${dimension} numbers, at least one, got ${length} numbers.`,
     );
-  for (let i = 0; i < length; i++)
-    if (!Number.isFinite(samples[i]))
-      throw new SidError("not-finite", `${where}: ${name}[${i}] must be finite, got ${describe(samples[i])}.`);
 }

@@ -1,9 +1,24 @@
 import { clone, type Tensor, type Tensor2D, tensor2d, tidy, Variable } from "@tensorflow/tfjs-core";
-import { checkBatch, checkOneOf, checkPerSample, checkTensor, describe, showShape } from "../core/checks";
+import {
+  checkArray,
+  checkBatch,
+  checkFunction,
+  checkMethods,
+  checkObject,
+  checkOneOf,
+  checkPerSample,
+  checkTensor,
+  checkText,
+  checkVariables,
+  describe,
+  showShape,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 import { type PredictionType, predictionTypes } from "../core/prediction-type";
+import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
+import { checkLive } from "./check-weights";
 import type { ScoreModel } from "./types";
 
 /** What {@link functionModel} needs to know of a network. */
@@ -59,26 +74,29 @@ export interface FunctionModelOptions {
  * ```
  */
 export function functionModel(options: FunctionModelOptions): ScoreModel {
-  checkDeclaration(options);
+  checkDeclaration("functionModel", options);
   const { name, predicts, schedule, predict, variables = [] } = options;
+  const { dispose = () => variables.forEach((v) => void v.dispose()) } = options;
+  checkFunction("functionModel", "predict", predict);
+  checkVariables("functionModel", "variables", variables);
+  checkFunction("functionModel", "dispose", dispose);
   const where = `${name}.predict`;
-  if (typeof predict !== "function")
-    throw new SidError("invalid-argument", `${name}: predict must be a function, got ${describe(predict)}.`);
   return {
     name,
     predicts,
     schedule,
     variables,
     predict(xt, t, cond) {
+      checkLive(where, { name, variables });
       checkBatch(where, "xt", xt);
       const batch = xt.shape[0] as number;
       checkPerSample(where, "t", t, batch);
-      for (const time of t) schedule.sigma(time);
+      for (const time of t) levelAt(where, schedule, time);
       if (cond !== undefined) checkCondition(where, cond, batch);
       // The clone makes the output the caller's even when the function returns its input or a constant.
       return tidy(() => clone(checkOutput(name, xt, predict(xt, t, cond))));
     },
-    dispose: options.dispose ?? (() => variables.forEach((v) => void v.dispose())),
+    dispose,
   };
 }
 
@@ -147,10 +165,11 @@ export interface LayersModelOptions {
  * ```
  */
 export function layersModel(network: LayersNetwork, options: LayersModelOptions): ScoreModel {
-  const { name, predicts, schedule } = options;
-  if (typeof network?.apply !== "function" || !Array.isArray(network.trainableWeights))
-    throw new SidError("invalid-argument", `layersModel: wanted a tf.LayersModel, got ${describe(network)}.`);
-  const inputs = options.inputs ?? ((xt, t, cond) => (cond === undefined ? [xt, t] : [xt, t, cond]));
+  checkMethods("layersModel", "network", network, "a tf.LayersModel", ["apply", "dispose"]);
+  checkArray("layersModel", "the network's trainableWeights", network.trainableWeights);
+  checkDeclaration("layersModel", options);
+  const { name, predicts, schedule, inputs = defaultInputs } = options;
+  checkFunction("layersModel", "inputs", inputs);
   return functionModel({
     name,
     predicts,
@@ -165,20 +184,19 @@ export function layersModel(network: LayersNetwork, options: LayersModelOptions)
 }
 
 /** Throws unless a score model may be declared so. */
-export function checkDeclaration({
-  name,
-  predicts,
-  schedule,
-}: Pick<ScoreModel, "name" | "predicts" | "schedule">): void {
-  if (typeof name !== "string" || name === "")
-    throw new SidError("invalid-argument", `a score model needs a non-empty name, got ${describe(name)}.`);
-  checkOneOf(name, "predicts", predicts, predictionTypes);
-  if (typeof schedule?.alpha !== "function" || typeof schedule.sigma !== "function")
-    throw new SidError("invalid-argument", `${name}: schedule must be a noise schedule, got ${describe(schedule)}.`);
+export function checkDeclaration(where: string, options: Pick<ScoreModel, "name" | "predicts" | "schedule">): void {
+  const { name, predicts, schedule } = checkObject(where, "options", options);
+  checkText(where, "name", name);
+  checkOneOf(where, "predicts", predicts, predictionTypes);
+  checkSchedule(where, schedule);
+}
+
+function defaultInputs(xt: Tensor, t: Tensor2D, cond?: Tensor): Tensor[] {
+  return cond === undefined ? [xt, t] : [xt, t, cond];
 }
 
 function underlyingVariable(weight: LayerWeight): Variable {
-  const value = weight.read();
+  const value = checkMethods("layersModel", "a trainable weight", weight, "a weight of tf.layers", ["read"]).read();
   if (value instanceof Variable) return value;
   throw new SidError("invalid-argument", `layersModel: a trainable weight is ${describe(value)}, not a variable.`);
 }

@@ -1,8 +1,27 @@
 import { engine } from "@tensorflow/tfjs-core";
-import { describe } from "../core/checks";
+import {
+  checkArray,
+  checkFinite,
+  checkInteger,
+  checkMethods,
+  checkObject,
+  checkOneOf,
+  checkStream,
+  checkText,
+  checkVariables,
+  describe,
+  showShape,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import type { WeightMap } from "../core/host-tensor";
+import type { RandomStream } from "../core/random";
 import type { HasVariables, ParameterSpec } from "./parameters";
+
+/** Rank of a weight by its layout. */
+const ranks = { conv: 4, linear: 2, same: undefined } as const;
+
+/** What one parameter may hold: more fits no array of a JavaScript engine of today. */
+const mostElements = 2 ** 30;
 
 /** Throws ONE error naming the first tensor that is missing, surplus or mis-shaped. */
 export function checkWeights(
@@ -35,23 +54,67 @@ export function checkWeights(
 
 /** {@link checkWeights} for weights in host memory, whose elements must be floating point and all there. */
 export function checkHostWeights(where: string, specs: readonly ParameterSpec[], weights: WeightMap): void {
-  if (typeof weights?.get !== "function")
-    throw new SidError("invalid-argument", `${where}: wanted weights or a random stream, got ${describe(weights)}.`);
+  checkSource(where, weights);
+  for (const [name, weight] of weights) {
+    checkObject(where, `weight ${describe(name)}`, weight);
+    checkArray(where, `the shape of weight ${describe(name)}`, weight.shape);
+  }
   checkWeights(where, specs, weights);
   for (const [name, { dtype, shape, data }] of weights) {
     const size = shape.reduce((a, b) => a * b, 1);
     if (!(data instanceof Float32Array) || data.length !== size)
       throw new SidError(
         "shape-mismatch",
-        `${where}: weight "${name}" must hold ${size} floating-point numbers, got ${data.length} of ${dtype}.`,
+        `${where}: weight "${name}" must hold ${size} floating-point numbers, got ${describe(data?.length)} of ${describe(dtype)}.`,
       );
+  }
+}
+
+/** Whether a network's parameters are drawn rather than given. */
+export function isStream(source: WeightMap | RandomStream): source is RandomStream {
+  return typeof (source as RandomStream)?.normals === "function";
+}
+
+/** Throws unless a network's parameters can come from `source`. */
+export function checkSource(where: string, source: WeightMap | RandomStream): void {
+  if (isStream(source)) checkStream(where, "weights", source);
+  else
+    checkMethods(where, "weights", source, "a Map of weights or a random stream", [
+      "get",
+      "has",
+      "keys",
+      Symbol.iterator,
+    ]);
+}
+
+/** Throws unless every parameter has a name, a shape that fits its layout, and a law to start from. */
+export function checkSpecs(where: string, specs: readonly ParameterSpec[]): void {
+  for (const [i, spec] of checkArray(where, "specs", specs).entries()) {
+    const { name, shape, layout, init } = checkObject(where, `specs[${i}]`, spec);
+    checkText(where, `specs[${i}].name`, name);
+    const at = `parameter "${name}"`;
+    checkOneOf(where, `the layout of ${at}`, layout, ["conv", "linear", "same"]);
+    for (const size of checkArray(where, `the shape of ${at}`, shape)) checkInteger(where, `a size of ${at}`, size, 1);
+    checkInteger(
+      where,
+      `the number of elements of ${at}`,
+      shape.reduce((a, b) => a * b, 1),
+      1,
+      mostElements,
+    );
+    if (shape.length !== (ranks[layout] ?? shape.length))
+      throw new SidError(
+        "shape-mismatch",
+        `${where}: ${at} needs rank ${ranks[layout]} for the layout "${layout}", got ${showShape(spec)}.`,
+      );
+    const law = Object.keys(checkObject(where, `the init of ${at}`, init)).join() as keyof typeof init;
+    checkOneOf(where, `the init of ${at}`, law, ["constant", "uniform", "normal"]);
+    checkFinite(where, `the ${law} of ${at}`, init[law]);
   }
 }
 
 /** Throws unless no variable of these names lives: tfjs keeps them in one global table. */
 export function checkFreeNames(prefix: string, specs: readonly { readonly name: string }[]): void {
-  if (typeof prefix !== "string" || prefix === "")
-    throw new SidError("invalid-argument", "a network needs a non-empty name.");
   const { registeredVariables } = engine();
   const seen = new Set<string>();
   for (const { name } of specs) {
@@ -60,13 +123,15 @@ export function checkFreeNames(prefix: string, specs: readonly { readonly name: 
     if (registeredVariables[`${prefix}/${name}`])
       throw new SidError(
         "invalid-argument",
-        `a network named "${prefix}" exists already (variable "${prefix}/${name}"): dispose it or choose another name.`,
+        `createParameters: a network named "${prefix}" exists already (variable "${prefix}/${name}"): dispose it or choose another name.`,
       );
   }
 }
 
-/** Throws when a network was disposed of before. */
+/** Throws unless `model` is a network that was not disposed of. */
 export function checkLive(where: string, model: HasVariables): void {
+  checkText(where, "the network's name", checkObject(where, "network", model).name);
+  checkVariables(where, "the network's variables", model.variables);
   if (model.variables.some((v) => v.isDisposed))
     throw new SidError("invalid-argument", `${where}: the network "${model.name}" was disposed before.`);
 }

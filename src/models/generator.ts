@@ -1,5 +1,14 @@
 import { mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFinite, checkInteger, checkOneOf, checkSameShape, describe } from "../core/checks";
+import {
+  checkFinite,
+  checkInteger,
+  checkMethods,
+  checkObject,
+  checkOneOf,
+  checkSameShape,
+  checkVariables,
+  describe,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { addNoise, noiseLevel } from "../predict";
@@ -14,7 +23,7 @@ export interface GeneratorOptions {
    */
   readonly tInit?: number;
   /**
-   * Network passes K.
+   * Network passes K, at most 1000.
    * @defaultValue `1`
    */
   readonly steps?: number;
@@ -52,12 +61,12 @@ export interface GeneratorOptions {
  * ```
  */
 export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): Generator {
-  const { tInit = 625, steps = 1, gradientThrough = "all" } = options;
   const where = "generatorFrom";
-  if (typeof model?.predict !== "function")
-    throw new SidError("invalid-argument", `${where}: wanted a score model, got ${describe(model)}.`);
+  checkMethods(where, "model", model, "a score model", ["predict", "dispose"]);
+  checkVariables(where, "the model's variables", model.variables);
+  const { tInit = 625, steps = 1, gradientThrough = "all" } = checkObject(where, "options", options);
   checkFinite(where, "tInit", tInit);
-  checkInteger(where, "steps", steps, 1);
+  checkInteger(where, "steps", steps, 1, 1000);
   checkOneOf(where, "gradientThrough", gradientThrough, ["all", "last"]);
   const { schedule } = model;
   // t·(K − i)/K rather than t·(1 − i/K): no rounding error below an integer.

@@ -1,8 +1,9 @@
 import { type Tensor, tensor, tidy, transpose, type Variable, variable } from "@tensorflow/tfjs-core";
+import { checkText } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { WeightMap } from "../core/host-tensor";
 import type { RandomStream } from "../core/random";
-import { checkFreeNames, checkHostWeights } from "./check-weights";
+import { checkFreeNames, checkHostWeights, checkSource, checkSpecs, isStream } from "./check-weights";
 
 /**
  * How a parameter's axes differ between PyTorch and tfjs.
@@ -94,7 +95,10 @@ export function createParameters(
   specs: readonly ParameterSpec[],
   source: WeightMap | RandomStream,
 ): Parameters {
+  checkText("createParameters", "prefix", prefix);
+  checkSpecs(prefix, specs);
   checkFreeNames(prefix, specs);
+  checkSource(prefix, source);
   if (!isStream(source)) checkHostWeights(prefix, specs, source);
   const map = new Map<string, Variable>();
   const dispose = () => {
@@ -137,10 +141,6 @@ export function fromPyTorch(data: Float32Array, { shape, layout }: ParameterSpec
 /** A copy in PyTorch's layout of a tensor in tfjs's. */
 export function inPyTorchLayout(x: Tensor, layout: ParameterLayout): Tensor {
   return layout === "same" ? x.clone() : transpose(x, [...toPyTorch[layout]]);
-}
-
-function isStream(source: WeightMap | RandomStream): source is RandomStream {
-  return typeof (source as RandomStream)?.normals === "function";
 }
 
 function drawn(stream: RandomStream, { shape, init }: ParameterSpec): Float32Array {

@@ -1,5 +1,5 @@
 import { clone, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkTensor } from "../core/checks";
+import { checkMethods, checkObject, checkTensor } from "../core/checks";
 import type { Timesteps } from "../core/per-sample";
 import { guidedPrediction } from "../guidance";
 import { convertPrediction, noiseLevel } from "../predict";
@@ -46,7 +46,8 @@ export interface PredictX0Inputs {
  * ```
  */
 export function predictX0(model: ScoreModel, inputs: PredictX0Inputs, scale = 1): Tensor {
-  const { t } = inputs;
+  checkMethods("predictX0", "model", model, "a score model", ["predict"]);
+  const { t } = checkObject("predictX0", "inputs", inputs);
   checkTensor("predictX0", "xt", inputs.xt);
   return tidy(() => {
     // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal

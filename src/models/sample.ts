@@ -1,9 +1,18 @@
 import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkBatch, checkFinite, checkInteger, checkPerSample, describe } from "../core/checks";
+import {
+  checkBatch,
+  checkBoolean,
+  checkFinite,
+  checkInteger,
+  checkMethods,
+  checkObject,
+  checkPerSample,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 import { guidedPrediction } from "../guidance";
 import { convertPrediction, noiseLevel } from "../predict";
+import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
 import type { ScoreModel } from "./types";
 
@@ -70,15 +79,15 @@ export interface DdimSampleOptions {
  * ```
  */
 export function ddimSample(model: ScoreModel, options: DdimSampleOptions): Tensor {
-  const { noise, cond, uncond, guidanceScale = 1, setAlphaToOne = true } = options;
-  if (typeof model?.predict !== "function")
-    throw new SidError("invalid-argument", `ddimSample: wanted a score model, got ${describe(model)}.`);
-  checkBatch("ddimSample", "noise", noise);
-  checkFinite("ddimSample", "guidanceScale", guidanceScale);
-  const { schedule } = model;
+  checkMethods(where, "model", model, "a score model", ["predict"]);
+  const { noise, cond, uncond, guidanceScale = 1, setAlphaToOne = true } = checkObject(where, "options", options);
+  checkBatch(where, "noise", noise);
+  checkFinite(where, "guidanceScale", guidanceScale);
+  checkBoolean(where, "setAlphaToOne", setAlphaToOne);
+  const schedule = checkSchedule(where, model.schedule);
   const { times, last } = timeGrid(schedule, options);
   const batch = noise.shape[0] as number;
-  const final = setAlphaToOne ? { alpha: 1, sigma: 0 } : levelAt(schedule, schedule.tMin);
+  const final = setAlphaToOne ? { alpha: 1, sigma: 0 } : levelAt(where, schedule, schedule.tMin);
 
   const predict = (xt: Tensor, t: Timesteps, c?: Tensor) => model.predict(xt, t, c);
   const step = (x: Tensor, t: number, next: number | undefined): Tensor => {
@@ -87,7 +96,7 @@ export function ddimSample(model: ScoreModel, options: DdimSampleOptions): Tenso
     const prediction = guidedPrediction(predict, { xt: x, t: time, cond, uncond }, guidanceScale);
     const x0 = convertPrediction({ prediction, xt: x, level, from: model.predicts, to: "x0" });
     const eps = convertPrediction({ prediction, xt: x, level, from: model.predicts, to: "eps" });
-    const { alpha, sigma } = next === undefined ? final : levelAt(schedule, next);
+    const { alpha, sigma } = next === undefined ? final : levelAt(where, schedule, next);
     return add(mul(x0, alpha), mul(eps, sigma));
   };
   // VP noise has deviation 1 at the start, as in diffusers; elsewhere that of the first time.
@@ -103,33 +112,31 @@ export function ddimSample(model: ScoreModel, options: DdimSampleOptions): Tenso
   return x;
 }
 
+const where = "ddimSample";
+
 /** The times to visit and the one to arrive at; undefined is the clean sample. */
 function timeGrid(schedule: NoiseSchedule, options: DdimSampleOptions): { times: number[]; last: number | undefined } {
   const { steps = 50, stepsOffset = 0 } = options;
   if (options.times !== undefined) {
+    checkPerSample(where, "times", options.times, Math.max(1, options.times?.length ?? 1));
     const times = [...options.times];
-    checkPerSample("ddimSample", "times", times, Math.max(1, times.length));
     times.forEach((t, i) => {
       if (i > 0 && t >= (times[i - 1] as number))
         throw new SidError(
           "invalid-argument",
-          `ddimSample: times must decrease, but times[${i - 1}] = ${times[i - 1]} is followed by ${t}.`,
+          `${where}: times must decrease, but times[${i - 1}] = ${times[i - 1]} is followed by ${t}.`,
         );
     });
     noiseLevel(schedule, times);
     return { times, last: undefined };
   }
   if (!schedule.discrete)
-    throw new SidError("invalid-argument", "ddimSample: a schedule of continuous time needs the option times.");
+    throw new SidError("invalid-argument", `${where}: a schedule of continuous time needs the option times.`);
   const count = schedule.tMax + 1;
-  checkInteger("ddimSample", "steps", steps, 1, count);
-  checkInteger("ddimSample", "stepsOffset", stepsOffset, 0, count - 1);
+  checkInteger(where, "steps", steps, 1, count);
+  checkInteger(where, "stepsOffset", stepsOffset, 0, count - 1);
   const stride = Math.floor(count / steps);
   const times = Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride + stepsOffset);
   noiseLevel(schedule, times);
   return { times, last: stepsOffset >= stride ? stepsOffset - stride : undefined };
-}
-
-function levelAt(schedule: NoiseSchedule, t: number): { alpha: number; sigma: number } {
-  return { alpha: schedule.alpha(t), sigma: schedule.sigma(t) };
 }

@@ -1,5 +1,5 @@
 import { add, clone, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkOneOf, checkSameShape } from "../core/checks";
+import { checkFloat32, checkObject, checkOneOf, checkSameShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample } from "../core/per-sample";
 import { type PredictionType, predictionTypes } from "../core/prediction-type";
@@ -60,8 +60,9 @@ export interface ConversionKind {
  * console.log(conversionCoefficients({ level, from: "v", to: "x0" })); // { ofXt: [0.8], ofPrediction: [-0.6] }
  * ```
  */
-export function conversionCoefficients({ level, from, to }: ConversionKind): ConversionCoefficients {
+export function conversionCoefficients(kind: ConversionKind): ConversionCoefficients {
   const where = "conversionCoefficients";
+  const { level, from, to } = checkObject(where, "kind", kind);
   checkLevel(where, level, level?.alpha?.length ?? 0);
   return coefficients(where, level, from, to);
 }
@@ -109,10 +110,14 @@ export interface ConvertPredictionInputs {
  * console.log(x0.dataSync()); // 1, 2
  * ```
  */
-export function convertPrediction({ prediction, xt, level, from, to }: ConvertPredictionInputs): Tensor {
-  checkSameShape("convertPrediction", { prediction, xt });
-  checkLevel("convertPrediction", level, batchOf(xt));
-  const { ofXt, ofPrediction } = coefficients("convertPrediction", level, from, to);
+export function convertPrediction(inputs: ConvertPredictionInputs): Tensor {
+  const where = "convertPrediction";
+  const { prediction, xt, level, from, to } = checkObject(where, "inputs", inputs);
+  checkSameShape(where, { prediction, xt });
+  checkLevel(where, level, batchOf(xt));
+  const { ofXt, ofPrediction } = coefficients(where, level, from, to);
+  checkFloat32(where, "factor of xt", ofXt);
+  checkFloat32(where, "factor of prediction", ofPrediction);
   if (from === to) return clone(prediction);
   return tidy(() => add(mul(xt, perSample(ofXt, xt.rank)), mul(prediction, perSample(ofPrediction, xt.rank))));
 }
@@ -147,12 +152,16 @@ export interface PredictionTargetInputs {
  * console.log(v.dataSync()); // 0.2, -2
  * ```
  */
-export function predictionTarget({ x0, noise, level, type }: PredictionTargetInputs): Tensor {
-  checkSameShape("predictionTarget", { x0, noise });
-  checkLevel("predictionTarget", level, batchOf(x0));
-  const all = level.alpha.map((a, i) => formOf("predictionTarget", type, a, level.sigma[i] as number, i));
+export function predictionTarget(inputs: PredictionTargetInputs): Tensor {
+  const where = "predictionTarget";
+  const { x0, noise, level, type } = checkObject(where, "inputs", inputs);
+  checkSameShape(where, { x0, noise });
+  checkLevel(where, level, batchOf(x0));
+  const all = level.alpha.map((a, i) => formOf(where, type, a, level.sigma[i] as number, i));
   const signal = all.map((form) => form.signal);
   const factor = all.map((form) => form.noise);
+  checkFloat32(where, "factor of x0", signal);
+  checkFloat32(where, "factor of noise", factor);
   return tidy(() => add(mul(x0, perSample(signal, x0.rank)), mul(noise, perSample(factor, x0.rank))));
 }
 

@@ -1,5 +1,5 @@
 import { mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkBatch, checkOneOf } from "../core/checks";
+import { checkBatch, checkFloat32, checkObject, checkOneOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample } from "../core/per-sample";
 import { batchOf, checkLevel, type NoiseLevel } from "./level";
@@ -53,8 +53,9 @@ const scales: Readonly<Record<Coordinates, (alpha: number, sigma: number) => num
  * console.log(edm.level.sigma); // 0.75
  * ```
  */
-export function changeCoordinates({ xt, level, to }: ChangeCoordinatesInputs): NoisySamples {
+export function changeCoordinates(inputs: ChangeCoordinatesInputs): NoisySamples {
   const where = "changeCoordinates";
+  const { xt, level, to } = checkObject(where, "inputs", inputs);
   checkBatch(where, "xt", xt);
   checkLevel(where, level, batchOf(xt));
   checkOneOf(where, "to", to, Object.keys(scales) as Coordinates[]);
@@ -65,16 +66,10 @@ export function changeCoordinates({ xt, level, to }: ChangeCoordinatesInputs): N
       "out-of-range",
       `${where}: alpha is 0 at sample ${pureNoise}, which has no finite sigma in EDM.`,
     );
+  const factor = scale.map((c) => 1 / c);
+  checkFloat32(where, "factor of xt", factor);
   return {
-    xt: tidy(() =>
-      mul(
-        xt,
-        perSample(
-          scale.map((c) => 1 / c),
-          xt.rank,
-        ),
-      ),
-    ),
+    xt: tidy(() => mul(xt, perSample(factor, xt.rank))),
     level: {
       alpha: level.alpha.map((alpha, i) => alpha / (scale[i] as number)),
       sigma: level.sigma.map((sigma, i) => sigma / (scale[i] as number)),

@@ -1,7 +1,8 @@
 import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkPerSample, checkSameShape, describe } from "../core/checks";
+import { checkObject, checkPerSample, checkSameShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, type Timesteps } from "../core/per-sample";
+import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
 
 /**
@@ -31,9 +32,10 @@ export interface NoiseLevel {
  * ```
  */
 export function noiseLevel(schedule: NoiseSchedule, t: Timesteps): NoiseLevel {
-  if (!Array.isArray(t))
-    throw new SidError("invalid-argument", `noiseLevel: t must be an array, one time per sample, got ${describe(t)}.`);
-  return { alpha: t.map((time) => schedule.alpha(time)), sigma: t.map((time) => schedule.sigma(time)) };
+  checkSchedule("noiseLevel", schedule);
+  checkPerSample("noiseLevel", "t", t, t?.length ?? 0);
+  const levels = t.map((time) => levelAt("noiseLevel", schedule, time));
+  return { alpha: levels.map(({ alpha }) => alpha), sigma: levels.map(({ sigma }) => sigma) };
 }
 
 /** What {@link addNoise} mixes. */
@@ -66,7 +68,8 @@ export interface AddNoiseInputs {
  * console.log(xt.dataSync()); // 1.4, 1.0
  * ```
  */
-export function addNoise({ x0, noise, level }: AddNoiseInputs): Tensor {
+export function addNoise(inputs: AddNoiseInputs): Tensor {
+  const { x0, noise, level } = checkObject("addNoise", "inputs", inputs);
   checkSameShape("addNoise", { x0, noise });
   checkLevel("addNoise", level, batchOf(x0));
   return tidy(() => add(mul(x0, perSample(level.alpha, x0.rank)), mul(noise, perSample(level.sigma, x0.rank))));
@@ -79,8 +82,7 @@ export function batchOf(x: Tensor): number {
 
 /** Throws unless `level` has `count` samples with finite `alpha, sigma ≥ 0`, not both zero. */
 export function checkLevel(where: string, level: NoiseLevel, count: number): void {
-  if (level === null || typeof level !== "object")
-    throw new SidError("invalid-argument", `${where}: level must be a NoiseLevel, got ${describe(level)}.`);
+  checkObject(where, "level", level);
   checkPerSample(where, "level.alpha", level.alpha, count);
   checkPerSample(where, "level.sigma", level.sigma, count);
   level.alpha.forEach((alpha, i) => {

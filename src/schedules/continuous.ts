@@ -1,4 +1,4 @@
-import { checkFinite, checkRange } from "../core/checks";
+import { checkFinite, checkObject, checkRange } from "../core/checks";
 import { SidError } from "../core/errors";
 import { checkTime } from "./time";
 import type { NoiseSchedule } from "./types";
@@ -33,7 +33,8 @@ export interface EdmScheduleOptions {
  * console.log(edmSchedule().sigma(2.5)); // 2.5
  * ```
  */
-export function edmSchedule({ sigmaMin = 0.002, sigmaMax = 80 }: EdmScheduleOptions = {}): NoiseSchedule {
+export function edmSchedule(options: EdmScheduleOptions = {}): NoiseSchedule {
+  const { sigmaMin = 0.002, sigmaMax = 80 } = checkObject("edmSchedule", "options", options);
   checkSigmas("edmSchedule", sigmaMin, sigmaMax);
   const range = { discrete: false, tMin: sigmaMin, tMax: sigmaMax };
   return {

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkOneOf, describe } from "../core/checks";
+import { checkBoolean, checkFinite, checkInteger, checkObject, checkOneOf, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { checkTime } from "./time";
 import type { NoiseSchedule } from "./types";
@@ -9,7 +9,7 @@ export type BetaSchedule = "linear" | "scaled_linear" | "squaredcos_cap_v2";
 /** Options of {@link ddpmSchedule}. */
 export interface DdpmScheduleOptions {
   /**
-   * Number of timesteps.
+   * Number of timesteps, at most a million.
    * @defaultValue `1000`, or the length of `betas`
    */
   readonly numTimesteps?: number;
@@ -75,10 +75,12 @@ export interface DdpmSchedule extends NoiseSchedule {
  * ```
  */
 export function ddpmSchedule(options: DdpmScheduleOptions = {}): DdpmSchedule {
+  const { zeroTerminalSnr = false } = checkObject(where, "options", options);
+  checkBoolean(where, "zeroTerminalSnr", zeroTerminalSnr);
   const given = options.betas === undefined ? namedBetas(options) : ownBetas(options.betas, options.numTimesteps);
   const cumulative = cumulativeProduct(given);
-  const alphasCumprod = options.zeroTerminalSnr === true ? withoutTerminalSignal(cumulative) : cumulative;
-  const betas = options.zeroTerminalSnr === true ? betasOf(alphasCumprod) : given;
+  const alphasCumprod = zeroTerminalSnr ? withoutTerminalSignal(cumulative) : cumulative;
+  const betas = zeroTerminalSnr ? betasOf(alphasCumprod) : given;
   const range = { discrete: true, tMin: 0, tMax: betas.length - 1 };
   const at = (where: string, t: number) => alphasCumprod[checkTime(where, range, t)] as number;
   return {
@@ -93,10 +95,11 @@ export function ddpmSchedule(options: DdpmScheduleOptions = {}): DdpmSchedule {
 }
 
 const where = "ddpmSchedule";
+const mostTimesteps = 1_000_000;
 
 function namedBetas(options: DdpmScheduleOptions): number[] {
   const { numTimesteps = 1000, betaSchedule = "linear", betaStart = 1e-4, betaEnd = 0.02 } = options;
-  checkInteger(where, "numTimesteps", numTimesteps, 1);
+  checkInteger(where, "numTimesteps", numTimesteps, 1, mostTimesteps);
   checkOneOf(where, "betaSchedule", betaSchedule, ["linear", "scaled_linear", "squaredcos_cap_v2"]);
   checkBeta("betaStart", betaStart);
   checkBeta("betaEnd", betaEnd);
@@ -119,7 +122,7 @@ function ownBetas(betas: readonly number[], numTimesteps: number | undefined): n
       "invalid-argument",
       `${where}: numTimesteps is ${describe(numTimesteps)}, but there are ${betas.length} betas.`,
     );
-  return betas.map((beta, i) => checkBeta(`betas[${i}]`, beta));
+  return Array.from(betas, (beta, i) => checkBeta(`betas[${i}]`, beta));
 }
 
 function checkBeta(name: string, beta: number): number {

@@ -1,4 +1,4 @@
-import { checkInteger, checkRange } from "../core/checks";
+import { checkFinite, checkInteger, checkMethods, checkRange } from "../core/checks";
 import type { NoiseSchedule } from "./types";
 
 /** Throws unless `t` is a time of the schedule; returns it. */
@@ -29,7 +29,8 @@ export function checkTime(
  * ```
  */
 export function snr(schedule: NoiseSchedule, t: number): number {
-  return (schedule.alpha(t) / schedule.sigma(t)) ** 2;
+  const { alpha, sigma } = levelAt("snr", checkSchedule("snr", schedule), t);
+  return (alpha / sigma) ** 2;
 }
 
 /**
@@ -48,5 +49,19 @@ export function snr(schedule: NoiseSchedule, t: number): number {
  * ```
  */
 export function logSnr(schedule: NoiseSchedule, t: number): number {
-  return 2 * (Math.log(schedule.alpha(t)) - Math.log(schedule.sigma(t)));
+  const { alpha, sigma } = levelAt("logSnr", checkSchedule("logSnr", schedule), t);
+  return 2 * (Math.log(alpha) - Math.log(sigma));
+}
+
+/** Throws unless `schedule` is a noise schedule; returns it. */
+export function checkSchedule(where: string, schedule: NoiseSchedule): NoiseSchedule {
+  return checkMethods(where, "schedule", schedule, "a noise schedule", ["alpha", "sigma"]);
+}
+
+/** What a schedule says of one time; throws unless that is two finite numbers. */
+export function levelAt(where: string, schedule: NoiseSchedule, t: number): { alpha: number; sigma: number } {
+  return {
+    alpha: checkFinite(where, "the schedule's alpha", schedule.alpha(t)),
+    sigma: checkFinite(where, "the schedule's sigma", schedule.sigma(t)),
+  };
 }

@@ -1,4 +1,4 @@
-import { checkFinite, checkInteger, checkPositive, checkRange } from "../core/checks";
+import { checkFinite, checkInteger, checkObject, checkPositive, checkRange, checkStream } from "../core/checks";
 import type { RandomStream } from "../core/random";
 import { checkSigmas } from "./continuous";
 
@@ -36,10 +36,11 @@ export interface UniformTimestepsOptions {
  * console.log(uniformTimesteps()(randomStream(1), 4)); // four integers in [20, 980)
  * ```
  */
-export function uniformTimesteps({ min = 20, max = 980 }: UniformTimestepsOptions = {}): TimestepLaw {
+export function uniformTimesteps(options: UniformTimestepsOptions = {}): TimestepLaw {
+  const { min = 20, max = 980 } = checkObject("uniformTimesteps", "options", options);
   checkInteger("uniformTimesteps", "min", min, 0);
   checkInteger("uniformTimesteps", "max", max, min + 1);
-  return (stream, count) => stream.integers(count, min, max);
+  return (stream, count) => checkStream("uniformTimesteps", "stream", stream).integers(count, min, max);
 }
 
 /** Options of {@link logNormalSigmas}. */
@@ -84,11 +85,17 @@ export interface LogNormalSigmasOptions {
  * ```
  */
 export function logNormalSigmas(options: LogNormalSigmasOptions = {}): TimestepLaw {
-  const { mean = -1.2, std = 1.2, sigmaMin = 0.002, sigmaMax = 80 } = options;
+  const {
+    mean = -1.2,
+    std = 1.2,
+    sigmaMin = 0.002,
+    sigmaMax = 80,
+  } = checkObject("logNormalSigmas", "options", options);
   checkNormal("logNormalSigmas", mean, std);
   checkSigmas("logNormalSigmas", sigmaMin, sigmaMax);
+  const clamp = (sigma: number) => Math.min(Math.max(sigma, sigmaMin), sigmaMax);
   return (stream, count) =>
-    Array.from(stream.normals(count), (n) => Math.min(Math.max(Math.exp(mean + std * n), sigmaMin), sigmaMax));
+    Array.from(checkStream("logNormalSigmas", "stream", stream).normals(count), (n) => clamp(Math.exp(mean + std * n)));
 }
 
 /** Options of {@link sidSigmas}. */
@@ -134,7 +141,7 @@ export interface SidSigmasOptions {
  * ```
  */
 export function sidSigmas(options: SidSigmasOptions = {}): TimestepLaw {
-  const { rho = 7, sigmaMin = 0.002, sigmaMax = 80, portion = 0.8 } = options;
+  const { rho = 7, sigmaMin = 0.002, sigmaMax = 80, portion = 0.8 } = checkObject("sidSigmas", "options", options);
   checkPositive("sidSigmas", "rho", rho);
   checkSigmas("sidSigmas", sigmaMin, sigmaMax);
   checkPositive("sidSigmas", "sigmaMin", sigmaMin);
@@ -142,7 +149,8 @@ export function sidSigmas(options: SidSigmasOptions = {}): TimestepLaw {
   const bottom = sigmaMin ** (1 / rho);
   const height = sigmaMax ** (1 / rho) - bottom;
   const clamp = (sigma: number) => Math.min(Math.max(sigma, sigmaMin), sigmaMax);
-  return (stream, count) => stream.uniform(count).map((u) => clamp((bottom + portion * u * height) ** rho));
+  const sigma = (u: number) => clamp((bottom + portion * u * height) ** rho);
+  return (stream, count) => checkStream("sidSigmas", "stream", stream).uniform(count).map(sigma);
 }
 
 /** Options of {@link logitNormalTimes}. */
@@ -176,9 +184,11 @@ export interface LogitNormalTimesOptions {
  * console.log(logitNormalTimes()(randomStream(1), 2)); // two times around 0.5
  * ```
  */
-export function logitNormalTimes({ mean = 0, std = 1 }: LogitNormalTimesOptions = {}): TimestepLaw {
+export function logitNormalTimes(options: LogitNormalTimesOptions = {}): TimestepLaw {
+  const { mean = 0, std = 1 } = checkObject("logitNormalTimes", "options", options);
   checkNormal("logitNormalTimes", mean, std);
-  return (stream, count) => Array.from(stream.normals(count), (n) => 1 / (1 + Math.exp(-(mean + std * n))));
+  const time = (n: number) => 1 / (1 + Math.exp(-(mean + std * n)));
+  return (stream, count) => Array.from(checkStream("logitNormalTimes", "stream", stream).normals(count), time);
 }
 
 function checkNormal(where: string, mean: number, std: number): void {

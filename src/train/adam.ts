@@ -13,9 +13,17 @@ import {
   type Variable,
   zeros,
 } from "@tensorflow/tfjs-core";
-import { checkInteger, checkObject, checkPositive, checkRange, checkTensor, describe, showShape } from "../core/checks";
+import {
+  checkInteger,
+  checkObject,
+  checkPositive,
+  checkRange,
+  checkTensor,
+  checkVariables,
+  describe,
+  showShape,
+} from "../core/checks";
 import { SidError } from "../core/errors";
-import { checkVariables } from "../core/tape";
 import { packs } from "./packing";
 
 /** Options of {@link adam}. */
@@ -96,7 +104,7 @@ export interface Adam {
  * ```
  */
 export function adam(variables: readonly Variable[], options: AdamOptions): Adam {
-  checkVariables("adam", variables);
+  checkVariables("adam", "variables", variables);
   if (variables.length === 0) throw new SidError("invalid-argument", "adam: there are no variables to train.");
   checkAdamOptions("adam", options);
   const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;

@@ -47,6 +47,9 @@ const idle = new Set(
 
 const where = "parseClipTextConfig";
 
+/** More layers than this are a mistake in the file. */
+const maxLayers = 1000;
+
 /**
  * Reads a transformers `text_encoder/config.json` (class CLIPTextModel). Only keys that differ from
  * transformers' defaults need be there; keys that begin with `_` are ignored. The text encoders of
@@ -82,7 +85,7 @@ export function parseClipTextConfig(json: unknown): ClipTextConfig {
     vocabularySize: size("vocab_size"),
     width,
     feedForwardWidth: size("intermediate_size"),
-    layers: size("num_hidden_layers"),
+    layers: checkInteger(where, "num_hidden_layers", raw.num_hidden_layers as number, 1, maxLayers),
     heads,
     maxLength: size("max_position_embeddings"),
     activation: activation(raw.hidden_act),
@@ -100,8 +103,8 @@ function activation(value: unknown): ClipTextConfig["activation"] {
 }
 
 function checkSupported(key: string, value: unknown): void {
-  if (key in defaults || idle.has(key) || key.startsWith("_")) return;
-  if (!(key in fixed)) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
+  if (Object.hasOwn(defaults, key) || idle.has(key) || key.startsWith("_")) return;
+  if (!Object.hasOwn(fixed, key)) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
   if (value !== fixed[key])
     throw new SidError(
       "unsupported",

@@ -9,10 +9,12 @@ import {
   tidy,
   type Variable,
 } from "@tensorflow/tfjs-core";
-import { checkInteger, describe } from "../../core/checks";
+import { checkInteger, checkObject, checkOneOf, checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
 import type { RandomStream } from "../../core/random";
+import { checkFields } from "../check-fields";
+import { checkLive, checkSource, isStream } from "../check-weights";
 import { gelu, quickGelu } from "../nn/activations";
 import { attention } from "../nn/attention";
 import { declareLayers, type Layer, type Layers, type Weights } from "../nn/layers";
@@ -79,7 +81,10 @@ export interface ClipTextEncoder {
  * ```
  */
 export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoderOptions): ClipTextEncoder {
-  const { name, weights } = options;
+  checkConfig("clipTextEncoder", config);
+  const { name, weights } = checkObject("clipTextEncoder", "options", options);
+  checkText("clipTextEncoder", "name", name);
+  checkSource("clipTextEncoder", weights);
   const network = describeClip(config);
   const parameters = createParameters(name, network.specs, withoutPositionIds(weights));
   return {
@@ -87,6 +92,7 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
     config,
     variables: parameters.list,
     encode(tokenIds) {
+      checkLive(`${name}.encode`, { name, variables: parameters.list });
       const length = checkTokens(`${name}.encode`, config, tokenIds);
       return tidy(() => {
         const ids = tensor(Int32Array.from(tokenIds.flat()), [tokenIds.length, length], "int32");
@@ -112,7 +118,16 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
  * ```
  */
 export function clipTextParameters(config: ClipTextConfig): readonly ParameterSpec[] {
+  checkConfig("clipTextParameters", config);
   return describeClip(config).specs;
+}
+
+function checkConfig(where: string, config: ClipTextConfig): void {
+  checkFields(where, "config", config, {
+    integers: ["vocabularySize", "width", "feedForwardWidth", "layers", "heads", "maxLength"],
+    numbers: ["normEps"],
+  });
+  checkOneOf(where, "config.activation", config.activation, ["quick_gelu", "gelu"]);
 }
 
 function describeClip(config: ClipTextConfig) {
@@ -165,9 +180,8 @@ function causalMask(length: number): Tensor {
 }
 
 function withoutPositionIds(weights: WeightMap | RandomStream): WeightMap | RandomStream {
-  // A stream, or something that createParameters will refuse.
-  if (!(Symbol.iterator in Object(weights))) return weights;
-  return new Map([...(weights as WeightMap)].filter(([name]) => name !== "text_model.embeddings.position_ids"));
+  if (isStream(weights)) return weights;
+  return new Map([...weights].filter(([name]) => name !== "text_model.embeddings.position_ids"));
 }
 
 /** The common length of the sequences; throws unless they can be encoded. */

@@ -1,4 +1,4 @@
-import { describe } from "../../core/checks";
+import { checkFunction, checkMethods, checkObject, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { TextConditioner } from "../types";
 import type { ClipTextEncoder } from "./clip-text-encoder";
@@ -37,9 +37,10 @@ export interface TextConditionerOptions {
  * encoder.dispose();
  * ```
  */
-export function textConditioner({ tokenizer, encoder }: TextConditionerOptions): TextConditioner {
-  if (typeof tokenizer !== "function" || typeof encoder?.encode !== "function")
-    throw new SidError("invalid-argument", "textConditioner: wanted a tokenizer and an encoder.");
+export function textConditioner(options: TextConditionerOptions): TextConditioner {
+  const { tokenizer, encoder } = checkObject("textConditioner", "options", options);
+  checkFunction("textConditioner", "tokenizer", tokenizer);
+  checkMethods("textConditioner", "encoder", encoder, "a text encoder", ["encode"]);
   return {
     encode(prompts) {
       if (!Array.isArray(prompts) || prompts.length === 0 || prompts.some((prompt) => typeof prompt !== "string"))

@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, describe } from "../../core/checks";
+import { checkArray, checkInteger, checkObject, checkOneOf, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 
 /** Prompts to token ids, all sequences of one length. */
@@ -6,7 +6,7 @@ export type Tokenizer = (prompts: readonly string[]) => number[][];
 
 /** Options of {@link wordTokenizer}. */
 export interface WordTokenizerOptions {
-  /** Tokens of every sequence, start and end included. */
+  /** Tokens of every sequence, start and end included; from 3 to a million. */
   readonly maxLength: number;
   /**
    * What happens to a word that is not in the vocabulary: an error, or the id of `<unknown>`.
@@ -51,11 +51,10 @@ const where = "wordTokenizer";
  * ```
  */
 export function wordTokenizer(words: readonly string[], options: WordTokenizerOptions): WordTokenizer {
-  const { maxLength, unknown = "error" } = options;
-  checkInteger(where, "maxLength", maxLength, 3);
+  const { maxLength, unknown = "error" } = checkObject(where, "options", options);
+  checkInteger(where, "maxLength", maxLength, 3, 1_000_000);
   checkOneOf(where, "unknown", unknown, ["error", "token"]);
-  if (!Array.isArray(words))
-    throw new SidError("invalid-argument", `${where}: words must be an array, got ${describe(words)}.`);
+  checkArray(where, "words", words);
   const ids = new Map<string, number>();
   for (const word of words) {
     if (typeof word !== "string" || wordsOf(word)[0] !== word)
@@ -84,11 +83,7 @@ export function wordTokenizer(words: readonly string[], options: WordTokenizerOp
     const tokens = [special.start, ...found.map((word) => idOf(word, prompt)), special.end];
     return [...tokens, ...Array<number>(maxLength - tokens.length).fill(special.pad)];
   };
-  const tokenizer = (prompts: readonly string[]): number[][] => {
-    if (!Array.isArray(prompts))
-      throw new SidError("invalid-argument", `${where}: wanted an array of prompts, got ${describe(prompts)}.`);
-    return prompts.map(encode);
-  };
+  const tokenizer = (prompts: readonly string[]): number[][] => checkArray(where, "prompts", prompts).map(encode);
   return Object.assign(tokenizer, { vocabularySize: firstWord + ids.size });
 }
 

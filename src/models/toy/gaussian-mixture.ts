@@ -1,11 +1,11 @@
 import {
   add,
   div,
+  equal,
   fill,
-  greater,
   log,
-  maximum,
   mul,
+  onesLike,
   reshape,
   where as select,
   softmax,
@@ -15,13 +15,13 @@ import {
   type Tensor,
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
-import { checkBatch, checkInteger, showShape } from "../../core/checks";
+import { checkArray, checkBatch, checkInteger, checkObject, checkStream, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
 import type { NoiseSchedule } from "../../schedules/types";
-import { functionModel } from "../adapters";
+import { checkDeclaration, functionModel } from "../adapters";
 import { tabulate } from "../tabulate";
 import type { ScoreModel } from "../types";
 import { checkDimension } from "./gaussian";
@@ -68,7 +68,8 @@ export interface GaussianMixtureModel extends ScoreModel {
  *
  * and the same sum for every other kind of prediction. The condition is a tensor `[B, K]` of weights
  * of the components: a one-hot row is a class, the marginal weights are no condition at all, and so
- * is an absent condition. Rows need not sum to 1 but must not be all zero.
+ * is an absent condition. Rows need not sum to 1 but must not be all zero; a weight that
+ * is negative or NaN makes its sample's prediction NaN.
  *
  * @param options - the law, the forward process and the kind of prediction.
  * @returns a score model for samples `[B, ...]` of `means[k].length` elements each; differentiable in `x_t`.
@@ -93,7 +94,8 @@ export interface GaussianMixtureModel extends ScoreModel {
  * ```
  */
 export function gaussianMixtureModel(options: GaussianMixtureModelOptions): GaussianMixtureModel {
-  const { schedule, predicts = "x0", name = "mixture" } = options;
+  const { schedule, predicts = "x0", name = "mixture" } = checkObject("gaussianMixtureModel", "options", options);
+  checkDeclaration("gaussianMixtureModel", { name, predicts, schedule });
   const { weights, laws } = checkMixture(options);
   const count = laws.length;
   const d = (laws[0] as GaussianLaw).mean.length;
@@ -143,6 +145,7 @@ export function gaussianMixtureModel(options: GaussianMixtureModelOptions): Gaus
   return {
     ...model,
     components(stream, number) {
+      checkStream(`${name}.components`, "stream", stream);
       checkInteger(`${name}.components`, "count", number, 0);
       const last = weights.findLastIndex((w) => w > 0);
       return stream.uniform(number).map((u) => {
@@ -154,6 +157,7 @@ export function gaussianMixtureModel(options: GaussianMixtureModelOptions): Gaus
       });
     },
     sample(stream, components) {
+      checkStream(`${name}.sample`, "stream", stream);
       checkComponents("sample", components);
       const noise = stream.normals(components.length * d);
       return tabulate([components.length, d], (b, i) => {
@@ -169,9 +173,13 @@ export function gaussianMixtureModel(options: GaussianMixtureModelOptions): Gaus
   };
 }
 
-/** log w, with −1e30 for weights of zero: a finite number, so that no gradient becomes NaN. */
+/**
+ * log w, with −1e30 for weights of zero: a finite number, so that no gradient becomes NaN. A weight that
+ * is negative or NaN gives NaN, to be seen.
+ */
 function logWeights(weights: Tensor): Tensor {
-  return select(greater(weights, 0), log(maximum(weights, 1e-30)), fill(weights.shape, -1e30));
+  const none = equal(weights, 0);
+  return select(none, fill(weights.shape, -1e30), log(select(none, onesLike(weights), weights)));
 }
 
 function checkMixture(options: GaussianMixtureModelOptions): { weights: number[]; laws: GaussianLaw[] } {
@@ -183,10 +191,12 @@ function checkMixture(options: GaussianMixtureModelOptions): { weights: number[]
   if (negative >= 0)
     throw new SidError("out-of-range", `${where}: weights[${negative}] must be ≥ 0, got ${weights[negative]}.`);
   if (total === 0) throw new SidError("out-of-range", `${where}: some weight must be positive, got only zeros.`);
-  if (means?.length !== weights.length || variances?.length !== weights.length)
+  checkArray(where, "means", means);
+  checkArray(where, "variances", variances);
+  if (means.length !== weights.length || variances.length !== weights.length)
     throw new SidError(
       "shape-mismatch",
-      `${where}: wanted ${weights.length} means and variances, as many as weights, got ${means?.length} and ${variances?.length}.`,
+      `${where}: wanted ${weights.length} means and variances, as many as weights, got ${means.length} and ${variances.length}.`,
     );
   const laws = means.map((mean, k) => ({ mean, variance: variances[k] as number | readonly number[] }));
   laws.forEach((law, k) => {

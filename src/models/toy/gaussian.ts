@@ -1,11 +1,11 @@
 import { add, mul, reshape, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
-import { checkInteger, showShape } from "../../core/checks";
+import { checkInteger, checkObject, checkStream, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { sampleSize } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
 import type { NoiseSchedule } from "../../schedules/types";
-import { functionModel } from "../adapters";
+import { checkDeclaration, functionModel } from "../adapters";
 import { tabulate } from "../tabulate";
 import type { ScoreModel } from "../types";
 import { checkGaussian, type GaussianLaw, gaussianPosterior, tableTimes, varianceOf } from "./posterior";
@@ -58,7 +58,8 @@ export interface GaussianModel extends ScoreModel {
  * ```
  */
 export function gaussianModel(options: GaussianModelOptions): GaussianModel {
-  const { schedule, predicts = "x0", name = "gaussian" } = options;
+  const { schedule, predicts = "x0", name = "gaussian" } = checkObject("gaussianModel", "options", options);
+  checkDeclaration("gaussianModel", { name, predicts, schedule });
   const law: GaussianLaw = { mean: options.mean, variance: options.variance };
   checkGaussian("gaussianModel", law);
   const d = law.mean.length;
@@ -85,6 +86,7 @@ export function gaussianModel(options: GaussianModelOptions): GaussianModel {
   return {
     ...model,
     sample(stream, count) {
+      checkStream(`${name}.sample`, "stream", stream);
       checkInteger(`${name}.sample`, "count", count, 1);
       const noise = stream.normals(count * d);
       const draw = (b: number, i: number) =>

@@ -1,5 +1,5 @@
 import { concat, mul, type Tensor } from "@tensorflow/tfjs-core";
-import { checkBatch, checkInteger, describe, showShape } from "../../core/checks";
+import { checkBatch, checkInteger, checkObject, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
 import { perSample, type Timesteps } from "../../core/per-sample";
@@ -23,7 +23,7 @@ export interface MlpConfig {
    */
   readonly hidden?: number;
   /**
-   * Number of hidden layers.
+   * Number of hidden layers, at most 1000.
    * @defaultValue `3`
    */
   readonly depth?: number;
@@ -76,10 +76,11 @@ export interface MlpOptions {
  * ```
  */
 export function mlp(config: MlpConfig, options: MlpOptions): ScoreModel {
-  const { dim, hidden = 64, depth = 3, condDim = 0, timeDim = 32 } = config;
-  for (const [key, value] of Object.entries({ dim, hidden, depth, timeDim })) checkInteger("mlp", key, value, 1);
+  const { dim, hidden = 64, depth = 3, condDim = 0, timeDim = 32 } = checkObject("mlp", "config", config);
+  for (const [key, value] of Object.entries({ dim, hidden, timeDim })) checkInteger("mlp", key, value, 1);
+  checkInteger("mlp", "depth", depth, 1, 1000);
   checkInteger("mlp", "condDim", condDim, 0);
-  checkDeclaration(options);
+  checkDeclaration("mlp", options);
   const { name, schedule, predicts } = options;
 
   const at = declareLayers();

@@ -1,4 +1,4 @@
-import { checkFinite, describe } from "../../core/checks";
+import { checkNumbers, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
@@ -66,7 +66,5 @@ export function checkVector(where: string, name: string, values: readonly number
       "invalid-argument",
       `${where}: ${name} must be a non-empty array of numbers, got ${describe(values)}.`,
     );
-  values.forEach((value, i) => {
-    checkFinite(where, `${name}[${i}]`, value);
-  });
+  checkNumbers(where, name, values);
 }

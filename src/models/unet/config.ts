@@ -141,6 +141,8 @@ export function parseUnetConfig(json: unknown): UnetConfig {
   for (const [key, value] of Object.entries(given)) checkSupported(key, value);
   const raw: Raw = { ...defaults, ...given };
   const size = (key: string) => checkInteger(where, key, raw[key] as number, 1);
+  // Plays no part in the architecture; still, a mistake in it is a mistake in the file.
+  for (const length of [raw["sample_size"] ?? []].flat()) checkInteger(where, "sample_size", length as number, 1);
 
   const channels = integers(raw, "block_out_channels");
   const normGroups = size("norm_num_groups");
@@ -196,8 +198,8 @@ function levels(raw: Raw, channels: readonly number[]): UnetLevel[] {
 }
 
 function checkSupported(key: string, value: unknown): void {
-  if (key in defaults) return;
-  const allowed = fixed[key];
+  if (Object.hasOwn(defaults, key)) return;
+  const allowed = Object.hasOwn(fixed, key) ? fixed[key] : undefined;
   if (!allowed) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
   const values = Array.isArray(value) && value.length > 0 ? value : [value];
   for (const entry of values)

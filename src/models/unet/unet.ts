@@ -1,11 +1,13 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkBatch, checkPerSample, describe, showShape } from "../../core/checks";
+import { checkArray, checkBatch, checkPerSample, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
 import type { PredictionType } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
+import { checkDeclaration } from "../adapters";
+import { checkFields } from "../check-fields";
 import { checkLive } from "../check-weights";
 import { createParameters, type ParameterSpec } from "../parameters";
 import type { ScoreModel } from "../types";
@@ -46,6 +48,7 @@ export interface Unet extends ScoreModel {
  * ```
  */
 export function unetParameters(config: UnetConfig): readonly ParameterSpec[] {
+  checkConfig("unetParameters", config);
   return describeUnet(config).specs;
 }
 
@@ -84,6 +87,8 @@ export function unetParameters(config: UnetConfig): readonly ParameterSpec[] {
  * ```
  */
 export function unet(config: UnetConfig, options: UnetOptions): Unet {
+  checkConfig("unet", config);
+  checkDeclaration("unet", options);
   const { name, schedule, predicts, weights } = options;
   const network = describeUnet(config);
   const parameters = createParameters(name, network.specs, weights);
@@ -103,6 +108,29 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
     dispose: parameters.dispose,
   };
   return model;
+}
+
+function checkConfig(where: string, config: UnetConfig): void {
+  checkFields(where, "config", config, {
+    integers: [
+      "inChannels",
+      "outChannels",
+      "crossAttentionDim",
+      "timeDim",
+      "normGroups",
+      "convInKernel",
+      "convOutKernel",
+    ],
+    numbers: ["normEps", "freqShift", "downsamplePadding", "midScale"],
+    flags: ["linearProjection", "flipSinToCos", "centreInput"],
+  });
+  if (checkArray(where, "config.levels", config.levels).length === 0)
+    throw new SidError("invalid-argument", `${where}: config.levels must hold at least one level, got none.`);
+  for (const [i, level] of config.levels.entries())
+    checkFields(where, `config.levels[${i}]`, level, {
+      integers: ["channels", "layers", "heads", "depth"],
+      flags: ["downAttention", "upAttention"],
+    });
 }
 
 /** Throws before a tape records anything of a call that cannot work. */
