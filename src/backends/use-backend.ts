@@ -1,6 +1,8 @@
 import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
+import { guardMemory } from "./wasm/memory";
+import type { WasmBackend } from "./wasm/module";
 import { registerWasmKernels } from "./wasm/register";
 import { chooseThreads, mostThreads } from "./wasm/threads";
 
@@ -60,6 +62,7 @@ export async function useBackend(name: BackendName, options: UseBackendOptions =
         name === "wasm" ? "; are its .wasm files where wasmPath says" : ""
       }.`,
     );
+  if (name === "wasm") guardMemory((backend() as unknown as WasmBackend).wasm);
   // The cpu backend prints an advertisement for tfjs-node on its first write; this is its own switch.
   if (name === "cpu") (backend() as { firstUse?: boolean }).firstUse = false;
 }
