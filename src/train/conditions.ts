@@ -1,5 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { checkInteger, describe } from "../core/checks";
+import { checkInteger, checkObject, checkStream, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { RandomStream } from "../core/random";
 import type { TextConditioner } from "../models/types";
@@ -47,8 +47,9 @@ export interface PromptConditionsOptions {
  * console.log(conditions.sample(randomStream(1), 4).shape); // [4, 1, 1]
  * ```
  */
-export function promptConditions({ prompts, conditioner }: PromptConditionsOptions): ConditionSource {
+export function promptConditions(options: PromptConditionsOptions): ConditionSource {
   const where = "promptConditions";
+  const { prompts, conditioner } = checkObject(where, "options", options);
   if (typeof conditioner?.encode !== "function")
     throw new SidError(
       "invalid-argument",
@@ -60,6 +61,7 @@ export function promptConditions({ prompts, conditioner }: PromptConditionsOptio
     // A function is known by what it draws.
     name: `${drawn ? "drawn" : prompts.length} prompts ${digest(JSON.stringify(drawn ? draw(probeStream(), 16) : prompts))}`,
     sample(stream, count) {
+      checkStream(where, "stream", stream);
       checkInteger(where, "count", count, 1);
       const drawn = draw(stream, count);
       checkText(where, drawn);

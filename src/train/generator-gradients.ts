@@ -10,7 +10,7 @@ import {
   type Tensor1D,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkFinite, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject, checkOneOf, checkSameShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
@@ -131,9 +131,10 @@ export interface GeneratorGradients {
  */
 export function generatorGradients(objective: GeneratorObjective, batch: TrainBatch): GeneratorGradients {
   const where = "generatorGradients";
+  checkObject(where, "objective", objective);
   const { generator, teacher, fakeScore, guidance = noGuidance(), backward = "staged" } = objective;
   const { alpha = 1, weight = "l1", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa2, kappa4 } = guidance;
+  const { kappa2, kappa4 } = checkObject(where, "guidance", guidance);
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   checkFinite(where, "alpha", alpha);
   checkFinite(where, "lossScale", lossScale);
