@@ -44,6 +44,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
       prompts: (stream, count) => drawPairs(trainedPairs, count, stream).map((pair) => caption(pair, stream)),
       conditioner: text,
     }),
+    backward: "joint", // generator and teacher run forward once instead of twice; the memory for it is small here
     guidance: lsg(options.kappa),
     iterations: options.iterations,
     batch,
