@@ -37,9 +37,10 @@ export interface UseBackendOptions {
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.
  *
  * @param name - the backend.
- * @param options - where the binaries are.
+ * @param options - where the binaries are, and on how many threads to compute.
  * @throws SidError `missing-backend` where the package is not installed (the message has the `npm install`
- *   line) or does not start, `invalid-argument` for an unknown name.
+ *   line) or does not start, `invalid-argument` for an unknown name, `out-of-range` or `invalid-argument`
+ *   for a number of threads that is no integer from 1 to 8.
  *
  * @example
  * ```ts

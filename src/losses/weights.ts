@@ -19,8 +19,8 @@ export interface SidInputs {
  * The weight ω of each sample; a constant for the gradient whatever the choice.
  *
  * - `l1`: `1 / max(mean|x_g − f_φ|, 1e-5)`, the official code's normaliser. It depends on `x_g`, so
- *   the projection identity (P4) holds only approximately: with it the loss at the fake score's
- *   optimum is not exactly the weighted distance that it stands for.
+ *   the score identity holds only approximately: with it the loss at the fake score's optimum is not
+ *   exactly the weighted distance `ω·‖δ‖²` that it stands for.
  * - `none`: 1.
  * - `snr`: `alpha²/sigma²`; needs `level`.
  * - `one-minus-sigma`: `1 − σ` with the σ of rectified flow, `alpha/(alpha + sigma)`; needs `level`.
