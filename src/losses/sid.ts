@@ -28,8 +28,8 @@ export interface SidLossOptions extends LossOptions {
  *     L = 1/B Σ_samples ω · Σ δ ⊙ [(f_φ − x_g) − α·δ],   δ = f_φ − f_ψ
  *
  * Its gradient must flow through `x_g` and through the inputs of both frozen networks. ω is a
- * constant for the gradient. At α = 1 and a perfect fake score the loss is 0 in expectation: it is
- * no measure of progress.
+ * constant for the gradient. At α = 1 and a perfect fake score the loss is 0 in expectation, if ω does
+ * not depend on `x_g`: it is no measure of progress.
  *
  * Source: arXiv:2406.01561; SiD-LSG@709fc22 training/sid_training_loop.py L519-530.
  *
