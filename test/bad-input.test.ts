@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
-import { dispose, memory, type Tensor, tensor } from "@tensorflow/tfjs-core";
+import { dispose, memory, square, sum, type Tensor, tensor, type Variable } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import * as backends from "../src/backends";
 import * as core from "../src/core";
@@ -13,6 +13,7 @@ import * as metrics from "../src/metrics";
 import * as models from "../src/models";
 import * as predict from "../src/predict";
 import * as schedules from "../src/schedules";
+import { expectSidError } from "./support/errors";
 import { weight } from "./support/weights";
 
 const subpaths = { core, schedules, predict, guidance, losses, models, metrics, io, backends };
@@ -30,25 +31,18 @@ const x = () => tensor([1, 2, 3, 4], [2, 2]);
 const level = () => ({ alpha: [0.8, 0.6], sigma: [0.6, 0.8] });
 const stream = () => core.randomStream(1);
 let count = 0;
-const variable = () => weight(`v${count++}`, [1]);
+let newest: Variable;
+const variable = () => {
+  newest = weight(`v${count++}`, [1]);
+  return newest;
+};
+const owned = () => [variable()];
 
 /** Every field of options, inputs, models and networks, with a value that would do. */
 const fields: Readonly<Record<string, Make>> = {
-  ...{
-    x0: x,
-    noise: x,
-    prediction: x,
-    xt: x,
-    generated: x,
-    teacher: x,
-    fake: x,
-    cond: x,
-    level,
-    stream,
-    weights: stream,
-  },
-  ...{ uncond: () => tensor([[1, 2]]), valid: () => tensor([1, 0]), schedule: schedules.flowSchedule },
-  variables: () => [variable()],
+  ...{ x0: x, noise: x, prediction: x, xt: x, generated: x, teacher: x, fake: x, cond: x, level, stream },
+  ...{ uncond: () => tensor([[1, 2]]), valid: () => tensor([1, 0]), schedule: schedules.flowSchedule, weights: stream },
+  variables: owned,
   ...Object.fromEntries([
     ...each({ name: "w", predicts: "eps", type: "v", from: "eps", to: "x0", weight: "none", reduction: "mean" }),
     ...each({ alpha: 1, scale: 2, t: [0.2, 0.4], seed: 1, position: 0, kappa1: 1, kappa2: 1, kappa3: 1, kappa4: 1 }),
@@ -83,31 +77,68 @@ const garbage = fc.oneof(
 
 /** An object whose fields would do but for a few. */
 const spoilt = fc.dictionary(fc.constantFrom(...Object.keys(fields)), garbage, { maxKeys: 3 }).map((changes): Make => {
-  const all = Object.entries({ ...fields, ...changes });
-  return () => Object.fromEntries(all.map(([name, make]) => [name, make()]));
+  const makers = Object.entries({ ...fields, ...changes });
+  return () => Object.fromEntries(makers.map(([name, make]) => [name, make()]));
 });
 
-const spec = { name: "w", shape: [2, 2], layout: "linear", init: { normal: 1 } };
-const host = { dtype: "F32", shape: [2, 2], data: new Float32Array(4) };
-const fitting = fc.oneof(
-  fc.constantFrom<Make>(
-    x,
-    level,
-    stream,
-    schedules.flowSchedule,
-    () => [x(), x()],
-    () => [variable()],
-  ),
-  fc
-    .constantFrom(2, "w", [0.2, 0.4], ["red"], [spec], new Map([["w", host]]), new Map([["w", null]]), (y: Tensor) => y)
-    .map(
-      (value): Make =>
-        () =>
-          value,
-    ),
-);
+const all = (): object => Object.fromEntries(Object.entries(fields).map(([name, make]) => [name, make()]));
+const is =
+  (value: unknown): Make =>
+  () =>
+    value;
+const [two, name, times, list] = [is(2), is("w"), is([0.2, 0.4]), () => [x(), x()]];
+const numbers = is([1, 2, 3, 4]);
+const specs = is([{ name: "w", shape: [2, 2], layout: "linear", init: { normal: 1 } }]);
+const weights = is(new Map([["w", { dtype: "F32", shape: [2, 2], data: new Float32Array(4) }]]));
+const statistics = () => metrics.featureStatistics([1, 2, 3, 4], 2);
+const textConfig = () =>
+  models.parseClipTextConfig({ hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9 });
+const unetConfig = () =>
+  models.parseUnetConfig({
+    ...{ block_out_channels: [8], norm_num_groups: 4, cross_attention_dim: 6, attention_head_dim: 2 },
+    ...{ down_block_types: ["CrossAttnDownBlock2D"], up_block_types: ["CrossAttnUpBlock2D"] },
+  });
 
-const values = fc.array(fc.oneof(garbage, spoilt, fitting), { maxLength: 3 });
+/** Arguments that would do, for functions of which one object is not enough. */
+const calls: Readonly<Record<string, readonly Make[]>> = {
+  ...{ perSample: [times, two], noiseLevel: [schedules.flowSchedule, times], copyWeights: [all, all] },
+  ...{
+    noGrad: [is(x)],
+    vjp: [is((y: Tensor) => square(y)), () => [x()], x],
+    cleanGradients: [list],
+    finiteSamples: [x, x],
+  },
+  ...{
+    pullback: [is(() => square(newest)), () => tensor([1]), owned],
+    valueAndGradients: [is(() => sum(square(newest))), owned],
+  },
+  guide: [() => ({ cond: x(), uncond: x(), scale: 2 })],
+  changeCoordinates: [() => ({ xt: x(), level: level(), to: "edm" })],
+  gaussianMixtureModel: [() => ({ ...all(), weights: [1] })],
+  ...{ snr: [schedules.flowSchedule, is(0.5)], logSnr: [schedules.flowSchedule, is(0.5)] },
+  ...{ guidedPrediction: [is((y: Tensor) => y.clone()), all, two], predictX0: [all, all, two], sidLoss: [all, all] },
+  ...{ sidCotangents: [all, all], fakeScoreLoss: [all, all], generatorFrom: [all, all], ddimSample: [all, all] },
+  ...{ createParameters: [name, specs, stream], loadWeights: [all, weights], wordTokenizer: [is(["red"]), all] },
+  ...{ layersModel: [all, all], mlp: [all, all], clipTextEncoder: [textConfig, all], clipTextParameters: [textConfig] },
+  ...{ unet: [unetConfig, all], unetParameters: [unetConfig], featureStatistics: [numbers, two] },
+  ...{ slicedWasserstein: [numbers, numbers, all], frechetDistance: [statistics, statistics] },
+  ...{ encodeSafetensors: [weights, is({})], writeSafetensors: [name, weights, is({})], writeFileAtomic: [name, name] },
+};
+
+const anything = fc.oneof(garbage, spoilt);
+/** For the methods of what is returned. */
+const further = fc.array(fc.oneof(anything, fc.constantFrom(x, list, stream, two, times)), { maxLength: 3 });
+
+/** A list of anything, or arguments of which all would do but one. */
+const argumentsOf = (name: string) => {
+  const fitting = calls[name] ?? [all];
+  return fc.oneof(
+    fc.array(anything, { maxLength: 3 }),
+    fc
+      .tuple(fc.nat(fitting.length - 1), fc.oneof(anything, fc.constant(undefined)))
+      .map(([at, other]) => fitting.map((make, i) => (i === at && other ? other : make))),
+  );
+};
 
 /** What a call answers; undefined where that is a SidError. */
 async function answer(f: unknown, given: readonly unknown[]): Promise<unknown> {
@@ -137,20 +168,82 @@ afterAll(() => {
 describe.each(Object.entries(subpaths))("%s", (_, exported) => {
   const functions = Object.entries(exported).filter(([name, f]) => typeof f === "function" && !excluded.includes(name));
   for (const [name, f] of functions)
-    test.prop({ first: values, second: values }, { numRuns: 300 })(
+    test.prop({ first: argumentsOf(name), second: further }, { numRuns: 300 })(
       `${name}, and the methods of what it returns, answer or throw a SidError, and keep no tensor`,
       async ({ first, second }) => {
         const before = memory().numTensors;
         const [given, more] = [first, second].map((makers) => makers.map((make) => make())) as [unknown[], unknown[]];
+        let result: unknown;
         try {
-          const result = await answer(f, given);
+          result = await answer(f, given);
           for (const method of [result, ...Object.values(Object(result))])
             if (typeof method === "function") free(await answer(method, more));
-          free(result);
         } finally {
+          free(result);
           dispose([given, more] as never);
         }
         expect(memory().numTensors, "tensors left").toBe(before);
       },
     );
+});
+
+describe("what could pass for an answer is refused too", () => {
+  const as = (value: unknown) => value as never;
+  const nan = { ...schedules.flowSchedule(), sigma: () => Number.NaN };
+  const law = { weights: [1, 1], means: [[0], [1]], variances: [1, 1], schedule: schedules.flowSchedule() };
+  const [nearly, hardly] = [
+    { alpha: [1, 1], sigma: [1e-30, 1e-30] },
+    { alpha: [1e-60, 1e-60], sigma: [1, 1] },
+  ];
+  const network = { name: "w", predicts: "x0", schedule: nan, predict: (xt: Tensor) => xt } as const;
+  const mean = Float64Array.of(Number.NaN);
+
+  const refused: Readonly<Record<string, readonly [core.SidErrorCode, (x: Tensor) => unknown]>> = {
+    "text for options": ["invalid-argument", () => schedules.ddpmSchedule(as("scaled_linear"))],
+    "a number for options": ["invalid-argument", (x) => losses.sidLoss({ generated: x, teacher: x, fake: x }, as(1.2))],
+    "text for a flag": ["invalid-argument", () => schedules.ddpmSchedule({ zeroTerminalSnr: as("yes") })],
+    "too many timesteps": ["out-of-range", () => schedules.ddpmSchedule({ numTimesteps: 2 ** 40 })],
+    "text for a list": ["invalid-argument", () => models.gaussianMixtureModel({ ...law, means: as("zz") })],
+    "null for variables": ["invalid-argument", () => models.functionModel({ ...network, variables: as(null) })],
+    "an incomplete configuration": ["invalid-argument", () => models.clipTextParameters(as({}))],
+    "a key of every object": ["unsupported", () => models.parseUnetConfig({ toString: 3 })],
+    "another such key": ["unsupported", () => models.parseClipTextConfig({ constructor: 3 })],
+    "text for a size": ["invalid-argument", () => models.parseUnetConfig({ sample_size: "zz" })],
+    "a layout that does not fit": [
+      "shape-mismatch",
+      () => models.createParameters("w", [{ name: "w", shape: [2], layout: "conv", init: { normal: 1 } }], stream()),
+    ],
+    "statistics with NaN": ["not-finite", () => metrics.frechetDistance({ count: 2, mean, covariance: mean }, as({}))],
+    "a schedule of NaN": ["not-finite", () => predict.noiseLevel(nan, [1])],
+    "its signal-to-noise ratio": ["not-finite", () => schedules.snr(nan, 1)],
+    "its exact model": [
+      "not-finite",
+      (x) => models.gaussianModel({ mean: [0, 0], variance: 1, schedule: nan }).predict(x, [1, 1]),
+    ],
+    "a weight beyond float32": [
+      "out-of-range",
+      (x) => losses.fakeScoreLoss({ prediction: x, generated: x, noise: x, level: nearly }, { predicts: "x0" }),
+    ],
+    "another weight beyond float32": [
+      "out-of-range",
+      (x) => losses.sidLoss({ generated: x, teacher: x, fake: x }, { weight: "snr", level: nearly }),
+    ],
+    "a factor beyond float32": [
+      "out-of-range",
+      (x) => predict.convertPrediction({ prediction: x, xt: x, level: hardly, from: "eps", to: "x0" }),
+    ],
+  };
+  test.each(Object.entries(refused))("%s", (_, [code, call]) => {
+    const given = x();
+    expectSidError(code, () => call(given), /^\w+[\w. ]*: .+\.$/);
+    given.dispose();
+  });
+
+  test("a condition of NaN or below zero gives NaN", () => {
+    const { predict: ask } = models.gaussianMixtureModel(law);
+    const [xt, cond] = [tensor([[0.5], [0.5], [0.5]]), tensor([...[Number.NaN, 1], ...[-5, 1], ...[0, 1]], [3, 2])];
+    const answered = ask(xt, [0.5, 0.5, 0.5], cond);
+    expect([...answered.dataSync()].map(Number.isNaN)).toEqual([true, true, false]);
+    dispose([xt, cond, answered]);
+  });
 });

@@ -6,14 +6,13 @@ import {
   checkObject,
   checkOneOf,
   checkSameShape,
-  checkText,
   checkVariables,
   describe,
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { addNoise, noiseLevel } from "../predict";
-import { checkSchedule } from "../schedules/time";
+import { checkDeclaration } from "./adapters";
 import { predictX0 } from "./predict-x0";
 import type { Generator, ScoreModel } from "./types";
 
@@ -65,13 +64,13 @@ export interface GeneratorOptions {
 export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): Generator {
   const where = "generatorFrom";
   checkMethods(where, "model", model, "a score model", ["predict", "dispose"]);
-  checkText(where, "the model's name", model.name);
+  checkDeclaration(where, model);
   checkVariables(where, "the model's variables", model.variables);
   const { tInit = 625, steps = 1, gradientThrough = "all" } = checkObject(where, "options", options);
   checkFinite(where, "tInit", tInit);
   checkInteger(where, "steps", steps, 1, 1000);
   checkOneOf(where, "gradientThrough", gradientThrough, ["all", "last"]);
-  const schedule = checkSchedule(where, model.schedule);
+  const { schedule } = model;
   // t·(K − i)/K rather than t·(1 − i/K): no rounding error below an integer.
   const times = Array.from({ length: steps }, (_, i) => {
     const time = (tInit * (steps - i)) / steps;
