@@ -137,11 +137,10 @@ export function checkTensor(where: string, name: string, value: Tensor): void {
     );
 }
 
-/** Throws unless `value` is an array of variables; returns it. */
-export function checkVariables<T extends readonly Variable[]>(where: string, name: string, value: T): T {
-  if (!Array.isArray(value) || !value.every((v) => v instanceof Variable))
+/** Throws unless `value` is an array of variables. */
+export function checkVariables(where: string, name: string, value: readonly Variable[]): void {
+  if (!Array.isArray(value) || ![...value].every((v: unknown) => v instanceof Variable))
     throw unlike(where, name, "an array of variables", value);
-  return value;
 }
 
 /** Throws unless all tensors are float32 batches of exactly one shape: operands never broadcast. */

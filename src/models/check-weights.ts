@@ -54,7 +54,7 @@ export function checkWeights(
 
 /** {@link checkWeights} for weights in host memory, whose elements must be floating point and all there. */
 export function checkHostWeights(where: string, specs: readonly ParameterSpec[], weights: WeightMap): void {
-  checkSource(where, weights);
+  checkMap(where, weights);
   for (const [name, weight] of weights) {
     checkObject(where, `weight ${describe(name)}`, weight);
     checkArray(where, `the shape of weight ${describe(name)}`, weight.shape);
@@ -78,13 +78,11 @@ export function isStream(source: WeightMap | RandomStream): source is RandomStre
 /** Throws unless a network's parameters can come from `source`. */
 export function checkSource(where: string, source: WeightMap | RandomStream): void {
   if (isStream(source)) checkStream(where, "weights", source);
-  else
-    checkMethods(where, "weights", source, "a Map of weights or a random stream", [
-      "get",
-      "has",
-      "keys",
-      Symbol.iterator,
-    ]);
+  else checkMap(where, source);
+}
+
+function checkMap(where: string, weights: WeightMap): void {
+  checkMethods(where, "weights", weights, "a Map of weights", ["get", "has", "keys", Symbol.iterator]);
 }
 
 /** Throws unless every parameter has a name, a shape that fits its layout, and a law to start from. */

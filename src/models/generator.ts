@@ -13,6 +13,7 @@ import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { addNoise, noiseLevel } from "../predict";
 import type { NoiseSchedule } from "../schedules/types";
+import { checkDeclaration } from "./adapters";
 import { predictX0 } from "./predict-x0";
 import type { Generator, ScoreModel } from "./types";
 
@@ -64,6 +65,7 @@ export interface GeneratorOptions {
 export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): Generator {
   const where = "generatorFrom";
   checkMethods(where, "model", model, "a score model", ["predict", "dispose"]);
+  checkDeclaration(where, model);
   checkVariables(where, "the model's variables", model.variables);
   const { tInit = 625, steps = 1, gradientThrough = "all" } = checkObject(where, "options", options);
   checkFinite(where, "tInit", tInit);
@@ -124,5 +126,5 @@ function checkNoises(where: string, noises: readonly Tensor[], steps: number): v
       "invalid-argument",
       `${where}: wanted an array of ${steps} noise tensors, one per step, got ${describe(noises)}.`,
     );
-  checkSameShape(where, Object.fromEntries(noises.map((noise, i) => [`noises[${i}]`, noise])));
+  checkSameShape(where, Object.fromEntries([...noises].map((noise, i) => [`noises[${i}]`, noise])));
 }

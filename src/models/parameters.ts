@@ -1,5 +1,5 @@
 import { type Tensor, tensor, tidy, transpose, type Variable, variable } from "@tensorflow/tfjs-core";
-import { checkText } from "../core/checks";
+import { checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { WeightMap } from "../core/host-tensor";
 import type { RandomStream } from "../core/random";
@@ -120,7 +120,7 @@ export function createParameters(
     list: [...map.values()],
     get(name) {
       const found = map.get(name);
-      if (!found) throw new SidError("invalid-argument", `${prefix}: there is no parameter "${name}".`);
+      if (!found) throw new SidError("invalid-argument", `${prefix}: there is no parameter ${describe(name)}.`);
       return found;
     },
     dispose,

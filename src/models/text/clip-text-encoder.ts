@@ -188,7 +188,7 @@ function withoutPositionIds(weights: WeightMap | RandomStream): WeightMap | Rand
 
 /** The common length of the sequences; throws unless they can be encoded. */
 function checkTokens(where: string, config: ClipTextConfig, tokenIds: readonly (readonly number[])[]): number {
-  if (!Array.isArray(tokenIds) || tokenIds.length === 0 || !tokenIds.every(Array.isArray))
+  if (!Array.isArray(tokenIds) || tokenIds.length === 0 || ![...tokenIds].every(Array.isArray))
     throw new SidError(
       "invalid-argument",
       `${where}: wanted one array of token ids per prompt, got ${describe(tokenIds)}.`,

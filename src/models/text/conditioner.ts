@@ -44,7 +44,7 @@ export function textConditioner(options: TextConditionerOptions): TextConditione
   checkMethods("textConditioner", "encoder", encoder, "a text encoder", ["encode"]);
   return {
     encode(prompts) {
-      if (!Array.isArray(prompts) || prompts.length === 0 || prompts.some((prompt) => typeof prompt !== "string"))
+      if (!Array.isArray(prompts) || prompts.length === 0 || [...prompts].some((prompt) => typeof prompt !== "string"))
         throw new SidError(
           "invalid-argument",
           `textConditioner: wanted at least one prompt, as strings, got ${describe(prompts)}.`,

@@ -83,7 +83,8 @@ export function wordTokenizer(words: readonly string[], options: WordTokenizerOp
     const tokens = [special.start, ...found.map((word) => idOf(word, prompt)), special.end];
     return [...tokens, ...Array<number>(maxLength - tokens.length).fill(special.pad)];
   };
-  const tokenizer = (prompts: readonly string[]): number[][] => checkArray(where, "prompts", prompts).map(encode);
+  const tokenizer = (prompts: readonly string[]): number[][] =>
+    Array.from(checkArray(where, "prompts", prompts), encode);
   return Object.assign(tokenizer, { vocabularySize: firstWord + ids.size });
 }
 

@@ -203,7 +203,7 @@ function checkMixture(options: GaussianMixtureModelOptions): { weights: number[]
       "shape-mismatch",
       `${where}: wanted ${weights.length} means and variances, as many as weights, got ${means.length} and ${variances.length}.`,
     );
-  const laws = means.map((mean, k) => ({ mean, variance: variances[k] as number | readonly number[] }));
+  const laws = Array.from(means, (mean, k) => ({ mean, variance: variances[k] as number | readonly number[] }));
   laws.forEach((law, k) => {
     checkGaussian(`${where} component ${k}`, law);
     if (law.mean.length !== laws[0]?.mean.length)
