@@ -1,7 +1,8 @@
 /**
- * Type-checks and runs every ```ts block of README.md, docs/*.md and the @example tags of src, on the
- * cpu backend. A block opened with ```ts no-run is only type-checked. Where `console.log(x); // 2.5` claims
- * numbers, the numbers printed must be among them.
+ * Type-checks and runs every ```ts block of README.md, docs/*.md and the @example tags of src. A block that
+ * chooses no backend runs on cpu; that the README's block needs nothing but what it says is for test/package to
+ * show. A block opened with ```ts no-run is only type-checked. Where `console.log(x); // 2.5` claims numbers,
+ * the numbers printed must be among them.
  *
  *     npm run test:snippets [-- PART_OF_A_PATH]
  */

@@ -1,5 +1,5 @@
 import { getThreadsCount } from "@tensorflow/tfjs-backend-wasm";
-import { getBackend, square, tensor1d } from "@tensorflow/tfjs-core";
+import { getBackend, square, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { expect, test, vi } from "vitest";
 import { useBackend } from "../src/backends";
 import { SidError } from "../src/core";
@@ -12,18 +12,17 @@ test("where no threads start, one line says so and one thread computes", async (
     expect((error as SidError).message).toContain("threads");
   }
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-  vi.doMock("node:worker_threads", () => ({
-    Worker: class {
-      constructor() {
-        throw new Error("workers are not permitted");
-      }
-    },
-  }));
+  class Worker {
+    constructor() {
+      throw new Error("workers are not permitted");
+    }
+  }
+  vi.doMock("node:worker_threads", () => ({ default: { Worker } }));
   await useBackend("wasm", { threads: 2 });
   expect(warn.mock.calls).toEqual([[expect.stringMatching(/one thread instead of 2: workers are not permitted$/)]]);
   expect(getBackend()).toBe("wasm");
   expect(getThreadsCount()).toBe(1);
-  const x = tensor1d([1, 2]);
-  expect(Array.from(square(x).dataSync())).toEqual([1, 4]);
-  x.dispose();
+  tidy(() => {
+    expect(Array.from(square(tensor1d([1, 2])).dataSync())).toEqual([1, 4]);
+  });
 });

@@ -34,7 +34,9 @@ describe("warnings", () => {
     expect(guidanceWarnings(shortGuidance(0.5))).toHaveLength(1);
   });
 
-  test.prop([scale, scale, scale, scale])("P6 holds exactly for κ1 = κ2 = κ3", (k1, k2, k3, k4) => {
+  // Few values, so that some of the scales agree.
+  const few = fc.constantFrom(0, 1, 1.5);
+  test.prop([few, few, few, scale])("P6 holds exactly for κ1 = κ2 = κ3", (k1, k2, k3, k4) => {
     expect(guidanceWarnings(four(k1, k1, k1, k4))).toEqual([]);
     const warnings = guidanceWarnings(four(k1, k2, k3, k4));
     expect(warnings.some((text) => text.startsWith(`kappa1 = ${k1} `))).toBe(k1 !== k2);

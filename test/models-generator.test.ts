@@ -164,7 +164,7 @@ describe("generatorFrom", () => {
     expect(() => generatorFrom(model, bad)).toThrow(SidError);
     expect(() => generatorFrom(undefined as never)).toThrow(SidError);
     expect(() => generatorFrom(gaussianModel({ mean: [0], variance: 1, schedule: flowSchedule() }))).toThrow(
-      /out|range|\[0, 1\]/,
+      /tInit must be a time of the model.s schedule, in \[0, 1\]/,
     );
   });
 });

@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
 import { decode } from "fast-png";
-import { describe, expect } from "vitest";
+import { describe, expect, onTestFinished, vi } from "vitest";
 import { createCanvas, drawImage, drawText, encodePng, textWidth } from "../examples/quickstart/canvas";
 import { allPairs, caption, captionWords, heldOutPairs, pairOf, trainedPairs } from "../examples/quickstart/captions";
 import { drawCurves } from "../examples/quickstart/curves";
@@ -177,22 +177,29 @@ describe("the history of a run", () => {
     seconds: 1,
   });
 
-  test("goes on where the resumed run does, and starts afresh otherwise", async () => {
+  const files = () => {
     const folder = mkdtempSync(join(tmpdir(), "sid-lsg-history-"));
-    const files = { history: join(folder, "history.json"), curves: join(folder, "curves.svg") };
-    const first = openHistory(files, true);
-    expect(first.iteration).toBe(0);
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    return { history: join(folder, "history.json"), curves: join(folder, "curves.svg") };
+  };
+  const run = { seed: 1, kappa: 1.15 };
+  const read = (path: string): SavedHistory => JSON.parse(readFileSync(path, "utf8"));
+
+  test("goes on where the resumed run does, and starts afresh otherwise", async () => {
+    const paths = files();
+    const first = openHistory(paths, { ...run, resume: true });
+    expect(first.distance).toBeUndefined();
     first.look(0, 400);
     for (const i of [1, 2, 3]) first.add(entry(i));
     first.look(3, 60);
     await first.save();
     // The checkpoint of iteration 2 was the last: iteration 3 comes again.
-    const resumed = openHistory(files, true);
-    expect(resumed.iteration).toBe(3);
+    const resumed = openHistory(paths, { ...run, resume: true });
+    expect(resumed.distance).toBe(60);
     resumed.add({ ...entry(3), fakeLoss: 7 });
     resumed.look(3, 50);
     await resumed.save();
-    const { metrics, distances }: SavedHistory = JSON.parse(readFileSync(files.history, "utf8"));
+    const { metrics, distances } = read(paths.history);
     expect(metrics.map(({ iteration, fakeLoss }) => [iteration, fakeLoss])).toEqual([
       [1, 1],
       [2, 1],
@@ -202,9 +209,32 @@ describe("the history of a run", () => {
       { iteration: 0, distance: 400 },
       { iteration: 3, distance: 50 },
     ]);
-    expect(readFileSync(files.curves, "utf8")).not.toMatch(/NaN|Infinity/);
-    expect(openHistory(files, false).iteration).toBe(0);
-    rmSync(folder, { recursive: true });
+    expect(readFileSync(paths.curves, "utf8")).not.toMatch(/NaN|Infinity/);
+    const afresh = openHistory(paths, { ...run, resume: false });
+    afresh.add(entry(1));
+    await afresh.save();
+    expect(read(paths.history)).toEqual({ run, metrics: [entry(1)], distances: [] });
+  });
+
+  test.each([
+    ["cut off", (text: string) => text.slice(0, -20)],
+    ["without its figures", () => "{}"],
+    ["with entries of nothing", (text: string) => text.replace(/"metrics":\[.*?\]/, '"metrics":[null]')],
+    ["of another seed", (text: string) => text.replace('"seed":1', '"seed":2')],
+    ["of another guidance", (text: string) => text.replace('"kappa":1.15', '"kappa":1.5')],
+  ])("that is %s is ignored with a warning", async (_, spoil) => {
+    const paths = files();
+    const first = openHistory(paths, { ...run, resume: false });
+    first.add(entry(1));
+    await first.save();
+    writeFileSync(paths.history, spoil(readFileSync(paths.history, "utf8")));
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const resumed = openHistory(paths, { ...run, resume: true });
+    expect(warn.mock.calls.join()).toContain(`Ignored ${paths.history}`);
+    warn.mockRestore();
+    resumed.add(entry(2));
+    await resumed.save();
+    expect(read(paths.history).metrics).toEqual([entry(2)]);
   });
 });
 

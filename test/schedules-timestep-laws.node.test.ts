@@ -1,7 +1,14 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { randomStream } from "../src/core";
-import { logitNormalTimes, logNormalSigmas, sidSigmas, type TimestepLaw, uniformTimesteps } from "../src/schedules";
+import {
+  edmSchedule,
+  logitNormalTimes,
+  logNormalSigmas,
+  sidSigmas,
+  type TimestepLaw,
+  uniformTimesteps,
+} from "../src/schedules";
 import { expectSidError } from "./support/errors";
 import { notFinite, seeds } from "./support/values";
 
@@ -131,4 +138,18 @@ describe("bad input", () => {
   test.prop([fc.integer({ min: -50, max: -1 })])("a negative count", (count) => {
     for (const [, law] of laws) expectSidError("out-of-range", () => law(randomStream(1), count), /count/);
   });
+});
+
+test("the documented defaults are those of the papers", () => {
+  const pairs: [TimestepLaw, TimestepLaw][] = [
+    [uniformTimesteps(), uniformTimesteps({ min: 20, max: 980 })],
+    [logNormalSigmas(), logNormalSigmas({ mean: -1.2, std: 1.2, sigmaMin: 0.002, sigmaMax: 80 })],
+    [sidSigmas(), sidSigmas({ rho: 7, sigmaMin: 0.002, sigmaMax: 80, portion: 0.8 })],
+    [logitNormalTimes(), logitNormalTimes({ mean: 0, std: 1 })],
+  ];
+  for (const [bare, given] of pairs) expect(bare(randomStream(5), 2000)).toEqual(given(randomStream(5), 2000));
+  // 2000 draws reach both ends of [20, 980).
+  const drawn = uniformTimesteps()(randomStream(6), 20_000);
+  expect([Math.min(...drawn), Math.max(...drawn)]).toEqual([20, 979]);
+  expect([edmSchedule().tMin, edmSchedule().tMax]).toEqual([0.002, 80]);
 });

@@ -103,7 +103,11 @@ describe("bad batches", () => {
 });
 
 describe("bad runs", () => {
-  const numeric = ["iterations", "batch", "rounds", "contextDropout", "seed"] as const;
+  const numeric = [
+    ...["iterations", "batch", "rounds", "contextDropout", "seed", "alpha", "lossScale", "fakeLossScale"],
+    ...["learningRate", "fakeLearningRate", "beta1", "beta2", "epsilon"],
+  ];
+  const anyFinite = ["alpha", "lossScale", "fakeLossScale"];
   test.prop({
     name: fc.constantFrom(...numeric),
     bad: fc.oneof(
@@ -111,7 +115,8 @@ describe("bad runs", () => {
       negative.map((value) => ({ value: value as unknown, code: /^out-of-range/ })),
       notNumbers.filter((x) => x !== null).map((value) => ({ value, code: /^invalid-argument/ })),
     ),
-  })("distill refuses them at the call", ({ name, bad }) => {
+  })("distill refuses them at the call, by name", ({ name, bad }) => {
+    if (anyFinite.includes(name) && `${bad.code}`.includes("range")) return;
     const nets = ["t", "f", "g"].map((n) => tinyNetwork(`bad/${n}`, 1)) as [ScoreModel, ScoreModel, ScoreModel];
     const options: DistillOptions = {
       teacher: nets[0],
@@ -120,7 +125,28 @@ describe("bad runs", () => {
       sampleShape: [3],
       iterations: 1,
     };
-    expect(codeOf(() => distill({ ...options, [name]: bad.value } as DistillOptions))).toMatch(bad.code);
+    const start = (changes: object) => distill({ ...options, ...changes } as DistillOptions);
+    expect(codeOf(() => start({ [name]: bad.value }))).toMatch(bad.code);
+    expect(() => start({ [name]: bad.value })).toThrow(new RegExp(`^distill: ${name} `));
+    for (const m of nets) m.dispose();
+  });
+
+  test.each([
+    ["no options", undefined],
+    ["a number for options", 3],
+    ["no guidance", { guidance: null }],
+    ["an unknown weight", { weight: "l2" }],
+    ["an unknown reduction", { reduction: "max" }],
+    ["an unknown backward pass", { backward: "reverse" }],
+    ["kappa2 ≠ kappa3", { guidance: { ...lsg(1), kappa3: 2 } }],
+    ["a path with a NUL byte", { checkpoint: { path: "a\0b" } }],
+    ["a callback that is none", { onIteration: 3 }],
+  ])("distill refuses %s at the call", (_, changes) => {
+    const nets = ["t", "f", "g"].map((n) => tinyNetwork(`bad/${n}`, 1)) as [ScoreModel, ScoreModel, ScoreModel];
+    const [teacher, fakeScore, model] = nets;
+    const options = { teacher, fakeScore, generator: generatorFrom(model), sampleShape: [3], iterations: 1 };
+    const given = typeof changes === "object" ? { ...options, ...changes } : changes;
+    expect(codeOf(() => distill(given as never))).toBe("invalid-argument");
     for (const m of nets) m.dispose();
   });
 });

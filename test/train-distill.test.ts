@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
-import { memory, mul, type Tensor, tensor } from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, describe, expect } from "vitest";
-import { type RandomStream, SidError } from "../src/core";
-import { lsg } from "../src/guidance";
+import { cast, memory, mul, type Tensor, tensor } from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, vi } from "vitest";
+import { type HostTensor, type RandomStream, SidError } from "../src/core";
+import { lsg, shortGuidance } from "../src/guidance";
 import { decodeSafetensors, encodeSafetensors } from "../src/io";
 import { generatorFrom, type ScoreModel } from "../src/models";
 import { uniformTimesteps } from "../src/schedules";
@@ -135,6 +135,71 @@ describe("distill", () => {
     expect((await run({ signal: abort.signal })).error).toMatch(/^aborted/);
   });
 
+  test("an abort before the first iteration says that nothing was saved; on a resumed run nothing changes", async () => {
+    const checkpoint = { path: path("early"), resume: "if-present" as const };
+    /** Aborts while the networks are tried, after the call. */
+    const early = () => {
+      const abort = new AbortController();
+      const unconditional = () => {
+        abort.abort();
+        return conditions.unconditional();
+      };
+      return run({ checkpoint, signal: abort.signal, conditions: { ...conditions, unconditional } });
+    };
+    expect((await early()).error).toMatch(/^aborted.*nothing was saved/);
+    await expect(readFile(checkpoint.path)).rejects.toThrow(/ENOENT/);
+    await run({ checkpoint, iterations: 2 });
+    const before = await readFile(checkpoint.path);
+    const { error, metrics } = await early();
+    expect([error, metrics]).toEqual(["", []]);
+    expect(await readFile(checkpoint.path)).toEqual(before);
+  });
+
+  test("what a run left that was killed while it wrote is removed, and nothing else", async () => {
+    const checkpoint = { path: path("killed") };
+    const stale = `${checkpoint.path}.${crypto.randomUUID()}.tmp`;
+    const others = [`${checkpoint.path}.tmp`, `${checkpoint.path}.other.tmp`, `x${crypto.randomUUID()}.tmp`];
+    for (const file of [stale, ...others.slice(0, 2), join(folder, others[2] as string)]) await writeFile(file, "");
+    await run({ checkpoint, iterations: 1 });
+    await expect(readFile(stale)).rejects.toThrow(/ENOENT/);
+    for (const file of [...others.slice(0, 2), join(folder, others[2] as string)])
+      expect((await readFile(file)).length).toBe(0);
+  });
+
+  test("tells of doubtful guidance, once and at the call, on the console unless told otherwise", async () => {
+    const warnings: string[] = [];
+    const onWarning = (warning: string) => void warnings.push(warning);
+    await run({ guidance: lsg(2), iterations: 1, onWarning });
+    expect(warnings).toEqual([]);
+    await run({ guidance: shortGuidance(0.5), iterations: 2, onWarning });
+    expect(warnings).toEqual([expect.stringMatching(/^distill: kappa1 = 1 differs from kappa2 = 0.5/)]);
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    await run({ guidance: shortGuidance(0.5), iterations: 1 });
+    expect(warn.mock.calls).toEqual([warnings]);
+    warn.mockRestore();
+  });
+
+  test("onIteration sees the figures even of an iteration whose checkpoint fails", async () => {
+    const seen: number[] = [];
+    const place = join(folder, "removed");
+    await mkdir(place);
+    const { error, metrics } = await run({
+      checkpoint: { path: join(place, "run.safetensors"), every: 2 },
+      onIteration: async ({ iteration }) => {
+        seen.push(iteration);
+        if (iteration === 2) await rm(place, { recursive: true });
+      },
+    });
+    expect(error).toMatch(/^io/);
+    expect(seen).toEqual([1, 2]);
+    expect(metrics.map((m) => m.iteration)).toEqual([1]);
+  });
+
+  test("gradients of another dtype are refused", async () => {
+    const { error } = await run({ onGradients: ({ gradients }) => gradients.map((g) => cast(g, "int32")) });
+    expect(error).toMatch(/^shape-mismatch: Adam.step: .*must be float32/);
+  });
+
   test("hooks: gradients may be replaced, snapshots come when due", async () => {
     const seen: string[] = [];
     const plain = await run({ iterations: 3 });
@@ -180,7 +245,7 @@ describe("distill", () => {
 
   test("context dropout comes before the images, in the fake-score step only, and only under guidance", async () => {
     /** Rows with the empty condition in the last calls: images and score of the fake step, images, score of the generator's. */
-    const emptyRows = async (kappa: number) => {
+    const emptyRows = async (kappa: number, kappa2 = kappa) => {
       const calls: string[] = [];
       const count = (who: string, cond?: Tensor) => {
         const rows = numbers(cond as Tensor);
@@ -191,7 +256,8 @@ describe("distill", () => {
       const plain = generatorFrom(model);
       const { error } = await run({
         contextDropout: 1,
-        guidance: lsg(kappa),
+        guidance: { ...lsg(kappa), kappa2, kappa3: kappa2 },
+        onWarning: () => {},
         iterations: 1,
         rounds: 1,
         ema: undefined as never,
@@ -218,6 +284,8 @@ describe("distill", () => {
     };
     expect(await emptyRows(1.5)).toEqual(["images 4", "score 8", "images 0", "score 4"]);
     expect(await emptyRows(1)).toEqual(["images 0", "score 0", "images 0", "score 0"]);
+    // κ2 alone is reason enough to drop contexts.
+    expect(await emptyRows(1, 2)).toEqual(["images 4", "score 4", "images 0", "score 4"]);
   });
 
   test("a checkpoint of another run is refused, by name, before anything changes", async () => {
@@ -227,20 +295,22 @@ describe("distill", () => {
     const resume = { ...checkpoint, resume: true };
     const cases: [Partial<DistillOptions>, string, (number | undefined)?, number?][] = [
       [{ alpha: 1.2 }, "alpha"],
-      [{ guidance: lsg(2) }, "guidance"],
-      [{ learningRate: 0.02 }, "generatorAdam"],
+      [{ guidance: lsg(2) }, "guidance.kappa1 (checkpoint 1.5, this run 2)"],
+      [{ learningRate: 0.02 }, "generatorAdam.learningRate (checkpoint 0.01, this run 0.02)"],
       [{ batch: 8 }, "batch"],
       [{ seed: 3 }, "seed"],
       [{ timesteps: uniformTimesteps() }, "timesteps"],
-      [{ conditions: { ...conditions, name: "other" } }, "conditions"],
+      [{ conditions: { ...conditions, name: "other" } }, "conditions.name (checkpoint noise, this run other)"],
+      [{ conditions: { ...conditions, unconditional: () => tensor([[0.5, -0.4, 0]]) } }, "conditions.empty"],
       [{ backward: "joint" }, "backward"],
-      [{}, "teacher", 5],
-      [{}, "generator", undefined, 600],
+      [{}, "teacher.values", 5],
+      [{}, "generator.settings", undefined, 600],
+      [{ iterations: 1 }, "at iteration 2, beyond the 1 that are asked for"],
     ];
     for (const [changes, name, seed, tInit] of cases) {
       const { error, metrics, weights } = await run({ ...changes, checkpoint: resume }, undefined, seed, tInit);
       expect(error).toMatch(/^checkpoint-mismatch/);
-      expect(error).toContain(`${name} (checkpoint`);
+      expect(error).toContain(name);
       expect(metrics).toEqual([]);
       if (seed === undefined) expect(weights).toEqual(start.weights);
     }
@@ -280,6 +350,14 @@ describe("distill", () => {
     const progress = JSON.parse(meta["progress"] ?? "") as object;
     const at = (more: object) => ({ ...meta, progress: JSON.stringify({ ...progress, ...more }) });
     expect(await resumed(good.tensors, at({ iteration: -1 }))).toMatch(/^corrupt-file/);
+    expect(await resumed(good.tensors, at({ nimg: 5 }))).toMatch(/^corrupt-file.*1 iterations of 4 images/);
+    expect(await resumed(good.tensors, at({ steps: { fakeScore: 1, generator: 2 } }))).toMatch(/^corrupt-file/);
+    const [[name, first] = ["", undefined]] = good.tensors;
+    const spoiled = new Map(good.tensors).set(name, {
+      ...(first as HostTensor),
+      data: new Float32Array(first?.data.length ?? 0).fill(Number.NaN),
+    });
+    expect(await resumed(spoiled, meta)).toMatch(new RegExp(`^corrupt-file.*"${name}" holds NaN`));
     expect(await resumed(good.tensors, at({ stream: {} }))).toMatch(/^corrupt-file/);
     expect(await resumed(good.tensors, at({ steps: { fakeScore: 1 } }))).toMatch(/^corrupt-file/);
     expect(await resumed(good.tensors, {})).toMatch(/^checkpoint-mismatch/);

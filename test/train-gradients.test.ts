@@ -140,6 +140,30 @@ describe("generatorGradients", () => {
     });
   });
 
+  test("defaults: no guidance, α = 1, the L1 weight, the sum, no loss scale, staged", () => {
+    scene(3, (nets, batch) => {
+      const wanted = { guidance: noGuidance(), alpha: 1, weight: "l1", reduction: "sum", lossScale: 1 } as const;
+      const given = generatorGradients({ ...nets, ...wanted, backward: "staged" }, batch);
+      const bare = generatorGradients(nets, batch);
+      expect(numbers(bare.loss)).toEqual(numbers(given.loss));
+      expect(bare.gradients.flatMap(numbers)).toEqual(given.gradients.flatMap(numbers));
+      const other = generatorGradients({ ...nets, alpha: 1.2 }, batch);
+      expect(relativeError(other.gradients.flatMap(numbers), given.gradients.flatMap(numbers))).toBeGreaterThan(1e-3);
+    });
+  });
+
+  test("a weight of one's own sees the level", () => {
+    scene(4, (nets, batch) => {
+      const snr = generatorGradients({ ...nets, weight: "snr" }, batch);
+      const own = generatorGradients(
+        { ...nets, weight: (_, level) => tensor(level?.alpha.map((a, i) => (a / (level.sigma[i] ?? 0)) ** 2) ?? []) },
+        batch,
+      );
+      expectClose(own.loss, snr.loss, 1e-5);
+      expect(relativeError(own.gradients.flatMap(numbers), snr.gradients.flatMap(numbers))).toBeLessThan(1e-5);
+    });
+  });
+
   test("bad input is refused before a tape opens", () => {
     scene(1, (nets, batch) => {
       const code = (objective: object, changed: object = {}) =>
@@ -182,7 +206,9 @@ describe("fakeScoreGradients", () => {
           const x0 = predictX0(fakeScore, { xt, t, cond, uncond }, kappa);
           return mul(fakeScoreLoss({ prediction: x0, generated, noise, level }, { predicts: "x0" }), 4) as Scalar;
         };
-        const objective = { fakeScore, generator, guidance: lsg(kappa), lossScale: 4 };
+        // Of the four scales only the first may count here.
+        const guidance = { kappa1: kappa, kappa2: 7, kappa3: 7, kappa4: -3 };
+        const objective = { fakeScore, generator, guidance, lossScale: 4 };
         const result = fakeScoreGradients(objective, batch);
         expectClose(result.generated, generated, 0);
         // The weight "eps" makes the loss of every prediction type that of the noise.

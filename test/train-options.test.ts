@@ -12,8 +12,9 @@ import {
   mlp,
   type ScoreModel,
 } from "../src/models";
-import { ddpmSchedule, logNormalSigmas } from "../src/schedules";
+import { ddpmSchedule, logNormalSigmas, uniformTimesteps } from "../src/schedules";
 import { type DistillOptions, distill, promptConditions } from "../src/train";
+import { planOf } from "../src/train/plan";
 import { numbers } from "./support/matchers";
 import { features, tinyNetwork } from "./support/tiny-network";
 
@@ -86,7 +87,11 @@ describe("distill refuses, before any work,", () => {
     ["snapshots that nobody takes", () => ({ snapshots: { every: 1 } }), "invalid-argument: .* run"],
     ["a hook that is no function", () => ({ onGradients: [] }), "invalid-argument: .* onGradients"],
     ["a signal that is none", () => ({ signal: true }), "invalid-argument: .* signal"],
-    ["times that the schedule lacks", () => ({ timesteps: logNormalSigmas() }), "invalid-argument"],
+    [
+      "times that the schedule lacks",
+      () => ({ timesteps: logNormalSigmas() }),
+      "invalid-argument: distill: .* timesteps",
+    ],
     [
       "times beyond the schedule",
       () => ({ timesteps: (_: unknown, n: number) => Array<number>(n).fill(1000) }),
@@ -207,6 +212,34 @@ describe("a teacher that predicts something else than it declares", () => {
   );
 });
 
+test("the defaults are SiD-LSG's recipe", () => {
+  const nets = ["teacher", "fake", "generator", "ema"].map((name, i) => tinyNetwork(`train-options/${name}`, i));
+  const [teacher, fakeScore, model, average] = nets as [ScoreModel, ScoreModel, ScoreModel, ScoreModel];
+  const ema = { target: generatorFrom(average) };
+  const generator = generatorFrom(model);
+  const plan = planOf({ teacher, fakeScore, generator, ema, sampleShape: [features], iterations: 1 });
+  const optimizer = { learningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 };
+  expect(plan).toMatchObject({
+    batch: 512,
+    rounds: 1,
+    fakeAdam: optimizer,
+    generatorAdam: optimizer,
+    contextDropout: 0.1,
+    ema: { halfLife: 50_000, rampUp: 0.05 },
+    generatorObjective: {
+      guidance: lsg(1),
+      alpha: 1,
+      weight: "l1",
+      reduction: "sum",
+      lossScale: 1,
+      backward: "staged",
+    },
+    fakeObjective: { guidance: lsg(1), weight: "eps", reduction: "sum", lossScale: 1 },
+  });
+  expect(plan.timesteps(randomStream(1), 50)).toEqual(uniformTimesteps({ min: 20, max: 980 })(randomStream(1), 50));
+  for (const m of nets) m.dispose();
+});
+
 describe("promptConditions", () => {
   const conditioner = { encode: (prompts: readonly string[]) => tensor3d(prompts.map((p) => [[p.length]])) };
   const prompts = ["a", "bb", "ccc"];
@@ -235,6 +268,10 @@ describe("promptConditions", () => {
     const name = (list: string[]) => promptConditions({ prompts: list, conditioner }).name;
     expect(name(["a", "b"])).toBe(name(["a", "b"]));
     expect(name(["a", "b"])).not.toBe(name(["a", "c"]));
+    const drawn = (word: string) =>
+      promptConditions({ prompts: (_, count) => Array<string>(count).fill(word), conditioner }).name;
+    expect(drawn("a")).toBe(drawn("a"));
+    expect(drawn("a")).not.toBe(drawn("b"));
   });
 
   test("refuses what is not text", () => {

@@ -18,7 +18,7 @@ export interface DistillationInputs {
   readonly checkpoint: string;
   readonly signal: AbortSignal;
   /** Sees each iteration's figures. */
-  readonly onMetrics: (metrics: DistillMetrics) => void;
+  readonly onMetrics: (metrics: DistillMetrics) => Promise<void>;
   /** Looks at the averaged generator now and then. */
   readonly onSnapshot: (generator: Generator, iteration: number) => Promise<void>;
 }
@@ -44,6 +44,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
       prompts: (stream, count) => drawPairs(trainedPairs, count, stream).map((pair) => caption(pair, stream)),
       conditioner: text,
     }),
+    backward: "joint", // generator and teacher run forward once instead of twice; the memory for it is small here
     guidance: lsg(options.kappa),
     iterations: options.iterations,
     batch,
@@ -54,7 +55,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
     snapshots: { every: 20, run: (snapshot) => onSnapshot(snapshot.generator, snapshot.iteration) },
   });
   try {
-    for await (const metrics of run) onMetrics(metrics);
+    for await (const metrics of run) await onMetrics(metrics);
   } finally {
     for (const network of [fakeScore, generator]) network.dispose();
   }

@@ -1,34 +1,45 @@
 import { existsSync, readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { writeFileAtomic } from "sid-lsg/io";
 import type { DistillMetrics } from "sid-lsg/train";
 import { drawCurves } from "./curves";
+import type { QuickStartOptions } from "./options";
 
 /** The figures of a run, kept beside its checkpoint so that the curves of a resumed run are whole. */
 export interface History {
-  /** Iterations so far. */
-  readonly iteration: number;
+  /** How far the generator's images were from real ones at the last look, if there was one. */
+  readonly distance: number | undefined;
   /** Notes an iteration's figures. */
   add(metrics: DistillMetrics): void;
-  /** Notes how far the generator's images were from real ones. */
+  /** Notes how far the generator's images are from real ones. */
   look(iteration: number, distance: number): void;
   /** Writes the figures and their curves. */
   save(): Promise<void>;
 }
 
-/** The content of `history.json`. */
-export interface SavedHistory {
+/** What names a run: the same settings give the same figures, bit for bit. */
+type Run = Pick<QuickStartOptions, "seed" | "kappa">;
+
+interface Figures {
   readonly metrics: readonly DistillMetrics[];
   readonly distances: readonly { readonly iteration: number; readonly distance: number }[];
 }
 
+/** The content of `history.json`. */
+export interface SavedHistory extends Figures {
+  readonly run: Run;
+}
+
 /** Opens the history of a run, with its earlier part if it is resumed. */
-export function openHistory(files: { history: string; curves: string }, resume: boolean): History {
-  const earlier = resume && existsSync(files.history);
-  let { metrics, distances }: SavedHistory = earlier
-    ? JSON.parse(readFileSync(files.history, "utf8"))
-    : { metrics: [], distances: [] };
+export function openHistory(
+  files: { readonly history: string; readonly curves: string },
+  { resume, seed, kappa }: Run & Pick<QuickStartOptions, "resume">,
+): History {
+  const run = { seed, kappa };
+  let { metrics, distances } = (resume && earlier(files.history, run)) || { metrics: [], distances: [] };
   return {
-    iteration: metrics.at(-1)?.iteration ?? 0,
+    get distance() {
+      return distances.at(-1)?.distance;
+    },
     add(entry) {
       metrics = appended(metrics, entry);
     },
@@ -36,10 +47,22 @@ export function openHistory(files: { history: string; curves: string }, resume: 
       distances = appended(distances, { iteration, distance });
     },
     async save() {
-      await writeFile(files.history, JSON.stringify({ metrics, distances }));
-      await writeFile(files.curves, curves({ metrics, distances }));
+      await writeFileAtomic(files.history, JSON.stringify({ run, metrics, distances } satisfies SavedHistory));
+      await writeFileAtomic(files.curves, curves({ metrics, distances }));
     },
   };
+}
+
+/** What `history.json` holds of this run. The checkpoint is good without it, so a bad one is only worth a warning. */
+function earlier(path: string, { seed, kappa }: Run): Figures | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    const { run, metrics, distances }: SavedHistory = JSON.parse(readFileSync(path, "utf8"));
+    const isWhole = [...metrics, ...distances].every(({ iteration }) => Number.isInteger(iteration));
+    if (isWhole && run.seed === seed && run.kappa === kappa) return { metrics, distances };
+  } catch {}
+  console.warn(`Ignored ${path}: it is damaged or of another run. The curves begin at the checkpoint.`);
+  return undefined;
 }
 
 /** A resumed run goes on from its checkpoint, which may be older than the last entries: these come again. */
@@ -47,7 +70,7 @@ function appended<T extends { readonly iteration: number }>(entries: readonly T[
   return [...entries.filter(({ iteration }) => iteration < entry.iteration), entry];
 }
 
-function curves({ metrics, distances }: SavedHistory): string {
+function curves({ metrics, distances }: Figures): string {
   const points = (figure: "deltaSquared" | "fakeLoss" | "generatorLoss") =>
     metrics.map((entry) => [entry.iteration, entry[figure]] as const);
   return drawCurves([

@@ -40,38 +40,41 @@ export function measureTeacher(options: QuickStartOptions): TeacherJob {
   const all = tasks.length;
   let done = 0;
   let progress: Progress | undefined;
-  const workThrough = async (work: (task: Task) => Promise<Row>) => {
+  const workThrough = async (work: (task: Task) => Promise<Row | undefined>) => {
     for (let task = tasks.shift(); task; task = tasks.shift()) {
-      rows[task.group][task.method] = await work(task);
+      const row = await work(task);
+      if (!row) return void tasks.unshift(task);
+      rows[task.group][task.method] = row;
       done++;
       progress?.update(done);
     }
   };
   const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], { stdio: "inherit" });
   const elsewhere = workThrough((task) => ask(child, task));
-  elsewhere.catch(() => {}); // reported where the rows are awaited
   return {
     async finish(measuring, methods) {
-      progress = startProgress("measuring the teacher", all, done);
-      await workThrough((task) => carryOut(task, measuring, methods));
-      await elsewhere;
-      progress.finish();
+      const here = () => workThrough((task) => carryOut(task, measuring, methods));
+      progress = startProgress("measuring the teacher", all);
+      try {
+        await here();
+        await elsewhere;
+        await here(); // what the other process left, if it ended early
+      } finally {
+        progress.finish();
+      }
       return rows;
     },
     stop: () => void child.kill(),
   };
 }
 
-/** Has the other process do a task. */
-function ask(child: ChildProcess, task: Task): Promise<Row> {
-  return new Promise((resolve, reject) => {
-    const fail = () => reject(new Error("The process that measures the teacher ended early."));
-    child.once("exit", fail);
-    child.once("message", (row) => {
-      child.off("exit", fail);
-      resolve(row as Row);
-    });
-    child.send(task);
+/** Has the other process do a task; undefined where that process is gone. */
+function ask(child: ChildProcess, task: Task): Promise<Row | undefined> {
+  return new Promise((resolve) => {
+    const fail = () => resolve(undefined);
+    child.once("exit", fail).once("error", fail);
+    child.once("message", (row) => resolve(row as Row));
+    child.send(task, (error) => error && fail());
   });
 }
 

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { randomStream } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
+import { writeFileAtomic } from "sid-lsg/io";
 import { generatorFrom } from "sid-lsg/models";
 import { encodePng } from "./canvas";
 import { generatorMethod } from "./methods";
@@ -25,8 +25,7 @@ export async function drawPrompt(prompt: string, options: QuickStartOptions): Pr
   const { draw } = generatorMethod(generatorFrom(makeUnet(model, "generator")), text);
   const drawn = await drawPrompts(draw, [prompt], images, randomStream(options.seed));
   const path = join(options.out, `${words.join("-")}.png`);
-  mkdirSync(options.out, { recursive: true });
-  await writeFile(path, encodePng(drawGrid([prompt], [{ title: "generator, 1 step", images: drawn }])));
+  await writeFileAtomic(path, encodePng(drawGrid([prompt], [{ title: "generator, 1 step", images: drawn }])));
   console.log(`Drew "${prompt}" ${images} times, one network pass each: ${path}`);
 }
 

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
+import { writeFileAtomic } from "sid-lsg/io";
 import { type Generator, readWeights } from "sid-lsg/models";
 import { type Clock, startClock } from "./clock";
 import { type DistillationInputs, distillTeacher } from "./distillation";
@@ -9,7 +10,7 @@ import { type Group, type Measuring, measure, measureReal, prepareMeasuring } fr
 import { measureTeacher, type TeacherRows } from "./measure-teacher";
 import { generatorMethod, type Method, teacherMethods } from "./methods";
 import type { QuickStartOptions } from "./options";
-import { outputs, teacherFolder } from "./paths";
+import { makeFolder, outputs, teacherFolder } from "./paths";
 import { startProgress } from "./progress";
 import type { Report } from "./report";
 import { drawSamples } from "./samples";
@@ -28,7 +29,7 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
   const files = outputs(options.out);
   if (options.resume && !existsSync(files.checkpoint))
     throw new Error(`There is nothing to resume: ${files.checkpoint} is missing.`);
-  mkdirSync(options.out, { recursive: true });
+  makeFolder(options.out);
   await useBackend(options.backend);
   const teacher = await readFolder(teacherFolder);
   const teacherUnet = makeUnet(teacher, "teacher");
@@ -40,7 +41,7 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
     clock.lap("preparation");
     const generator = await distill({ teacher, teacherUnet, text, options }, methods.teacher1, measuring);
     clock.lap("distillation");
-    if (!generator) return console.log("\nStopped; the run is saved. Go on with: npm start -- --resume");
+    if (!generator) return;
     await writeFolder(files.generator, {
       ...teacher,
       unet: { ...teacher.unet, weights: await readWeights(generator) },
@@ -48,10 +49,10 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
 
     console.log("Measuring …");
     const own = await measureGenerator(measuring, generatorMethod(generator, text));
-    await writeFile(
+    await writeFileAtomic(
       files.samples,
       await drawSamples({
-        "teacher, 50 steps": methods.teacher50Guided.draw,
+        "teacher, 50 steps, guided": methods.teacher50Guided.draw,
         "teacher, 1 step": methods.teacher1.draw,
         "generator, 1 step": generatorMethod(generator, text).draw,
       }),
@@ -59,7 +60,7 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
     const teacherRows = await teacherJob.finish(measuring, methods);
     clock.lap("measurement");
     const report = makeReport(options, own, teacherRows, clock);
-    await writeFile(files.report, `${JSON.stringify(report, null, 2)}\n`);
+    await writeFileAtomic(files.report, `${JSON.stringify(report, null, 2)}\n`);
     console.log(`\n${formatReport(report)}\n`);
     console.log(`${report.seconds.toFixed(0)} seconds. Look at ${files.samples} and ${files.curves}.`);
     console.log('Draw a caption of your own: npm start -- --prompt "a green four"');
@@ -78,32 +79,46 @@ async function distill(
   const files = outputs(options.out);
   const { captions, pairs, reference } = groups.trained;
   const few = { captions: captions.slice(0, captionsPerLook), pairs: pairs.slice(0, captionsPerLook), reference };
-  const history = openHistory(files, options.resume);
-  const progress = startProgress("distilling", options.iterations, history.iteration);
+  const history = openHistory(files, options);
+  const progress = startProgress("distilling", options.iterations);
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.on("SIGINT", interrupt);
-  let distance = Number.NaN;
-  const look = async (method: Method, iteration: number) => {
-    distance = (await measure(classifier, few, method)).frechetDistance;
-    history.look(iteration, distance);
-  };
-  if (!options.resume) await look(beforeTraining, 0);
-  const generator = await distillTeacher({
-    ...inputs,
-    checkpoint: files.checkpoint,
-    signal: interruption.signal,
-    onSnapshot: (average, iteration) => look(generatorMethod(average, text), iteration),
-    onMetrics(metrics) {
-      history.add(metrics);
-      const { iteration, deltaSquared, fakeLoss } = metrics;
-      progress.update(iteration, { distance, "score gap": deltaSquared, "fake loss": fakeLoss });
-    },
-  });
-  process.off("SIGINT", interrupt);
-  progress.finish();
-  await history.save();
-  return interruption.signal.aborted ? undefined : generator;
+  console.log("Ctrl-C stops and saves; --resume goes on.");
+  const look = async (method: Method, iteration: number) =>
+    history.look(iteration, (await measure(classifier, few, method)).frechetDistance);
+  let begun = false;
+  try {
+    if (!options.resume) await look(beforeTraining, 0);
+    const generator = await distillTeacher({
+      ...inputs,
+      checkpoint: files.checkpoint,
+      signal: interruption.signal,
+      onSnapshot: (average, iteration) => look(generatorMethod(average, text), iteration),
+      async onMetrics(metrics) {
+        begun = true;
+        history.add(metrics);
+        const { iteration, deltaSquared, fakeLoss } = metrics;
+        progress.update(iteration, { distance: history.distance, "score gap": deltaSquared, "fake loss": fakeLoss });
+        await history.save();
+      },
+    });
+    if (!interruption.signal.aborted) return generator;
+  } catch (error) {
+    if (!(error instanceof SidError && error.code === "aborted")) throw error;
+  } finally {
+    process.off("SIGINT", interrupt);
+    progress.finish();
+  }
+  console.log(farewell(begun, options.resume));
+  return undefined;
+}
+
+/** What Ctrl-C left: an iteration that was begun is finished and saved. */
+function farewell(begun: boolean, resumed: boolean): string {
+  if (!begun && !resumed) return "Stopped before the first iteration; nothing was saved.";
+  const saved = begun ? "the run is saved" : "the checkpoint is as it was";
+  return `Stopped; ${saved}. Go on with --resume and the same options.`;
 }
 
 /** The rows that need no teacher. */

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type JsonObject, type ModelComponent, readComponent, writeFileAtomic, writeModelFolder } from "sid-lsg/io";
 import {
@@ -14,6 +13,7 @@ import {
   wordTokenizer,
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
+import { makeFolder } from "./paths";
 
 /** A miniature Stable Diffusion without VAE, in host memory: what a diffusers-style folder holds. */
 export interface ModelFolder {
@@ -38,9 +38,8 @@ export async function readFolder(folder: string): Promise<ModelFolder> {
 
 /** Writes such a folder. */
 export async function writeFolder(folder: string, model: ModelFolder): Promise<void> {
-  await mkdir(join(folder, "tokenizer"), { recursive: true });
-  const words = `${JSON.stringify(model.words, null, 2)}\n`;
-  await writeFileAtomic(join(folder, "tokenizer", "words.json"), new TextEncoder().encode(words));
+  makeFolder(join(folder, "tokenizer"));
+  await writeFileAtomic(join(folder, "tokenizer", "words.json"), `${JSON.stringify(model.words, null, 2)}\n`);
   await writeModelFolder(folder, {
     unet: model.unet,
     text_encoder: model.textEncoder,

@@ -1,6 +1,8 @@
 import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
+import { guardMemory } from "./wasm/memory";
+import type { WasmBackend } from "./wasm/module";
 import { registerWasmKernels } from "./wasm/register";
 import { chooseThreads, mostThreads } from "./wasm/threads";
 
@@ -35,9 +37,10 @@ export interface UseBackendOptions {
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.
  *
  * @param name - the backend.
- * @param options - where the binaries are.
+ * @param options - where the binaries are, and on how many threads to compute.
  * @throws SidError `missing-backend` where the package is not installed (the message has the `npm install`
- *   line) or does not start, `invalid-argument` for an unknown name.
+ *   line) or does not start, `invalid-argument` for an unknown name, `out-of-range` or `invalid-argument`
+ *   for a number of threads that is no integer from 1 to 8.
  *
  * @example
  * ```ts
@@ -51,7 +54,7 @@ export interface UseBackendOptions {
 export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
   checkObject("useBackend", "options", options);
   if (name === "wasm") await loadWasm(options);
-  else if (name === "cpu") await load("@tensorflow/tfjs-backend-cpu", () => import("@tensorflow/tfjs-backend-cpu"));
+  else if (name === "cpu") await importCpu();
   else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
   if (!(await start(name)))
     throw new SidError(
@@ -60,6 +63,7 @@ export async function useBackend(name: BackendName, options: UseBackendOptions =
         name === "wasm" ? "; are its .wasm files where wasmPath says" : ""
       }.`,
     );
+  if (name === "wasm") guardMemory((backend() as unknown as WasmBackend).wasm);
   // The cpu backend prints an advertisement for tfjs-node on its first write; this is its own switch.
   if (name === "cpu") (backend() as { firstUse?: boolean }).firstUse = false;
 }
@@ -67,22 +71,35 @@ export async function useBackend(name: BackendName, options: UseBackendOptions =
 async function loadWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
   checkInteger("useBackend", "threads", threads, 1, mostThreads);
   if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
-  const tfjs = await load("@tensorflow/tfjs-backend-wasm", () => import("@tensorflow/tfjs-backend-wasm"));
+  const tfjs = await importWasm();
   if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
   registerWasmKernels();
   await chooseThreads(tfjs, threads);
 }
 
-async function load<T>(packageName: string, importIt: () => Promise<T>): Promise<T> {
+// Each import stands in a try block of its own: only then do bundlers accept that the package is not installed.
+async function importCpu() {
   try {
-    return await importIt();
+    return await import("@tensorflow/tfjs-backend-cpu");
   } catch (cause) {
-    throw new SidError(
-      "missing-backend",
-      `useBackend: cannot load ${packageName}; install it with: npm install ${packageName}`,
-      { cause },
-    );
+    throw notInstalled("@tensorflow/tfjs-backend-cpu", cause);
   }
+}
+
+async function importWasm() {
+  try {
+    return await import("@tensorflow/tfjs-backend-wasm");
+  } catch (cause) {
+    throw notInstalled("@tensorflow/tfjs-backend-wasm", cause);
+  }
+}
+
+function notInstalled(packageName: string, cause: unknown): SidError {
+  return new SidError(
+    "missing-backend",
+    `useBackend: cannot load ${packageName}; install it with: npm install ${packageName}`,
+    { cause },
+  );
 }
 
 async function start(name: BackendName): Promise<boolean> {

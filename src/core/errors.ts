@@ -11,6 +11,7 @@
  * - `io`: the file system refused.
  * - `checkpoint-mismatch`: a checkpoint of another run or another network.
  * - `missing-backend`: a tfjs backend that is not installed or does not start.
+ * - `out-of-memory`: the backend's memory does not hold what is asked for.
  * - `aborted`: an AbortSignal fired before any work was done.
  */
 export type SidErrorCode =
@@ -25,6 +26,7 @@ export type SidErrorCode =
   | "io"
   | "checkpoint-mismatch"
   | "missing-backend"
+  | "out-of-memory"
   | "aborted";
 
 /**

@@ -15,13 +15,16 @@ export interface RandomState {
  * Drawing advances the stream; `state()` at any point continues it exactly.
  */
 export interface RandomStream {
-  /** `count` numbers, uniform on `[0, 1)` with 53 random bits. */
+  /**
+   * `count` numbers, uniform on `[0, 1)` with 53 random bits. Throws SidError `out-of-range`, `not-finite` or
+   * `invalid-argument` unless `count` is an integer of 0 or more.
+   */
   uniform(count: number): number[];
-  /** `count` integers, uniform on `[min, max)`. */
+  /** `count` integers, uniform on `[min, max)`. Throws like `uniform`, also unless both are integers and `min < max`. */
   integers(count: number, min: number, max: number): number[];
-  /** `count` standard normal numbers. */
+  /** `count` standard normal numbers. Throws like `uniform`. */
   normals(count: number): Float32Array;
-  /** A float32 tensor of standard normal numbers; the caller owns it. */
+  /** A float32 tensor of standard normal numbers; the caller owns it. Throws where `shape` is no array of sizes. */
   normal(shape: readonly number[]): Tensor;
   /** Where the stream stands now. */
   state(): RandomState;

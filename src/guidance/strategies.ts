@@ -40,6 +40,8 @@ export function noGuidance(): Guidance {
  * Long and short guidance: the same scale everywhere. The paper uses 1.5, 2, 3 and 4.5; a larger
  * scale follows the text more closely and strays further from the data.
  *
+ * Source: arXiv:2406.01561, section 3.
+ *
  * @param kappa - any finite scale.
  * @returns plain data: `κ1 = κ2 = κ3 = κ4 = kappa`.
  * @throws SidError `not-finite` for NaN and infinities.
@@ -59,6 +61,8 @@ export function lsg(kappa: number): Guidance {
 /**
  * Long guidance: only the teacher is guided.
  *
+ * Source: arXiv:2406.01561, section 3.
+ *
  * @param kappa - the teacher's scale, above 1.
  * @returns plain data: `κ1 = κ2 = κ3 = 1`, `κ4 = kappa`.
  * @throws SidError `not-finite`, or `out-of-range` at 1 or below.
@@ -76,8 +80,10 @@ export function longGuidance(kappa: number): Guidance {
 }
 
 /**
- * Short guidance: the fake score is weakened in the generator's loss only. Property P6 does not
- * hold; see {@link guidanceWarnings}.
+ * Short guidance: the fake score is weakened in the generator's loss only. It is used under another
+ * guidance than it trains under, so it is not the generator's own score; see {@link guidanceWarnings}.
+ *
+ * Source: arXiv:2406.01561, section 3.
  *
  * @param kappa - the fake score's scale, strictly between 0 and 1.
  * @returns plain data: `κ2 = κ3 = kappa`, `κ1 = κ4 = 1`.
@@ -138,7 +144,7 @@ export function antiCfg(kappa: number): Guidance {
  * What is doubtful about a choice of scales, in words; it prints nothing.
  *
  * Only with `κ1 = κ2 = κ3` is the fake score's guided output at its optimum the generator's own
- * score (P6). Otherwise the score identity behind the loss does not hold: training may still work,
+ * score. Otherwise the score identity behind the loss does not hold: training may still work,
  * as short guidance shows, but it no longer follows the objective that the loss stands for.
  *
  * @param guidance - four finite scales.

@@ -28,8 +28,8 @@ export interface SidLossOptions extends LossOptions {
  *     L = 1/B Σ_samples ω · Σ δ ⊙ [(f_φ − x_g) − α·δ],   δ = f_φ − f_ψ
  *
  * Its gradient must flow through `x_g` and through the inputs of both frozen networks. ω is a
- * constant for the gradient. At α = 1 and a perfect fake score the loss is 0 in expectation: it is
- * no measure of progress.
+ * constant for the gradient. At α = 1 and a perfect fake score the loss is 0 in expectation, if ω does
+ * not depend on `x_g`: it is no measure of progress.
  *
  * Source: arXiv:2406.01561; SiD-LSG@709fc22 training/sid_training_loop.py L519-530.
  *
@@ -70,6 +70,8 @@ export interface SidCotangents {
 /**
  * The gradient of {@link sidLoss} in closed form, for a backward pass that opens one tape at a
  * time. With `reduction: "mean"` everything is divided by the elements of a sample as well.
+ *
+ * Source: {@link sidLoss}, differentiated at constant ω; equal to the gradients of PyTorch in the tests.
  *
  * @param inputs - as in {@link sidLoss}.
  * @param options - as in {@link sidLoss}.

@@ -19,14 +19,22 @@ export interface SidInputs {
  * The weight ω of each sample; a constant for the gradient whatever the choice.
  *
  * - `l1`: `1 / max(mean|x_g − f_φ|, 1e-5)`, the official code's normaliser. It depends on `x_g`, so
- *   the projection identity (P4) holds only approximately: with it the loss at the fake score's
- *   optimum is not exactly the weighted distance that it stands for.
+ *   the score identity holds only approximately: with it the loss at the fake score's optimum is not
+ *   exactly the weighted distance `ω·‖δ‖²` that it stands for.
  * - `none`: 1.
  * - `snr`: `alpha²/sigma²`; needs `level`.
  * - `one-minus-sigma`: `1 − σ` with the σ of rectified flow, `alpha/(alpha + sigma)`; needs `level`.
- * - a function of the three inputs that returns `[B]`.
+ * - a function of the three inputs and of the level (where one is given, as training does) that returns `[B]`.
  */
-export type SidWeight = "l1" | "none" | "snr" | "one-minus-sigma" | ((inputs: SidInputs) => Tensor1D);
+export type SidWeight =
+  | "l1"
+  | "none"
+  | "snr"
+  | "one-minus-sigma"
+  | ((inputs: SidInputs, level: NoiseLevel | undefined) => Tensor1D);
+
+/** The weights that have a name. */
+export const sidWeights: readonly Extract<SidWeight, string>[] = ["l1", "none", "snr", "one-minus-sigma"];
 
 const smallestMean = 1e-5;
 
@@ -41,7 +49,7 @@ export function weightOf(where: string, inputs: SidInputs, weight: SidWeight, le
     });
   if (typeof weight === "function")
     return noGrad(() => {
-      const own = weight(inputs);
+      const own = weight(inputs, level);
       checkTensor(where, "the weight function's result", own);
       if (own.rank !== 1 || own.shape[0] !== shape[0])
         throw new SidError(

@@ -15,6 +15,8 @@ export interface FeatureStatistics {
 /**
  * Mean and unbiased covariance of feature vectors, accumulated in float64.
  *
+ * Source: the statistics of FID, Heusel et al., arXiv:1706.08500; covariance as in `numpy.cov(features, rowvar=False)`.
+ *
  * @param features - `count` vectors one after another, as a tensor `[count, dimension]` reads out.
  * @param dimension - length of one vector; at least two vectors must be there.
  * @returns count, mean and covariance, in host memory.

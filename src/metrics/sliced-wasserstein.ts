@@ -30,9 +30,10 @@ export interface SlicedWassersteinOptions {
  *
  * @param a - samples one after another, as a tensor `[count, dimension]` reads out.
  * @param b - the other samples; their count may differ.
+ * @param options - length of a sample, and the directions to project on.
  * @returns SW₂ (the root), in the samples' own units, at least 0.
  * @throws SidError `shape-mismatch` when a set is empty or no whole number of samples,
- *   `not-finite` for NaN or an infinity in it, `out-of-range` for fewer than one direction.
+ *   `not-finite` for NaN or an infinity in it, `out-of-range` for fewer than one direction or dimension.
  *
  * @example
  * ```ts

@@ -59,7 +59,7 @@ export interface FunctionModelOptions {
  *
  * @example
  * ```ts
- * import { ddpmSchedule, functionModel } from "sid-lsg";
+ * import { ddpmSchedule, functionModel, perSample } from "sid-lsg";
  * import { mul, tensor2d } from "@tensorflow/tfjs-core";
  *
  * // The exact ε-prediction for standard normal data on a VP schedule is σ·x_t.
@@ -68,9 +68,9 @@ export interface FunctionModelOptions {
  *   name: "teacher",
  *   predicts: "eps",
  *   schedule,
- *   predict: (xt, t) => mul(xt, schedule.sigma(t[0] ?? 0)),
+ *   predict: (xt, t) => mul(xt, perSample(t.map(schedule.sigma), xt.rank)),
  * });
- * teacher.predict(tensor2d([[1, 2]]), [500]).print();
+ * teacher.predict(tensor2d([[1, 2], [1, 2]]), [20, 979]).print(); // each row at its own time
  * ```
  */
 export function functionModel(options: FunctionModelOptions): ScoreModel {

@@ -12,6 +12,7 @@ import {
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { addNoise, noiseLevel } from "../predict";
+import type { NoiseSchedule } from "../schedules/types";
 import { checkDeclaration } from "./adapters";
 import { predictX0 } from "./predict-x0";
 import type { Generator, ScoreModel } from "./types";
@@ -76,7 +77,7 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
     const time = (tInit * (steps - i)) / steps;
     return schedule.discrete && i > 0 ? Math.floor(time) : time;
   });
-  noiseLevel(schedule, times);
+  checkTimes(where, schedule, times);
 
   const pass = (i: number, noise: Tensor, x0: Tensor | undefined, cond: Tensor | undefined): Tensor => {
     const t = Array<number>(noise.shape[0] as number).fill(times[i] as number);
@@ -102,6 +103,21 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
     },
     dispose: () => model.dispose(),
   };
+}
+
+/** Throws where the schedule lacks one of the times, as an EDM or flow schedule lacks the default. */
+function checkTimes(where: string, schedule: NoiseSchedule, times: readonly number[]): void {
+  try {
+    noiseLevel(schedule, times);
+  } catch (cause) {
+    if (!(cause instanceof SidError)) throw cause;
+    const range = `[${schedule.tMin}, ${schedule.tMax}]`;
+    throw new SidError(
+      cause.code,
+      `${where}: the option tInit must be a time of the model's schedule, in ${range}; with it the network is asked at ${times.join(", ")} (${cause.message.replace(/\.$/, "")}).`,
+      { cause },
+    );
+  }
 }
 
 function checkNoises(where: string, noises: readonly Tensor[], steps: number): void {

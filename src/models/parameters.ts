@@ -45,7 +45,7 @@ export interface ParameterSpec {
 export interface Parameters {
   /** All variables in the order of their specs. */
   readonly list: readonly Variable[];
-  /** The variable of a spec's name (without the prefix). */
+  /** The variable of a spec's name (without the prefix). Throws SidError `invalid-argument` for another name. */
   get(name: string): Variable;
   /** Frees the variables and their names; a second call does nothing. */
   dispose(): void;

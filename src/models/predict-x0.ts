@@ -51,7 +51,7 @@ export function predictX0(model: ScoreModel, inputs: PredictX0Inputs, scale = 1)
   checkTensor("predictX0", "xt", inputs.xt);
   return tidy(() => {
     // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal
-    // networks under opposite cotangents cancel to exactly 0, as they must before the first step (P7).
+    // networks under opposite cotangents cancel to exactly 0, as they must before the first step.
     const xt = clone(inputs.xt);
     const prediction = guidedPrediction((x, times, cond) => model.predict(x, times, cond), { ...inputs, xt }, scale);
     const level = noiseLevel(model.schedule, t);

@@ -9,6 +9,7 @@ import { fromPyTorch, type HasVariables, inPyTorchLayout, specOf } from "./param
  * @param model - a score model, generator or text encoder; variables that this library did not
  *   make (tf.layers) keep their own name and layout.
  * @returns float32 tensors, ready for `encodeSafetensors`.
+ * @throws SidError `invalid-argument` for a network that was disposed before.
  *
  * @example
  * ```ts
@@ -51,7 +52,8 @@ export async function readWeights(model: HasVariables): Promise<WeightMap> {
  *
  * @param model - whose variables are assigned; unchanged when anything does not fit.
  * @param weights - in PyTorch's names and layouts, exactly those of the model.
- * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor.
+ * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
+ *   `invalid-argument` for a network that was disposed before.
  *
  * @example
  * ```ts
@@ -81,7 +83,8 @@ export function loadWeights(model: HasVariables, weights: WeightMap): void {
  *
  * @param from - read only.
  * @param to - a network of the same parameters, under another name.
- * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor.
+ * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
+ *   `invalid-argument` for a network that was disposed before.
  *
  * @example
  * ```ts

@@ -138,6 +138,9 @@ export interface PredictionTargetInputs {
  * What a perfect prediction of type `type` would be for known `x0` and `ε`: the regression target
  * of denoising score matching.
  *
+ * Source: Vincent, "A connection between score matching and denoising autoencoders", 2011; v is that of Salimans & Ho,
+ * arXiv:2202.00512, and flow that of Liu et al., arXiv:2209.03003.
+ *
  * @param inputs - float32 tensors of one shape `[B, ...]`, a level of `B` samples and a type.
  * @returns a tensor of that shape; the caller owns it.
  * @throws SidError `shape-mismatch`, or `out-of-range` for `score` at `sigma = 0`.

@@ -51,6 +51,8 @@ export interface AddNoiseInputs {
 /**
  * The forward process: `x_t = alpha·x0 + sigma·ε`, with each sample's own level.
  *
+ * Source: Kingma et al., arXiv:2107.00630, section 3.1; for VP, Ho et al., arXiv:2006.11239, equation 4.
+ *
  * @param inputs - float32 tensors of one shape `[B, ...]` and a level of `B` samples.
  * @returns `x_t` of that shape; the caller owns it. Differentiable in `x0` and `noise`.
  * @throws SidError `shape-mismatch` unless shapes and counts agree: operands never broadcast.

@@ -54,7 +54,8 @@ export function edmSchedule(options: EdmScheduleOptions = {}): NoiseSchedule {
  * Source: Liu et al., arXiv:2209.03003; the direction of t is that of Stable Diffusion 3,
  * arXiv:2403.03206.
  *
- * @returns a continuous schedule with `alpha(t) = 1 − t`, `sigma(t) = t`.
+ * @returns a continuous schedule with `alpha(t) = 1 − t`, `sigma(t) = t`, which throw SidError
+ *   `out-of-range`, `not-finite` or `invalid-argument` unless `t` is a number in `[0, 1]`.
  *
  * @example
  * ```ts

@@ -39,6 +39,7 @@ export interface DdpmScheduleOptions {
 
 /** A discrete variance-preserving schedule: its tables, and {@link NoiseSchedule} on top of them. */
 export interface DdpmSchedule extends NoiseSchedule {
+  /** Variance preserving: `alpha² + sigma² = 1`. */
   readonly kind: "vp";
   /** Number of timesteps; `t` runs over `0 .. numTimesteps − 1`. */
   readonly numTimesteps: number;

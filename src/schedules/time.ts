@@ -15,6 +15,8 @@ export function checkTime(
  * Signal-to-noise ratio `alpha²/sigma²` at `t`; unitless. 0 where there is no signal (zero terminal
  * SNR), infinite where there is no noise.
  *
+ * Source: Kingma et al., arXiv:2107.00630, section 3.1.
+ *
  * @param schedule - the forward process.
  * @param t - a time of the schedule.
  * @returns a number in `[0, ∞]`.
@@ -35,6 +37,8 @@ export function snr(schedule: NoiseSchedule, t: number): number {
 
 /**
  * Natural logarithm of {@link snr}: `2·(log alpha − log sigma)`.
+ *
+ * Source: Kingma et al., arXiv:2107.00630, section 3.1.
  *
  * @param schedule - the forward process.
  * @param t - a time of the schedule.

@@ -13,7 +13,16 @@ import {
   type Variable,
   zeros,
 } from "@tensorflow/tfjs-core";
-import { checkInteger, checkPositive, checkRange, checkTensor, showShape } from "../core/checks";
+import {
+  checkInteger,
+  checkObject,
+  checkPositive,
+  checkRange,
+  checkTensor,
+  checkVariables,
+  describe,
+  showShape,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import { packs } from "./packing";
 
@@ -95,13 +104,10 @@ export interface Adam {
  * ```
  */
 export function adam(variables: readonly Variable[], options: AdamOptions): Adam {
-  const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
+  checkVariables("adam", "variables", variables);
   if (variables.length === 0) throw new SidError("invalid-argument", "adam: there are no variables to train.");
-  checkPositive("adam", "learningRate", learningRate);
-  checkPositive("adam", "epsilon", epsilon);
-  for (const [name, beta] of Object.entries({ beta1, beta2 }))
-    if (checkRange("adam", name, beta, 0, 1) === 1)
-      throw new SidError("out-of-range", `adam: ${name} must be less than 1, got 1.`);
+  checkAdamOptions("adam", options);
+  const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
 
   const groups = packs(variables.map((v) => v.shape));
   const sizes = groups.map(({ size }) => size);
@@ -136,6 +142,12 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
     },
     state: () => ({ step: count, moments }),
     restore(state) {
+      checkObject("Adam.restore", "state", state);
+      if (!Array.isArray(state.moments))
+        throw new SidError(
+          "invalid-argument",
+          `Adam.restore: moments must be tensors, got ${describe(state.moments)}.`,
+        );
       checkInteger("Adam.restore", "step", state.step, 0);
       const got = state.moments.map((x) => x.shape.join());
       if (got.join(";") !== sizes.join(";"))
@@ -154,19 +166,30 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
   };
 }
 
+/** Throws unless the options make an {@link adam}. */
+export function checkAdamOptions(where: string, options: AdamOptions): void {
+  checkObject(where, "options", options);
+  const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
+  checkPositive(where, "learningRate", learningRate);
+  checkPositive(where, "epsilon", epsilon);
+  for (const [name, beta] of Object.entries({ beta1, beta2 }))
+    if (checkRange(where, name, beta, 0, 1) === 1)
+      throw new SidError("out-of-range", `${where}: ${name} must be less than 1, got 1.`);
+}
+
 function checkGradients(variables: readonly Variable[], gradients: readonly Tensor[]): void {
-  if (variables.length !== gradients.length)
+  if (variables.length !== gradients?.length)
     throw new SidError(
       "shape-mismatch",
-      `Adam.step: wanted one gradient per variable, ${variables.length} in all, got ${gradients.length}.`,
+      `Adam.step: wanted one gradient per variable, ${variables.length} in all, got ${gradients?.length}.`,
     );
   variables.forEach((variable, i) => {
     const gradient = gradients[i] as Tensor;
     checkTensor("Adam.step", `the gradient of "${variable.name}"`, gradient);
-    if (gradient.shape.join() !== variable.shape.join())
+    if (gradient.dtype !== "float32" || gradient.shape.join() !== variable.shape.join())
       throw new SidError(
         "shape-mismatch",
-        `Adam.step: the gradient of "${variable.name}" must be ${showShape(variable)}, got ${showShape(gradient)}.`,
+        `Adam.step: the gradient of "${variable.name}" must be float32 ${showShape(variable)}, got ${gradient.dtype} ${showShape(gradient)}.`,
       );
   });
 }

@@ -1,6 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import {
   checkFinite,
+  checkMethods,
+  checkObject,
   checkOneOf,
   checkPerSample,
   checkSameShape,
@@ -42,6 +44,9 @@ export function checkTrainBatch(
   asked: readonly [Asked, ...Asked[]],
   batch: TrainBatch,
 ): NoiseLevel {
+  checkObject(where, "batch", batch);
+  checkMethods(where, "generator", generator, "a generator", ["generate"]);
+  for (const { model, role } of asked) checkMethods(where, role, model, "a score model", ["predict"]);
   const { noises, noise, t, cond, uncond } = batch;
   if (!Array.isArray(noises) || noises.length !== generator.steps)
     throw new SidError(

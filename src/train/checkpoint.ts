@@ -40,11 +40,18 @@ export async function saveCheckpoint(
   });
 }
 
+/** What the run that goes on is to be. */
+export interface Goal {
+  readonly fingerprint: Fingerprint;
+  readonly iterations: number;
+  readonly batch: number;
+}
+
 /**
  * Puts a run where the checkpoint left it, and returns how far that was. Changes nothing unless the
  * whole file fits.
  */
-export async function loadCheckpoint(path: string, fingerprint: Fingerprint, state: RunState): Promise<Progress> {
+export async function loadCheckpoint(path: string, goal: Goal, state: RunState): Promise<Progress> {
   const where = `distill: checkpoint ${JSON.stringify(path)}`;
   const { tensors, metadata } = await readSafetensors(path);
   const corrupt = (what: string): never => {
@@ -55,7 +62,10 @@ export async function loadCheckpoint(path: string, fingerprint: Fingerprint, sta
       "checkpoint-mismatch",
       `${where}: wanted the format "${format}", got ${describe(metadata["format"])}.`,
     );
-  const differing = differences(parse(metadata["run"]) ?? corrupt("the run's settings are not readable"), fingerprint);
+  const differing = differences(
+    parse(metadata["run"]) ?? corrupt("the run's settings are not readable"),
+    goal.fingerprint,
+  );
   if (differing.length > 0)
     throw new SidError(
       "checkpoint-mismatch",
@@ -65,6 +75,14 @@ export async function loadCheckpoint(path: string, fingerprint: Fingerprint, sta
   const steps = Object.keys(state.optimizers).map((role) => progress?.steps?.[role]);
   if (!progress || ![progress.iteration, progress.nimg, ...steps].every(isCount))
     return corrupt("the run's progress is not readable");
+  const { iteration, nimg } = progress;
+  if (nimg !== iteration * goal.batch || steps.some((step) => step !== iteration))
+    corrupt(`${iteration} iterations of ${goal.batch} images do not make ${nimg} images and ${steps.join(", ")} steps`);
+  if (iteration > goal.iterations)
+    throw new SidError(
+      "checkpoint-mismatch",
+      `${where}: it is at iteration ${iteration}, beyond the ${goal.iterations} that are asked for.`,
+    );
   try {
     randomStream(progress.stream);
   } catch (cause) {
@@ -79,6 +97,8 @@ export async function loadCheckpoint(path: string, fingerprint: Fingerprint, sta
       );
   }
   if (tensors.size !== wanted.length) corrupt(`wanted ${wanted.length} tensors, got ${tensors.size}`);
+  for (const [name, { data }] of tensors)
+    if (!(data as Float32Array).every(Number.isFinite)) corrupt(`"${name}" holds NaN or infinities`);
 
   tidy(() => {
     const read = (name: string, x: Tensor) => tensor((tensors.get(name) as HostTensor).data as Float32Array, x.shape);
@@ -92,17 +112,32 @@ export async function loadCheckpoint(path: string, fingerprint: Fingerprint, sta
   return progress;
 }
 
-/** True if the file is there; throws `io` unless a file can be written in its place. */
+/**
+ * True if the file is there; throws `io` unless a file can be written in its place. Removes what a run left behind
+ * that was killed while it wrote: temporary files as large as the checkpoint.
+ */
 export async function checkWritable(path: string): Promise<boolean> {
-  const { rm, stat } = await nodeFs();
+  const where = `distill: checkpoint ${JSON.stringify(path)}`;
+  const { readdir, rm, stat } = await nodeFs();
   const probe = `${path}.probe`;
-  await writeFileAtomic(probe, "");
-  await rm(probe, { force: true });
+  try {
+    await writeFileAtomic(probe, "");
+    await rm(probe, { force: true });
+    const name = path.replace(/^.*[\\/]/s, "");
+    const folder = path.slice(0, -name.length) || ".";
+    for (const file of await readdir(folder))
+      if (file.startsWith(`${name}.`) && temporary.test(file.slice(name.length)))
+        await rm(`${path}${file.slice(name.length)}`, { force: true });
+  } catch (cause) {
+    throw new SidError("io", `${where}: cannot be written: ${(cause as Error).message}`, { cause });
+  }
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory())
-    throw new SidError("io", `distill: checkpoint ${JSON.stringify(path)} must be a file, but a folder is there.`);
+  if (found?.isDirectory()) throw new SidError("io", `${where} must be a file, but a folder is there.`);
   return found !== undefined;
 }
+
+/** What the names of temporary files have after the file's own. */
+const temporary = /^(\.probe)?\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /** The tensors of a run by their names in the file; by index, since tf.layers numbers its names anew in every process. */
 function slots({ networks, optimizers }: RunState): [string, Tensor][] {

@@ -1,14 +1,16 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { checkInteger, describe } from "../core/checks";
+import { checkInteger, checkObject, checkStream, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { RandomStream } from "../core/random";
 import type { TextConditioner } from "../models/types";
 import { digest } from "./digest";
+import { probeStream } from "./probe-stream";
 
 /** Where {@link distill} takes its conditions from. Keeps nothing: all randomness is the stream's. */
 export interface ConditionSource {
   /**
-   * Names the source in checkpoints, so that a run is not resumed with other conditions.
+   * Names the source in checkpoints, so that a run is not resumed with other conditions. A checkpoint compares the
+   * empty condition as well.
    * @defaultValue `""`
    */
   readonly name?: string;
@@ -20,7 +22,7 @@ export interface ConditionSource {
 
 /** Options of {@link promptConditions}. */
 export interface PromptConditionsOptions {
-  /** The captions, drawn uniformly; or a function that draws `count` of them. */
+  /** The captions, drawn uniformly; or a function that draws `count` of them, all randomness from the stream. */
   readonly prompts: readonly string[] | ((stream: RandomStream, count: number) => readonly string[]);
   /** Turns them into tensors. */
   readonly conditioner: TextConditioner;
@@ -45,17 +47,21 @@ export interface PromptConditionsOptions {
  * console.log(conditions.sample(randomStream(1), 4).shape); // [4, 1, 1]
  * ```
  */
-export function promptConditions({ prompts, conditioner }: PromptConditionsOptions): ConditionSource {
+export function promptConditions(options: PromptConditionsOptions): ConditionSource {
   const where = "promptConditions";
+  const { prompts, conditioner } = checkObject(where, "options", options);
   if (typeof conditioner?.encode !== "function")
     throw new SidError(
       "invalid-argument",
       `${where}: conditioner must be a text conditioner, got ${describe(conditioner)}.`,
     );
-  const draw = typeof prompts === "function" ? prompts : uniform(where, prompts);
+  const drawn = typeof prompts === "function";
+  const draw = drawn ? prompts : uniform(where, prompts);
   return {
-    name: typeof prompts === "function" ? "prompts" : `${prompts.length} prompts ${digest(JSON.stringify(prompts))}`,
+    // A function is known by what it draws.
+    name: `${drawn ? "drawn" : prompts.length} prompts ${digest(JSON.stringify(drawn ? draw(probeStream(), 16) : prompts))}`,
     sample(stream, count) {
+      checkStream(where, "stream", stream);
       checkInteger(where, "count", count, 1);
       const drawn = draw(stream, count);
       checkText(where, drawn);

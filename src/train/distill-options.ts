@@ -120,6 +120,16 @@ export interface DistillOptions {
    * @defaultValue `0`
    */
   readonly seed?: number;
+  /**
+   * Sees each iteration's figures, as soon as there are any: before its checkpoint and its snapshot are made and
+   * before the iterator yields them. Awaited.
+   */
+  readonly onIteration?: ((metrics: DistillMetrics) => void | Promise<void>) | undefined;
+  /**
+   * Is told at the call what is doubtful about the options; see {@link guidanceWarnings}.
+   * @defaultValue `console.warn`
+   */
+  readonly onWarning?: ((warning: string) => void) | undefined;
   /** Sees, and may replace, the accumulated gradients of each step, as {@link GradientHook} does. */
   readonly onGradients?:
     | ((event: GradientEvent) => readonly Tensor[] | undefined | Promise<readonly Tensor[] | undefined>)
@@ -128,7 +138,10 @@ export interface DistillOptions {
   readonly snapshots?: DistillSnapshots | undefined;
   /** Saves the run, and goes on from where it was saved. Node only. */
   readonly checkpoint?: DistillCheckpoint | undefined;
-  /** Ends the run after the current iteration, with a checkpoint. */
+  /**
+   * Ends the run after the current iteration, with a checkpoint. A run that has nothing to save yet, since no
+   * iteration is done, throws `aborted` instead. Leaving the loop with `break` saves nothing.
+   */
   readonly signal?: AbortSignal | undefined;
   /**
    * Refuses a teacher whose output, at the ends of the timestep law, is not what it declares to predict.

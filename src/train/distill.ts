@@ -4,11 +4,11 @@ import { SidError } from "../core/errors";
 import { type RandomStream, randomStream } from "../core/random";
 import { type Adam, adam } from "./adam";
 import type { TrainBatch } from "./batch";
-import { checkWritable, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
+import { checkWritable, type Goal, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import type { ConditionSource } from "./conditions";
 import type { DistillCheckpoint, DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
 import { emaBeta, updateEma } from "./ema";
-import { type Fingerprint, fingerprintOf } from "./fingerprint";
+import { fingerprintOf } from "./fingerprint";
 import { type Plan, planOf } from "./plan";
 import { preflight } from "./preflight";
 import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type StepFigures } from "./steps";
@@ -20,7 +20,7 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  *
  * Everything random comes from the stream `seed`; a run that was interrupted and resumed goes on bit
  * for bit like one that was not. Between iterations it holds the networks' weights, Adam's second
- * moments and the empty condition; when it ends, in whatever way, only what the caller made is left.
+ * moments (its first ones too unless β1 = 0) and the empty condition; when it ends, in whatever way, only what the caller made is left.
  * Before the first iteration it checks the options (at the call), then the weights, one small batch
  * through all networks, and the checkpoint's folder (at the first `next()`).
  *
@@ -30,7 +30,7 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  * @returns an async iterator of metrics, one per iteration.
  * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
  *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
- *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before any work.
+ *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save.
  *
  * @example
  * ```ts
@@ -56,8 +56,12 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  */
 export function distill(options: DistillOptions): AsyncGenerator<DistillMetrics, void, undefined> {
   const plan = planOf(options);
-  if (plan.signal?.aborted) throw new SidError("aborted", "distill: the signal was aborted before the run began.");
+  if (plan.signal?.aborted) throw tooEarly();
   return iterate(plan);
+}
+
+function tooEarly(): SidError {
+  return new SidError("aborted", "distill: the signal was aborted before the first iteration; nothing was saved.");
 }
 
 async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefined> {
@@ -78,15 +82,20 @@ async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefi
       networks: { fakeScore: fakeScore.variables, generator: generator.variables, ...average },
       optimizers: { fakeScore: fakeScoreAdam, generator: generatorAdam },
     };
-    const fingerprint = checkpoint ? await fingerprintOf(plan) : {};
-    const start = checkpoint && (await resumed(checkpoint, fingerprint, state));
+    const goal = {
+      fingerprint: checkpoint ? await fingerprintOf(plan, uncond) : {},
+      iterations: plan.iterations,
+      batch: plan.batch,
+    };
+    const start = checkpoint && (await resumed(checkpoint, goal, state));
+    if (signal?.aborted && !start) throw tooEarly();
     const stream = randomStream(start?.stream ?? plan.seed);
     const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam };
     let { iteration, nimg } = start ?? { iteration: 0, nimg: 0 };
     let saved = iteration;
     const save = async () => {
       if (!checkpoint || saved === iteration) return;
-      await saveCheckpoint(checkpoint.path, fingerprint, { iteration, nimg, stream: stream.state() }, state);
+      await saveCheckpoint(checkpoint.path, goal.fingerprint, { iteration, nimg, stream: stream.state() }, state);
       saved = iteration;
     };
 
@@ -95,13 +104,14 @@ async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefi
       const figures = await iterateOnce(run, iteration + 1, nimg);
       iteration++;
       nimg += plan.batch;
-      const seconds = (performance.now() - started) / 1000;
+      const metrics = { iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 };
+      await plan.onIteration?.(metrics);
       await breathe();
       const last = iteration === plan.iterations || signal?.aborted;
       if (last || (checkpoint?.every && iteration % checkpoint.every === 0)) await save();
       if (snapshots && (last || iteration % snapshots.every === 0))
         await snapshots.run({ generator: ema?.target ?? generator, iteration, nimg });
-      yield { iteration, nimg, ...figures, seconds };
+      yield metrics;
     }
     await save();
   } finally {
@@ -188,10 +198,10 @@ function conditions(
 }
 
 /** Where to go on from, if anywhere; throws unless the checkpoint can be written later. */
-async function resumed(checkpoint: DistillCheckpoint, fingerprint: Fingerprint, state: RunState) {
+async function resumed(checkpoint: DistillCheckpoint, goal: Goal, state: RunState) {
   const found = await checkWritable(checkpoint.path);
   const wanted = checkpoint.resume === true || (checkpoint.resume === "if-present" && found);
-  return wanted ? loadCheckpoint(checkpoint.path, fingerprint, state) : undefined;
+  return wanted ? loadCheckpoint(checkpoint.path, goal, state) : undefined;
 }
 
 /** Lets the host's events through, such as the key press that aborts the run: a backend on the CPU never waits. */

@@ -1,5 +1,5 @@
 import { add, mul, sub, tidy, type Variable } from "@tensorflow/tfjs-core";
-import { checkFinite, checkRange } from "../core/checks";
+import { checkFinite, checkObject, checkRange, checkVariables } from "../core/checks";
 import { SidError } from "../core/errors";
 import { packs } from "./packing";
 
@@ -25,6 +25,7 @@ export interface EmaSchedule {
  *
  * Source: SiD-LSG@709fc22 training/sid_training_loop.py, the update of `G_ema`.
  *
+ * @param schedule - how far the run is, and the half-life.
  * @returns β in `[0, 1)`; 0 means that the average becomes the trained weights.
  * @throws SidError `not-finite` or `out-of-range` for a negative or non-finite number.
  *
@@ -36,7 +37,8 @@ export interface EmaSchedule {
  * console.log(emaBeta({ curNimg: 2e6, batch: 50_000, halfLife: 50_000 })); // 0.5
  * ```
  */
-export function emaBeta({ curNimg, batch, halfLife, rampUp = 0.05 }: EmaSchedule): number {
+export function emaBeta(schedule: EmaSchedule): number {
+  const { curNimg, batch, halfLife, rampUp = 0.05 } = checkObject("emaBeta", "schedule", schedule);
   checkRange("emaBeta", "curNimg", curNimg, 0, Number.MAX_SAFE_INTEGER);
   checkRange("emaBeta", "batch", batch, 1, Number.MAX_SAFE_INTEGER);
   checkRange("emaBeta", "halfLife", halfLife, 0, Number.MAX_SAFE_INTEGER);
@@ -81,6 +83,8 @@ export function checkTwins(where: string, lists: Readonly<Record<string, readonl
     [string, readonly Variable[]],
     [string, readonly Variable[]],
   ];
+  checkVariables(where, nameA, a);
+  checkVariables(where, nameB, b);
   if (a.length !== b.length)
     throw new SidError("shape-mismatch", `${where}: ${nameA} has ${a.length} variables, ${nameB} has ${b.length}.`);
   a.forEach((x, i) => {

@@ -1,5 +1,5 @@
 import { mul, type Scalar, type Tensor, type Tensor1D, tidy } from "@tensorflow/tfjs-core";
-import { checkFinite, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject, checkSameShape } from "../core/checks";
 import { noGrad, valueAndGradients } from "../core/tape";
 import { guidedPrediction } from "../guidance/guide";
 import { type Guidance, noGuidance } from "../guidance/strategies";
@@ -93,8 +93,9 @@ export interface FakeScoreGradients {
  */
 export function fakeScoreGradients(objective: FakeScoreObjective, batch: TrainBatch): FakeScoreGradients {
   const where = "fakeScoreGradients";
+  checkObject(where, "objective", objective);
   const { generator, fakeScore, guidance = noGuidance(), weight = "eps", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa1 } = guidance;
+  const { kappa1 } = checkObject(where, "guidance", guidance);
   checkFinite(where, "lossScale", lossScale);
   const level = checkTrainBatch(where, generator, [{ model: fakeScore, role: "fakeScore", kappa: kappa1 }], batch);
   return tidy(() => {

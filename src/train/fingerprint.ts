@@ -1,18 +1,30 @@
-import { concat, reshape, slice, tidy, type Variable } from "@tensorflow/tfjs-core";
-import { describe } from "../core/checks";
+import {
+  cast,
+  concat,
+  mean,
+  reshape,
+  slice,
+  sqrt,
+  square,
+  type Tensor,
+  tidy,
+  type Variable,
+} from "@tensorflow/tfjs-core";
+import { isObject } from "../core/checks";
 import type { ScoreModel } from "../models/types";
 import { digest } from "./digest";
-import { type Plan, probeStream } from "./plan";
+import type { Plan } from "./plan";
+import { probeStream } from "./probe-stream";
 
 /** What makes two runs the same run: one line of text per setting. */
 export type Fingerprint = Readonly<Record<string, string>>;
 
-/** The fingerprint of a run; the same in every process and on every backend. */
-export async function fingerprintOf(plan: Plan): Promise<Fingerprint> {
+/** The fingerprint of a run with that empty condition; the same in every process. */
+export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Promise<Fingerprint> {
   const { generator, teacher, fakeScore, ...generatorSettings } = plan.generatorObjective;
   const { weight: fakeWeight, lossScale: fakeLossScale } = plan.fakeObjective;
   const t = plan.timesteps(probeStream(), 8);
-  const settings: Record<string, unknown> = {
+  return flat({
     ...generatorSettings,
     fakeWeight,
     fakeLossScale,
@@ -23,23 +35,49 @@ export async function fingerprintOf(plan: Plan): Promise<Fingerprint> {
     sampleShape: plan.sampleShape,
     seed: plan.seed,
     contextDropout: plan.contextDropout,
-    conditions: plan.conditions ? (plan.conditions.name ?? "") : "none",
+    conditions: plan.conditions
+      ? { name: plan.conditions.name ?? "", empty: uncond && (await outlineOf(uncond)) }
+      : "none",
     timesteps: t,
     ema: plan.ema ? { halfLife: plan.ema.halfLife, rampUp: plan.ema.rampUp } : "none",
-    generator: `${generator.steps} steps, ${generator.settings ?? "no settings"}, ${shapesOf(generator.variables)}`,
-    fakeScore: `${scoreOf(fakeScore, t)}, ${shapesOf(fakeScore.variables)}`,
-    teacher: `${scoreOf(teacher, t)}, ${shapesOf(teacher.variables)}, values ${await sampleOf(teacher.variables)}`,
-  };
-  const text = (value: unknown) =>
-    typeof value === "function" ? "a function" : typeof value === "string" ? value : JSON.stringify(value);
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, text(value)]));
+    generator: {
+      steps: generator.steps,
+      settings: generator.settings ?? "none",
+      weights: shapesOf(generator.variables),
+    },
+    fakeScore: { predicts: scoreOf(fakeScore, t), weights: shapesOf(fakeScore.variables) },
+    teacher: {
+      predicts: scoreOf(teacher, t),
+      weights: shapesOf(teacher.variables),
+      values: await sampleOf(teacher.variables),
+    },
+  });
+}
+
+/** Nested settings as one level of text: `guidance.kappa1`. */
+function flat(settings: object, path = ""): Fingerprint {
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([key, value]) => {
+      if (isObject(value)) return Object.entries(flat(value, `${path}${key}.`));
+      const text =
+        typeof value === "function" ? "a function" : typeof value === "string" ? value : JSON.stringify(value);
+      return [[path + key, text ?? "none"]];
+    }),
+  );
 }
 
 /** Where two fingerprints differ, in words. */
 export function differences(saved: Fingerprint, own: Fingerprint): string[] {
   return [...new Set([...Object.keys(own), ...Object.keys(saved)])]
     .filter((name) => saved[name] !== own[name])
-    .map((name) => `${name} (checkpoint ${describe(saved[name])}, this run ${describe(own[name])})`);
+    .map((name) => `${name} (checkpoint ${saved[name] ?? "none"}, this run ${own[name] ?? "none"})`);
+}
+
+/** Shape and size of a tensor's values; coarse, since another machine may round otherwise. */
+async function outlineOf(x: Tensor): Promise<string> {
+  const size = tidy(() => sqrt(mean(square(cast(x, "float32")))));
+  const [rms] = await size.data().finally(() => size.dispose());
+  return `${x.dtype} [${x.shape.join(", ")}] of size ${(rms as number).toPrecision(3)}`;
 }
 
 function shapesOf(variables: readonly Variable[]): string {

@@ -10,7 +10,7 @@ import {
   type Tensor1D,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkFinite, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject, checkOneOf, checkSameShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
@@ -131,18 +131,14 @@ export interface GeneratorGradients {
  */
 export function generatorGradients(objective: GeneratorObjective, batch: TrainBatch): GeneratorGradients {
   const where = "generatorGradients";
+  checkObject(where, "objective", objective);
   const { generator, teacher, fakeScore, guidance = noGuidance(), backward = "staged" } = objective;
   const { alpha = 1, weight = "l1", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa2, kappa3, kappa4 } = guidance;
+  const { kappa2, kappa4 } = checkObject(where, "guidance", guidance);
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   checkFinite(where, "alpha", alpha);
   checkFinite(where, "lossScale", lossScale);
-  for (const [name, kappa] of Object.entries({ kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
-  if (kappa2 !== kappa3)
-    throw new SidError(
-      "invalid-argument",
-      `${where}: kappa2 and kappa3 must be equal, both guide the one fake score of the loss, got ${kappa2} and ${kappa3}.`,
-    );
+  checkGeneratorGuidance(where, guidance);
   const level = checkTrainBatch(
     where,
     generator,
@@ -168,6 +164,16 @@ export function generatorGradients(objective: GeneratorObjective, batch: TrainBa
     const delta = onlyValid(sub(result.teacher, result.fake), result.valid);
     return { ...result, deltaSquared: mul(total(square(delta)), 1 / (delta.shape[0] as number)) as Scalar };
   });
+}
+
+/** Throws unless the scales of the generator's loss are finite and the fake score has one only. */
+export function checkGeneratorGuidance(where: string, { kappa2, kappa3, kappa4 }: Guidance): void {
+  for (const [name, kappa] of Object.entries({ kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
+  if (kappa2 !== kappa3)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: kappa2 and kappa3 must be equal, both guide the one fake score of the loss, got ${kappa2} and ${kappa3}.`,
+    );
 }
 
 /** A checked batch with the three networks as functions. */

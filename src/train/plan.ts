@@ -1,14 +1,24 @@
 import type { Variable } from "@tensorflow/tfjs-core";
-import { checkFinite, checkInteger, checkOneOf, checkRange, describe } from "../core/checks";
+import {
+  checkFinite,
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkPositive,
+  checkRange,
+  describe,
+} from "../core/checks";
 import { SidError } from "../core/errors";
-import { type RandomStream, randomStream } from "../core/random";
-import { type Guidance, noGuidance } from "../guidance/strategies";
+import { guidanceWarnings, noGuidance } from "../guidance/strategies";
+import { sidWeights } from "../losses/weights";
 import type { Generator, ScoreModel } from "../models/types";
 import { uniformTimesteps } from "../schedules/timestep-laws";
+import { checkAdamOptions } from "./adam";
 import type { DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
 import type { FakeScoreObjective } from "./fake-score-gradients";
-import type { GeneratorObjective } from "./generator-gradients";
+import { checkGeneratorGuidance, type GeneratorObjective } from "./generator-gradients";
 
 const where = "distill";
 
@@ -17,13 +27,24 @@ export type Plan = ReturnType<typeof planOf>;
 
 /** Fills in the defaults and throws unless the options make sense. */
 export function planOf(options: DistillOptions) {
+  checkObject(where, "options", options);
   const { teacher, fakeScore, generator, conditions, ema, checkpoint, snapshots } = options;
   const { guidance = noGuidance(), alpha = 1, weight = "l1", fakeWeight = "eps", reduction = "sum" } = options;
   const { backward = "staged", timesteps = uniformTimesteps(), batch = 512, rounds = 1, seed = 0 } = options;
   const { learningRate = 1e-6, fakeLearningRate = learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
   const { lossScale = 1, fakeLossScale = 1, contextDropout = 0.1, checkTeacher = true } = options;
+  const { onIteration, onWarning = console.warn, onGradients } = options;
   checkNetworks(options);
-  checkGuidance(guidance);
+  checkObject(where, "guidance", guidance);
+  checkFinite(where, "kappa1", guidance.kappa1);
+  checkGeneratorGuidance(where, guidance);
+  checkFinite(where, "alpha", alpha);
+  if (typeof weight !== "function") checkOneOf(where, "weight", weight, sidWeights);
+  checkOneOf(where, "reduction", reduction, ["sum", "mean"]);
+  checkOneOf(where, "backward", backward, ["staged", "joint"]);
+  for (const [name, scale] of Object.entries({ lossScale, fakeLossScale })) checkFinite(where, name, scale);
+  checkAdamOptions(where, { learningRate, beta1, beta2, epsilon });
+  checkPositive(where, "fakeLearningRate", fakeLearningRate);
   checkInteger(where, "iterations", options.iterations, 0);
   checkInteger(where, "batch", batch, 1);
   checkInteger(where, "rounds", rounds, 1);
@@ -37,16 +58,17 @@ export function planOf(options: DistillOptions) {
   options.sampleShape.forEach((size, i) => void checkInteger(where, `sampleShape[${i}]`, size, 1));
   checkRange(where, "contextDropout", contextDropout, 0, 1);
   checkOneOf(where, "fakeWeight", fakeWeight, ["eps", "none"]);
-  randomStream(seed);
+  checkInteger(where, "seed", seed, 0);
   if (typeof timesteps !== "function")
     throw new SidError("invalid-argument", `${where}: timesteps must be a timestep law, got ${describe(timesteps)}.`);
   checkMethods("conditions", conditions, ["sample", "unconditional"]);
   checkMethods("snapshots", snapshots, ["run"]);
   checkMethods("signal", options.signal, ["addEventListener"]);
-  if (options.onGradients !== undefined) checkMethods("options", options, ["onGradients"]);
+  for (const [name, hook] of Object.entries({ onIteration, onWarning, onGradients }))
+    if (hook !== undefined) checkFunction(where, name, hook);
   if (snapshots) checkInteger(where, "snapshots.every", snapshots.every, 1);
   if (checkpoint) {
-    if (typeof checkpoint.path !== "string" || checkpoint.path === "")
+    if (typeof checkpoint.path !== "string" || checkpoint.path === "" || checkpoint.path.includes("\0"))
       throw new SidError(
         "invalid-argument",
         `${where}: checkpoint.path must name a file, got ${describe(checkpoint.path)}.`,
@@ -61,6 +83,7 @@ export function planOf(options: DistillOptions) {
   const average = ema && { target: ema.target, halfLife: ema.halfLife ?? 50_000, rampUp: defined(ema.rampUp, 0.05) };
   if (average) emaBeta({ curNimg: 0, batch, ...average });
 
+  for (const warning of guidanceWarnings(guidance)) onWarning(`${where}: ${warning}`);
   const shared = { generator, fakeScore, guidance, reduction };
   const fakeObjective: FakeScoreObjective = { ...shared, weight: fakeWeight, lossScale: fakeLossScale };
   const generatorObjective: GeneratorObjective = { ...shared, teacher, alpha, weight, lossScale, backward };
@@ -83,13 +106,10 @@ export function planOf(options: DistillOptions) {
     iterations: options.iterations,
     snapshots,
     checkpoint,
-    onGradients: options.onGradients,
+    onGradients,
+    onIteration,
     signal: options.signal,
   };
-}
-
-function checkGuidance({ kappa1, kappa2, kappa3, kappa4 }: Guidance): void {
-  for (const [name, kappa] of Object.entries({ kappa1, kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
 }
 
 /** Throws where an option is given without the functions that will be called. */
@@ -131,9 +151,4 @@ function checkNetworks({ teacher, fakeScore, generator, ema }: DistillOptions): 
     }
   }
   if (ema) checkTwins(where, { "ema.target": ema.target.variables, generator: generator.variables });
-}
-
-/** A stream that no run draws from, for probes. */
-export function probeStream(): RandomStream {
-  return randomStream(2 ** 53 - 1);
 }

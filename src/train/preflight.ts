@@ -23,7 +23,8 @@ import type { ScoreModel } from "../models/types";
 import { addNoise, noiseLevel } from "../predict/level";
 import { fakeScoreGradients } from "./fake-score-gradients";
 import { generatorGradients } from "./generator-gradients";
-import { type Plan, probeStream } from "./plan";
+import type { Plan } from "./plan";
+import { probeStream } from "./probe-stream";
 
 const where = "distill";
 
@@ -52,6 +53,7 @@ function dryRun(plan: Plan, uncond: Tensor | undefined): Tensor1D {
       `${where}: the conditions ${showShape(cond)} and the empty one ${showShape(uncond)} must agree but for the batch.`,
     );
   const drawn = plan.timesteps(stream, count);
+  checkTimes(teacher, drawn);
   try {
     const batch = { noises, noise, t: drawn, cond, uncond };
     fakeScoreGradients(plan.fakeObjective, batch);
@@ -82,6 +84,20 @@ function dryRun(plan: Plan, uncond: Tensor | undefined): Tensor1D {
       {
         cause,
       },
+    );
+  }
+}
+
+/** Throws where the timestep law draws what the schedule lacks, as that of another schedule does. */
+function checkTimes({ schedule }: ScoreModel, drawn: readonly number[]): void {
+  try {
+    noiseLevel(schedule, drawn);
+  } catch (cause) {
+    if (!(cause instanceof SidError)) throw cause;
+    throw new SidError(
+      cause.code,
+      `${where}: the option timesteps draws what the teacher's schedule lacks (${cause.message.replace(/\.$/, "")}); it must be a law in the schedule's unit, e.g. uniformTimesteps({ min, max }) for DDPM, logNormalSigmas() for EDM, logitNormalTimes() for flow.`,
+      { cause },
     );
   }
 }

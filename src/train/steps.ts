@@ -20,7 +20,7 @@ import {
   tidy,
   type Variable,
 } from "@tensorflow/tfjs-core";
-import { describe } from "../core/checks";
+import { checkFunction, checkMethods, checkObject, checkTensor, checkVariables, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { cleanGradients } from "../losses/nan-policy";
 import type { Adam } from "./adam";
@@ -94,7 +94,8 @@ export async function fakeScoreStep(
   rounds: Iterable<TrainBatch>,
   options: StepOptions,
 ): Promise<Tensor1D> {
-  checkOptimizer("fakeScoreStep", objective.fakeScore.variables, options);
+  checkObject("fakeScoreStep", "objective", objective);
+  checkOptimizer("fakeScoreStep", objective.fakeScore, options);
   return finish(
     accumulate("fakeScoreStep", rounds, (batch) => fakeScoreGradients(objective, batch)),
     options,
@@ -136,7 +137,8 @@ export async function generatorStep(
   rounds: Iterable<TrainBatch>,
   options: StepOptions,
 ): Promise<Tensor1D> {
-  checkOptimizer("generatorStep", objective.generator.variables, options);
+  checkObject("generatorStep", "objective", objective);
+  checkOptimizer("generatorStep", objective.generator, options);
   return finish(
     accumulate("generatorStep", rounds, (batch) => generatorGradients(objective, batch)),
     options,
@@ -160,6 +162,7 @@ export async function generatorStep(
  */
 export async function readFigures(...pending: readonly Tensor1D[]): Promise<StepFigures[]> {
   if (pending.length === 0) return [];
+  for (const [i, figures] of pending.entries()) checkTensor("readFigures", `figures ${i}`, figures);
   const all = tidy(() => concat([...pending]));
   dispose([...pending]);
   const values = await all.data().finally(() => all.dispose());
@@ -179,6 +182,8 @@ interface Round {
 
 /** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the rounds, of the dropped samples the sum. */
 function accumulate(where: string, rounds: Iterable<TrainBatch>, run: (batch: TrainBatch) => Round): Tensor[] {
+  if (typeof rounds?.[Symbol.iterator] !== "function")
+    throw new SidError("invalid-argument", `${where}: rounds must be a list of batches, got ${describe(rounds)}.`);
   let sums: Tensor[] = [];
   let count = 0;
   let size: number | undefined;
@@ -240,7 +245,17 @@ function checkReplaced(returned: readonly Tensor[] | undefined): readonly Tensor
   throw new SidError("invalid-argument", `onGradients: wanted gradients or undefined, got ${describe(returned)}.`);
 }
 
-function checkOptimizer(where: string, variables: readonly Variable[], { optimizer }: StepOptions): void {
+function checkOptimizer(
+  where: string,
+  network: { readonly variables: readonly Variable[] },
+  options: StepOptions,
+): void {
+  checkObject(where, "options", options);
+  const { optimizer, onGradients } = options;
+  checkMethods(where, "optimizer", optimizer, "an optimiser as adam() makes it", ["step", "state"]);
+  if (onGradients !== undefined) checkFunction(where, "onGradients", onGradients);
+  const { variables } = checkObject(where, "the network that trains", network);
+  checkVariables(where, "its variables", variables);
   const trained = optimizer.variables;
   if (variables.length !== trained.length || variables.some((v, i) => v !== trained[i]))
     throw new SidError(

@@ -1,9 +1,10 @@
 // What a user gets: the tarball of `npm pack`, installed beside tfjs-core and one backend, nothing else of ours.
+// One folder has the cpu backend. The other has wasm, which brings cpu along as a dependency of its own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { build } from "esbuild";
@@ -11,32 +12,80 @@ import { build } from "esbuild";
 const root = resolve(import.meta.dirname, "../..");
 const { version, exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
 const subpaths = Object.keys(exports).filter((path) => path !== "./package.json");
+let temporary = "";
 let folder = "";
+const folderOf = (backend) => join(temporary, backend);
 
 const exec = promisify(execFile);
 
-/** Runs a program in the consumer's folder and returns what it printed; its failure carries all output. */
-async function run(program, ...args) {
+/** Runs a program in a consumer's folder and returns what it printed; its failure carries all output. */
+async function runIn(cwd, program, ...args) {
   try {
-    return (await exec(program, args, { cwd: folder })).stdout.trim();
+    return (await exec(program, args, { cwd })).stdout.trim();
   } catch (error) {
     throw new Error(`${program} ${args.join(" ")}\n${error.stdout}\n${error.stderr}`.slice(0, 4000));
   }
 }
+const run = (program, ...args) => runIn(folder, program, ...args);
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "sid-lsg-consumer-"));
+  temporary = await mkdtemp(join(tmpdir(), "sid-lsg-consumer-"));
+  folder = folderOf("cpu");
+  await exec("npm", ["pack", "--pack-destination", temporary], { cwd: root });
+  for (const backend of ["cpu", "wasm"]) {
+    const path = folderOf(backend);
+    await mkdir(path);
+    await writeFile(join(path, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
+    const tfjs = ["tfjs-core", `tfjs-backend-${backend}`].map((name) => `@tensorflow/${name}@4.22.0`);
+    const tarball = join(temporary, `sid-lsg-${version}.tgz`);
+    await runIn(path, "npm", "install", "--ignore-scripts", "--prefer-offline", tarball, ...tfjs);
+  }
   await cp(join(import.meta.dirname, "consumer"), folder, { recursive: true });
-  await exec("npm", ["pack", "--pack-destination", folder], { cwd: root });
-  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
-  const tfjs = ["tfjs-core", "tfjs-backend-cpu"].map((name) => `@tensorflow/${name}@4.22.0`);
-  await run("npm", "install", "--ignore-scripts", "--prefer-offline", `./sid-lsg-${version}.tgz`, ...tfjs);
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(() => rm(temporary, { recursive: true, force: true }));
 
 test("the tarball holds the build, the licence and the changelog, and no sources or tests", async () => {
   const files = await readdir(join(folder, "node_modules/sid-lsg"));
-  assert.deepEqual(files.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+  assert.deepEqual(files.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json"]);
+});
+
+test("every file that the README and the guide link to is there", async () => {
+  for (const page of ["README.md", "docs/guide.md"]) {
+    const path = join(folder, "node_modules/sid-lsg", page);
+    for (const [, link] of (await readFile(path, "utf8")).matchAll(/\]\((?!https?:|#)([^)#]+)/g))
+      await readFile(join(dirname(path), link));
+  }
+});
+
+/** The example of the README that is in the tarball, run as the README says. */
+async function runExample(backend, change = (code) => code) {
+  const path = folderOf(backend);
+  const readme = await readFile(join(path, "node_modules/sid-lsg/README.md"), "utf8");
+  await writeFile(join(path, "example.mts"), change(readme.match(/^```ts\n([\s\S]*?)^```$/m)[1]));
+  return (await runIn(path, join(root, "node_modules/.bin/tsx"), "example.mts")).split("\n");
+}
+
+test("the README's example runs as it stands, and learns", async () => {
+  const lines = await runExample("wasm");
+  const figures = lines.map((line) => line.match(/^(\d+) (\d\S+)$/)).filter(Boolean);
+  assert.ok(figures.length >= 5, lines.join("\n"));
+  const differences = figures.map(([, , deltaSquared]) => Number(deltaSquared));
+  assert.ok(differences.at(-1) < 0.1 * Math.max(...differences), lines.join("\n"));
+  const samples = lines.slice(lines.indexOf("Tensor") + 1).flatMap((line) => line.match(/-?\d+\.\d+/g).map(Number));
+  assert.equal(samples.length, 8);
+  const square = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
+  assert.ok(square > 0.3 && square < 2, `points of N(0, 1): ${samples}`);
+});
+
+test("the README's example runs on the cpu backend", async () => {
+  const lines = await runExample("cpu", (code) => {
+    const changed = code
+      .replace('useBackend("wasm")', 'useBackend("cpu")')
+      .replace(/iterations: \d+/, "iterations: 30");
+    assert.match(changed, /useBackend\("cpu"\)[\s\S]*iterations: 30 /);
+    return changed;
+  });
+  assert.match(lines[0], /^30 0\.\d+$/);
 });
 
 test("ESM trains", async () => assert.equal(await run("node", "train.mjs"), "trained"));
@@ -48,8 +97,10 @@ test("every subpath loads in ESM and in CJS, with the same names and one copy of
   await run("node", "subpaths.cjs", ...subpaths);
 });
 
+const registering = ["", "/guidance", "/predict", "/losses", "/models", "/train"];
+
 test("every part with something to differentiate registers the gradients by itself", async () => {
-  for (const part of ["", "/guidance", "/predict", "/losses", "/models", "/train"]) {
+  for (const part of registering) {
     const script = `await import("sid-lsg${part}"); const { getGradient } = await import("@tensorflow/tfjs-core");
       console.log(Boolean(getGradient("Conv2D")))`;
     assert.equal(await run("node", "--input-type=module", "-e", script), "true", part);
@@ -60,16 +111,20 @@ for (const resolution of ["node16", "bundler"])
   test(`TypeScript compiles with moduleResolution ${resolution}`, () =>
     run(join(root, "node_modules/.bin/tsc"), "-p", `tsconfig.${resolution}.json`));
 
+// A window, so that tfjs takes Node for a browser.
+const browser = "globalThis.window = { document: {} };";
+
+/** A bundle for browsers, made in a consumer's folder. */
+async function bundle(contents, { path = folder, banner = "", external = [] } = {}) {
+  const options = { bundle: true, format: "esm", platform: "browser", write: false, logLevel: "silent" };
+  const stdin = { contents, resolveDir: path };
+  const { outputFiles, warnings } = await build({ ...options, stdin, external, banner: { js: banner } });
+  assert.deepEqual(warnings, []);
+  return outputFiles[0].text;
+}
+
 test("a bundle for browsers trains, and leaves out what it does not use", async () => {
-  const bundle = async (contents, banner = "") => {
-    const options = { bundle: true, format: "esm", platform: "browser", write: false, logLevel: "silent" };
-    const stdin = { contents, resolveDir: folder };
-    const { outputFiles, warnings } = await build({ ...options, stdin, banner: { js: banner } });
-    assert.deepEqual(warnings, []);
-    return outputFiles[0].text;
-  };
-  // A window, so that tfjs takes Node for a browser.
-  const app = await bundle(await readFile(join(folder, "train.mjs"), "utf8"), "globalThis.window = { document: {} };");
+  const app = await bundle(await readFile(join(folder, "train.mjs"), "utf8"), { banner: browser });
   assert.doesNotMatch(app, /from ?"node:/);
   await writeFile(join(folder, "app.mjs"), app);
   assert.equal(await run("node", "app.mjs"), "trained");
@@ -79,4 +134,21 @@ test("a bundle for browsers trains, and leaves out what it does not use", async 
   assert.match(part, /conv2DGradConfig/);
   assert.doesNotMatch(part, /decodeSafetensors|gaussianModel/);
   assert.match(whole, /decodeSafetensors|gaussianModel/);
+});
+
+test("a bundle keeps an import that is there for the gradients only", async () => {
+  for (const part of registering)
+    assert.match(await bundle(`import "sid-lsg${part}";`), /conv2DGradConfig/, `sid-lsg${part}`);
+});
+
+test("sid-lsg/backends can be bundled where one backend is installed", async () => {
+  const code = `import { getBackend } from "@tensorflow/tfjs-core";
+    import { useBackend } from "sid-lsg/backends";
+    await useBackend("cpu");
+    console.log(getBackend());
+    console.log(await useBackend("wasm").catch((error) => error.code));`;
+  await writeFile(join(folder, "cpu.mjs"), await bundle(code, { banner: browser }));
+  assert.equal(await run("node", "cpu.mjs"), "cpu\nmissing-backend");
+  const path = folderOf("wasm");
+  assert.match(await bundle(`export * from "sid-lsg/backends";`, { path }), /tfjs-backend-wasm\.wasm/);
 });

@@ -58,10 +58,8 @@ export async function chooseThreads(tfjs: WasmPackage, threads: number): Promise
  * @throws Error where the machine, the version of Node or of the package does not play along.
  */
 async function startThreadsInNode(tfjs: WasmPackage, threads: number): Promise<BackendWasm> {
-  // Not literals: a bundler for browsers must not follow these.
-  const load = async (path: string) => ((await import(/* @vite-ignore */ path)) as { default: unknown }).default;
-  const factory = (await load(`${folder}.js`)) as Factory;
-  const { wasmWorkerContents } = (await load(`${folder}.worker.js`)) as { wasmWorkerContents: string };
+  const factory = await load<Factory>(`${folder}.js`);
+  const { wasmWorkerContents } = await load<{ wasmWorkerContents: string }>(`${folder}.worker.js`);
   await tryWorker(wasmWorkerContents);
   const worker = workerUrl(wasmWorkerContents);
   return untouched(threads, async () => {
@@ -76,6 +74,11 @@ async function startThreadsInNode(tfjs: WasmPackage, threads: number): Promise<B
     wasm.PThread.terminateAllThreads();
     throw new Error(`wanted ${threads} threads, the binary started ${tfjs.getThreadsCount()}`);
   });
+}
+
+/** Imports what there is in Node only, under a name that a bundler for browsers does not follow. */
+async function load<T>(path: string): Promise<T> {
+  return ((await import(/* webpackIgnore: true */ /* @vite-ignore */ path)) as { default: T }).default;
 }
 
 /** The functions that the package's own start-up adds to the module. */
@@ -99,7 +102,7 @@ function workerUrl(text: string): URL {
 
 /** Rejects unless a worker runs that text to its end: inside the module, one that fails ends the process. */
 async function tryWorker(text: string): Promise<void> {
-  const { Worker } = await import("node:worker_threads");
+  const { Worker } = await load<typeof import("node:worker_threads")>("node:worker_threads");
   const worker = new Worker(workerUrl(`${text};parentPort.postMessage("ready");`));
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", resolve);
@@ -114,7 +117,7 @@ async function tryWorker(text: string): Promise<void> {
  * shall be threads, since the binary uses half of them.
  */
 async function untouched<T>(threads: number, start: () => Promise<T>): Promise<T> {
-  const os = (await import("node:os")).default;
+  const os = await load<typeof import("node:os")>("node:os");
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = events.map((event) => process.rawListeners(event));
   const { cpus } = os;

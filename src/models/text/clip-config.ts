@@ -55,6 +55,8 @@ const maxLayers = 1000;
  * transformers' defaults need be there; keys that begin with `_` are ignored. The text encoders of
  * Stable Diffusion 1.x and 2.x are accepted as they are.
  *
+ * Source: transformers 5.23 models/clip/configuration_clip.py, CLIPTextConfig.
+ *
  * @param json - the parsed file.
  * @returns the architecture.
  * @throws SidError `unsupported` naming the key and value that are not implemented;

@@ -45,7 +45,9 @@ export interface ClipTextEncoder {
    * transformers' `last_hidden_state`: `[B, tokens, width]`, after the final layer norm. Synchronous
    * and pure; differentiable in its variables; the caller owns the result.
    *
-   * @param tokenIds - B sequences of one length, at most `config.maxLength`.
+   * @param tokenIds - B sequences of one length, from 1 to `config.maxLength`.
+   * @throws SidError `shape-mismatch` for sequences of different lengths, `out-of-range` for one that is empty or
+   *   too long and for an id outside the vocabulary, `not-finite` or `invalid-argument` for anything else.
    */
   encode(tokenIds: readonly (readonly number[])[]): Tensor3D;
   /** Frees the variables. */
@@ -106,7 +108,7 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
 /**
  * Lists a text encoder's parameters in transformers' names and PyTorch's shapes, without allocating anything.
  *
- * @param config - from `parseClipTextConfig`.
+ * @param config - from `parseClipTextConfig`, which has checked it.
  * @returns one spec per parameter, in the order of the encoder's variables.
  *
  * @example

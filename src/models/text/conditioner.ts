@@ -19,6 +19,7 @@ export interface TextConditionerOptions {
  * @param options - the tokenizer and the encoder, which stays the caller's.
  * @returns a conditioner; differentiable in the encoder's variables. It throws SidError
  *   `invalid-argument` for anything but a list of prompts, and what tokenizer and encoder throw.
+ * @throws SidError `invalid-argument` unless both halves are there.
  *
  * @example
  * ```ts

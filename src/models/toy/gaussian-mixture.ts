@@ -51,11 +51,14 @@ export interface GaussianMixtureModelOptions {
 
 /** The exact score model of a Gaussian mixture, and samplers of the mixture. */
 export interface GaussianMixtureModel extends ScoreModel {
-  /** `count` components, drawn by their weights. */
+  /** `count` components, drawn by their weights. Throws SidError unless `count` is an integer of 0 or more. */
   components(stream: RandomStream, count: number): number[];
-  /** One clean sample of each given component, `[B, d]`; the caller owns it. */
+  /**
+   * One clean sample of each given component, `[B, d]`; the caller owns it. Throws SidError `out-of-range` or
+   * `invalid-argument` unless `components` is a non-empty array of integers in `[0, K)`.
+   */
   sample(stream: RandomStream, components: readonly number[]): Tensor2D;
-  /** The condition "the sample is of component k": one-hot rows `[B, K]`; the caller owns it. */
+  /** The condition "the sample is of component k": one-hot rows `[B, K]`; the caller owns it. Throws like `sample`. */
   condition(components: readonly number[]): Tensor2D;
   /** The condition that says nothing: the weights as `[1, K]`, for `uncond`; the caller owns it. */
   marginal(): Tensor2D;
@@ -70,6 +73,8 @@ export interface GaussianMixtureModel extends ScoreModel {
  * of the components: a one-hot row is a class, the marginal weights are no condition at all, and so
  * is an absent condition. Rows need not sum to 1 but must not be all zero; a weight that
  * is negative or NaN makes its sample's prediction NaN.
+ *
+ * Source: Bayes' rule; for points, all variances 0, Karras et al., arXiv:2206.00364, appendix B.3.
  *
  * @param options - the law, the forward process and the kind of prediction.
  * @returns a score model for samples `[B, ...]` of `means[k].length` elements each; differentiable in `x_t`.

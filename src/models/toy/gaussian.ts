@@ -32,7 +32,7 @@ export interface GaussianModelOptions {
 
 /** The exact score model of a Gaussian, and a sampler of the Gaussian. */
 export interface GaussianModel extends ScoreModel {
-  /** `count` clean samples `[count, d]`; the caller owns them. */
+  /** `count` clean samples `[count, d]`; the caller owns them. Throws SidError unless `count` is a positive integer. */
   sample(stream: RandomStream, count: number): Tensor2D;
 }
 

@@ -59,6 +59,8 @@ export interface MlpOptions {
  * The time enters as the noise fraction σ/(α + σ), the time of the rectified flow at the same
  * signal-to-noise ratio, so one network suits every schedule.
  *
+ * Source: the features are the sinusoids of Vaswani et al., arXiv:1706.03762, section 3.5; the rest is of this library.
+ *
  * @param config - widths and depth.
  * @param options - name, schedule, prediction and weights, whose names are `layers.0.weight`, `layers.0.bias`, …, `out.weight`, `out.bias`.
  * @returns a score model for samples `[B, dim]`; with `condDim` its condition is `[B, condDim]` and needed.

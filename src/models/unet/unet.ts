@@ -35,7 +35,7 @@ export interface Unet extends ScoreModel {
 /**
  * Lists a U-Net's parameters in diffusers' names and PyTorch's shapes, without allocating anything.
  *
- * @param config - from `parseUnetConfig`.
+ * @param config - from `parseUnetConfig`, which has checked it.
  * @returns one spec per tensor, in the order in which random weights are drawn.
  *
  * @example

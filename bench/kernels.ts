@@ -1,10 +1,3 @@
-/**
- * Speed of the WASM backend's kernels, each as a share of M: the untransposed product of two
- * 1024×1024 matrices, the fastest thing the backend does. Every round measures M and the kernel
- * one after the other and takes their ratio; the table has the median ratio.
- *
- *     npm run bench
- */
 import {
   add,
   conv2d,
@@ -16,19 +9,21 @@ import {
   type Tensor4D,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { useBackend } from "sid-lsg/backends";
 
-const rounds = 7;
 const milliseconds = 30;
 
-interface Figure {
+/** One kernel at one shape. */
+export interface Figure {
   readonly name: string;
+  /** Share of M that it shall reach. */
+  readonly target?: number;
   /** Floating-point operations of one call. */
   readonly flops: number;
   readonly run: () => unknown;
 }
 
-function secondsPerCall(run: () => unknown): number {
+/** Mean time of a call over a few hundredths of a second. */
+export function secondsPerCall(run: () => unknown): number {
   const start = performance.now();
   let calls = 0;
   while (performance.now() - start < milliseconds) {
@@ -41,7 +36,8 @@ function secondsPerCall(run: () => unknown): number {
 const kernel = (name: string, inputs: Record<string, Tensor>, attrs: NamedAttrMap = {}) =>
   engine().runKernel(name, inputs, attrs) as Tensor;
 
-function product(a: readonly number[], b: readonly number[], transposeA = false, transposeB = false): Figure {
+/** A batched product. */
+export function product(a: readonly number[], b: readonly number[], transposeA = false, transposeB = false): Figure {
   const [x, y] = [randomUniform([...a]), randomUniform([...b])];
   const [m, k] = (transposeA ? [a[2], a[1]] : [a[1], a[2]]) as [number, number];
   const n = (transposeB ? b[1] : b[2]) as number;
@@ -80,21 +76,28 @@ function convolution(inputShape: Shape4, size: number, outChannels: number, stri
   ];
 }
 
-function figures(): Figure[] {
+/** The kernels that training needs, at shapes of middle-sized networks (with a target) and of small ones. */
+export function figures(): Figure[] {
   const image = randomUniform([32, 8, 8, 16]);
+  const aim = (target: number, figure: Figure): Figure => ({ ...figure, target });
+  /** Forward, then the input's and the filter's gradient with their targets. */
+  const convolutionFor = (inputGradient: number, filterGradient: number, ...shape: Parameters<typeof convolution>) => {
+    const [forward, ofInput, ofFilter] = convolution(...shape) as [Figure, Figure, Figure];
+    return [forward, aim(inputGradient, ofInput), aim(filterGradient, ofFilter)];
+  };
   return [
-    product([1, 1024, 1024], [1, 1024, 1024], true, false),
-    product([1, 1024, 1024], [1, 1024, 1024], false, true),
-    product([16, 256, 32], [16, 32, 256]),
-    product([16, 256, 256], [16, 32, 256], false, true),
-    product([16, 256, 32], [16, 256, 256], true, false),
+    aim(0.8, product([1, 1024, 1024], [1, 1024, 1024], true, false)),
+    aim(0.8, product([1, 1024, 1024], [1, 1024, 1024], false, true)),
+    aim(0.5, product([16, 256, 32], [16, 32, 256])),
+    aim(0.5, product([16, 256, 256], [16, 32, 256], false, true)),
+    aim(0.5, product([16, 256, 32], [16, 256, 256], true, false)),
+    ...convolutionFor(0.8, 0.6, [8, 32, 32, 32], 3, 32),
+    ...convolutionFor(0.8, 0.6, [32, 16, 16, 64], 3, 64),
+    ...convolutionFor(0.5, 0.5, [2, 8, 8, 320], 3, 320),
+    ...convolution([32, 16, 16, 64], 3, 64, 2),
     product([64, 16, 12], [64, 12, 16]),
     product([64, 16, 16], [64, 16, 12], true, false),
     product([1, 512, 24], [1, 512, 96], true, false),
-    ...convolution([8, 32, 32, 32], 3, 32),
-    ...convolution([32, 16, 16, 64], 3, 64),
-    ...convolution([32, 16, 16, 64], 3, 64, 2),
-    ...convolution([2, 8, 8, 320], 3, 320),
     ...convolution([32, 8, 8, 16], 3, 16),
     ...convolution([32, 8, 8, 16], 1, 24),
     ...convolution([32, 4, 4, 24], 3, 24),
@@ -102,25 +105,3 @@ function figures(): Figure[] {
     { name: "sum [32,8,8,16] over all but channels", flops: image.size, run: () => sum(image, [0, 1, 2]) },
   ];
 }
-
-await useBackend("wasm");
-const yardstick = product([1, 1024, 1024], [1, 1024, 1024]);
-const all = figures();
-for (const { run } of [yardstick, ...all]) for (let i = 0; i < 3; i++) tidy(() => void run());
-
-const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] as number;
-const speeds: number[] = [];
-console.log("share of M   GFLOP/s   µs per call   kernel");
-for (const { name, flops, run } of all) {
-  const measured = Array.from({ length: rounds }, () => {
-    const m = yardstick.flops / secondsPerCall(yardstick.run) / 1e9;
-    const seconds = secondsPerCall(run);
-    speeds.push(m);
-    return { share: flops / seconds / 1e9 / m, seconds };
-  });
-  const share = median(measured.map((one) => one.share));
-  const seconds = median(measured.map((one) => one.seconds));
-  const columns = [share.toFixed(2).padStart(10), (flops / seconds / 1e9).toFixed(1).padStart(10)];
-  console.log(`${columns.join("")}${(1e6 * seconds).toFixed(0).padStart(14)}   ${name}`);
-}
-console.log(`M = ${median(speeds).toFixed(1)} GFLOP/s, median of ${speeds.length}`);

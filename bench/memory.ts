@@ -1,0 +1,91 @@
+/**
+ * Peak memory of a training iteration, in the quick start's setting: its U-Net (random weights), batches of 32
+ * images, guidance 1.15, the WASM backend. What docs/guide.md says about memory was measured by this script.
+ *
+ *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/memory.ts
+ *
+ * The figures are the bytes of all live buffers of the engine, at their most in three iterations. (`memory().numBytes`
+ * counts a buffer once for each tensor that shares it, here it counts once.) Scratch space inside a kernel does not
+ * count. Seconds are those of the fastest iteration.
+ */
+import { engine } from "@tensorflow/tfjs-core";
+import { type DistillMetrics, type DistillOptions, distill, generatorFrom, lsg, randomStream } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
+import { copyWeights, parseUnetConfig, unet } from "sid-lsg/models";
+import { scheduleFromConfig } from "sid-lsg/schedules";
+import { schedulerConfig, textConfig, unetConfig } from "../examples/quickstart/teacher-config.ts";
+
+await useBackend("wasm");
+
+const { tensorInfo } = engine().state;
+let bytes = 0;
+let peak = 0;
+const count = (change: number) => {
+  bytes += change;
+  peak = Math.max(peak, bytes);
+};
+const add = tensorInfo.set.bind(tensorInfo);
+const remove = tensorInfo.delete.bind(tensorInfo);
+tensorInfo.set = (id, info) => {
+  count(info.bytes);
+  return add(id, info);
+};
+tensorInfo.delete = (id) => {
+  count(-(tensorInfo.get(id)?.bytes ?? 0));
+  return remove(id);
+};
+
+const { schedule } = scheduleFromConfig(schedulerConfig);
+const stream = randomStream(1);
+const network = (name: string) =>
+  unet(parseUnetConfig(unetConfig), { name, schedule, predicts: "eps", weights: stream });
+const [teacher, fakeScore, student, average] = ["teacher", "fake-score", "student", "average"].map(network) as [
+  ReturnType<typeof network>,
+  ReturnType<typeof network>,
+  ReturnType<typeof network>,
+  ReturnType<typeof network>,
+];
+const [tokens, width] = [textConfig.max_position_embeddings, textConfig.hidden_size];
+const ema = { target: generatorFrom(average), halfLife: 2500 };
+
+const settings: [string, Partial<DistillOptions>][] = [
+  ["joint, ema", { backward: "joint", ema }],
+  ["joint", { backward: "joint" }],
+  ["staged, ema", { ema }],
+  ["staged", {}],
+  ["staged, rounds 2", { rounds: 2 }],
+  ["staged, rounds 4", { rounds: 4 }],
+];
+
+/** Three iterations from equal networks. */
+async function run(setting: Partial<DistillOptions>): Promise<DistillMetrics[]> {
+  for (const copy of [fakeScore, student, average]) copyWeights(teacher, copy);
+  const metrics: DistillMetrics[] = [];
+  for await (const iteration of distill({
+    teacher,
+    fakeScore,
+    generator: generatorFrom(student),
+    sampleShape: [unetConfig.sample_size, unetConfig.sample_size, unetConfig.in_channels],
+    conditions: {
+      sample: (source, count) => source.normal([count, tokens, width]),
+      unconditional: () => randomStream(0).normal([1, tokens, width]),
+    },
+    guidance: lsg(1.15),
+    checkTeacher: false,
+    batch: 32,
+    iterations: 3,
+    learningRate: 1e-4,
+    ...setting,
+  }))
+    metrics.push(iteration);
+  return metrics;
+}
+
+const weights = teacher.variables.reduce((sum, { size }) => sum + size, 0);
+console.log(`${weights} weights, ${((4 * weights) / 1e6).toFixed(1)} MB per copy`);
+for (const [name, setting] of settings) {
+  peak = bytes;
+  const seconds = (await run(setting)).map((metrics) => metrics.seconds);
+  const megabytes = (peak / 1e6).toFixed(1).padStart(6);
+  console.log(`${name.padEnd(20)} ${megabytes} MB ${Math.min(...seconds).toFixed(2)} s`);
+}

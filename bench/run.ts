@@ -1,0 +1,127 @@
+/**
+ * What training costs on the WASM backend, as ratios taken in one run: kernels and whole SiD-LSG iterations
+ * against M, the untransposed product of two 1024×1024 matrices on one thread, and against other backends, thread
+ * counts and peers. The two sides of a ratio take turns; the table has the median of several.
+ *
+ *     npm run bench                                   the table
+ *     npm run bench -- --json FILE                    also as rows { name, value, unit, target, pass }
+ *     PYTHON=python3 npm run bench                    with PyTorch, where torch and diffusers are installed
+ */
+import { parseArgs } from "node:util";
+import { tidy } from "@tensorflow/tfjs-core";
+import { useBackend } from "sid-lsg/backends";
+import { writeFileAtomic } from "sid-lsg/io";
+import { type Contestant, ours, peer } from "./contestants";
+import { figures, product, secondsPerCall } from "./kernels";
+import { residualBlock } from "./residual";
+
+/** One line of the table. */
+interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What the value shall be at least (or at most, where the unit says so); none for context. */
+  readonly target?: number;
+  readonly pass?: boolean;
+}
+
+const { values } = parseArgs({ options: { json: { type: "string" } } });
+const kernelRounds = 7;
+const rounds = 5;
+const rows: Row[] = [];
+
+const median = (all: number[]) => all.sort((a, b) => a - b)[all.length >> 1] as number;
+
+function note(row: Row): void {
+  rows.push(row);
+  const { name, value, unit, target, pass } = row;
+  const aim = target === undefined ? "" : `${String(target).padStart(6)}  ${pass ? "reached" : "MISSED"}`;
+  console.log(`${value.toFixed(2).padStart(8)} ${unit.padEnd(16)}${aim.padEnd(17)} ${name}`);
+}
+
+const atLeast = (name: string, value: number, unit: string, target: number | undefined) =>
+  note(target === undefined ? { name, value, unit } : { name, value, unit, target, pass: value >= target });
+const atMost = (name: string, value: number, target: number) =>
+  note({ name, value, unit: "× (at most)", target, pass: value <= target });
+
+/** The median of the ratio of two times, measured in turn. */
+async function ratio(a: () => Promise<number> | number, b: () => Promise<number> | number): Promise<number> {
+  const all: number[] = [];
+  for (let i = 0; i < rounds; i++) all.push((await a()) / (await b()));
+  return median(all);
+}
+
+async function between(first: Contestant | undefined, second: Contestant | undefined): Promise<number | undefined> {
+  const value = first && second && (await ratio(first.run, second.run));
+  for (const contestant of [first, second]) contestant?.end();
+  return value;
+}
+
+await useBackend("wasm");
+const yardstick = product([1, 1024, 1024], [1, 1024, 1024]);
+/** M, in operations per second. */
+const m = () => yardstick.flops / secondsPerCall(yardstick.run);
+for (let i = 0; i < 3; i++) m();
+atLeast("M: matMul 1024³, one thread", median(Array.from({ length: 9 }, m)) / 1e9, "GFLOP/s", undefined);
+
+for (const { name, flops, run, target } of figures()) {
+  for (let i = 0; i < 3; i++) tidy(() => void run());
+  const shares = Array.from({ length: kernelRounds }, () => flops / secondsPerCall(run) / m());
+  atLeast(name, median(shares), "of M", target);
+}
+
+for (const [network, target] of [
+  ["middle", 0.5],
+  ["quickstart", 0.25],
+] as const) {
+  const one = await ours({ network, backend: "wasm", threads: 1 });
+  const share = await ratio(() => one.flops / m(), one.run);
+  atLeast(`whole iteration, ${network} network, one thread`, share, "of M", target);
+  one.end();
+}
+
+const small = { network: "middle", threads: 1, batch: 1 } as const;
+const plain = await between(await ours({ ...small, backend: "cpu" }), await ours({ ...small, backend: "wasm" }));
+atLeast("whole iteration, middle network, batch 1, wasm against cpu", plain as number, "× faster", 15);
+
+for (const [network, target] of [
+  ["middle", 1.6],
+  ["quickstart", undefined],
+] as const) {
+  const one = await ours({ network, backend: "wasm", threads: 1 });
+  const two = await ours({ network, backend: "wasm", threads: 2 });
+  atLeast(
+    `whole iteration, ${network} network, two threads against one`,
+    (await between(one, two)) as number,
+    "× faster",
+    target,
+  );
+}
+
+const block = residualBlock();
+const jax = await peer("node", ["jax-js/residual.mjs"]);
+if (jax) {
+  const pass = () => secondsPerCall(block.pass);
+  pass();
+  const value = await ratio(jax.run, pass);
+  jax.end();
+  atLeast("residual block, forward and backward, against jax-js", value, "× faster", 8);
+} else console.log("jax-js is not installed: npm install in bench/peers/jax-js");
+block.free();
+
+for (const [network, target] of [
+  ["middle", 5],
+  ["quickstart", 2],
+] as const) {
+  const torch = await peer(process.env["PYTHON"] ?? "python3", ["torch_iteration.py", network, "1"]);
+  if (!torch) {
+    console.log("PyTorch is not installed: PYTHON names a Python with torch and diffusers");
+    break;
+  }
+  const value = await between(await ours({ network, backend: "wasm", threads: 1 }), torch);
+  atMost(`whole iteration, ${network} network, time against PyTorch, one thread each`, value as number, target);
+}
+
+if (values.json !== undefined) await writeFileAtomic(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+const missed = rows.filter(({ pass }) => pass === false).length;
+console.log(`\n${missed === 0 ? "All targets reached." : `${missed} targets missed.`}`);

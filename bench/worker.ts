@@ -1,0 +1,30 @@
+/**
+ * A process that runs iterations on one backend when it is asked to: `fork(worker.ts, [JSON of the request])`.
+ * Says first how many floating-point operations one takes, then the seconds of each.
+ */
+import { useBackend } from "sid-lsg/backends";
+import { totalFlops, watchKernels } from "./kernel-watch";
+import { iterations, type ShapeName, shapeOf } from "./networks";
+
+/** What to run. */
+export interface Request {
+  readonly network: ShapeName;
+  readonly backend: "wasm" | "cpu";
+  readonly threads: number;
+  /** @defaultValue that of the network */
+  readonly batch?: number;
+}
+
+const { network, backend, threads, batch } = JSON.parse(process.argv[2] ?? "") as Request;
+await useBackend(backend, { threads });
+const shape = shapeOf(network);
+const run = iterations({ ...shape, batch: batch ?? shape.batch });
+// The first iteration tries the networks and grows the heap.
+const flops = totalFlops(await watchKernels(backend, () => run.next()));
+process.on("message", async () => {
+  const started = performance.now();
+  await run.next();
+  process.send?.((performance.now() - started) / 1000);
+});
+process.once("disconnect", () => process.exit());
+process.send?.(flops);
