@@ -235,6 +235,11 @@ describe("what could pass for an answer is refused too", () => {
     { alpha: [1e-60, 1e-60], sigma: [1, 1] },
   ];
   const network = { name: "w", predicts: "x0", schedule: nan, predict: (xt: Tensor) => xt } as const;
+  let text: Tensor;
+  beforeAll(() => {
+    text = tensor(["a", "b"]);
+  });
+  afterAll(() => text.dispose());
   const mean = Float64Array.of(Number.NaN);
 
   const refused: Readonly<Record<string, readonly [core.SidErrorCode, (x: Tensor) => unknown]>> = {
@@ -243,6 +248,15 @@ describe("what could pass for an answer is refused too", () => {
     "text for a flag": ["invalid-argument", () => schedules.ddpmSchedule({ zeroTerminalSnr: as("yes") })],
     "too many timesteps": ["out-of-range", () => schedules.ddpmSchedule({ numTimesteps: 2 ** 40 })],
     "text for a list": ["invalid-argument", () => models.gaussianMixtureModel({ ...law, means: as("zz") })],
+    "a tensor of text": ["invalid-argument", () => losses.cleanGradients([text])],
+    "a tensor of text for a flag per sample": [
+      "invalid-argument",
+      (x) => losses.sidLoss({ generated: x, teacher: x, fake: x }, { valid: as(text) }),
+    ],
+    "a model that predicts nothing known": [
+      "invalid-argument",
+      () => models.generatorFrom(as({ ...network, variables: [], dispose: () => {}, predicts: Symbol("s") })),
+    ],
     "null for variables": ["invalid-argument", () => models.functionModel({ ...network, variables: as(null) })],
     "an incomplete configuration": ["invalid-argument", () => models.clipTextParameters(as({}))],
     "a key of every object": ["unsupported", () => models.parseUnetConfig({ toString: 3 })],
