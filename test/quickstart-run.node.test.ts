@@ -43,7 +43,7 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
   // The generator is written before it is measured.
   await quickStart([...short, "--out", whole], /^Measuring/, "SIGKILL");
 
-  const stopped = await quickStart([...short, "--out", cut], / 1\/4 /);
+  const stopped = await quickStart([...short, "--out", cut], / 2\/4 /);
   expect(stopped).toMatchObject({ code: 0, text: expect.stringMatching(/Stopped; the run is saved\. .*--resume/) });
   const checkpoint = readFileSync(files.checkpoint);
   expect(existsSync(files.generator)).toBe(false);
@@ -52,8 +52,8 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
   expect(stoppedAgain).toMatchObject({ code: 0, text: expect.stringContaining("the checkpoint is as it was") });
   expect(readFileSync(files.checkpoint)).toEqual(checkpoint);
 
-  const other = await quickStart([...short, "--out", cut, "--resume", "--seed", "1"]);
-  expect(other).toMatchObject({ code: 1, text: expect.stringMatching(/^distill: checkpoint .* differs in seed/m) });
+  const shorter = await quickStart(["--iterations", "1", "--captions", "100", "--out", cut, "--resume"]);
+  expect(shorter).toMatchObject({ code: 1, text: expect.stringMatching(/^distill: checkpoint .* beyond the 1 /m) });
 
   const resumed = await quickStart([...short, "--out", cut, "--resume"]);
   expect(resumed).toMatchObject({ code: 0, text: expect.stringMatching(/held-out pairs/) });
