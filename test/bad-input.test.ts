@@ -175,8 +175,11 @@ function withOther(value: unknown, index: number, other: Make): unknown {
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
   const names = Object.keys(value);
   const name = names[index % names.length] as string;
-  free((value as Record<string, unknown>)[name]);
-  return { ...value, [name]: other() };
+  const [mine, spoilt] = [(value as Record<string, unknown>)[name], other()];
+  // A function that returns what it should not is a broken promise, not bad input.
+  if (typeof mine === "function" && typeof spoilt === "function") return value;
+  free(mine);
+  return { ...value, [name]: spoilt };
 }
 
 /** What a call answers; undefined where that is a SidError. */

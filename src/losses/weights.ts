@@ -1,5 +1,5 @@
 import { abs, div, maximum, reshape, scalar, sub, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
-import { checkTensor, showShape } from "../core/checks";
+import { checkFloat32, checkTensor, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, sampleSize, sumPerSample } from "../core/per-sample";
 import { noGrad } from "../core/tape";
@@ -59,10 +59,8 @@ export function weightOf(where: string, inputs: SidInputs, weight: SidWeight, le
       return reshape(own, shape);
     });
   if (weight === "none" || level === undefined) return scalar(1);
-  return perSample(
-    level.alpha.map((alpha, i) => ofLevel(weight, alpha, level.sigma[i] as number)),
-    generated.rank,
-  );
+  const weights = level.alpha.map((alpha, i) => ofLevel(weight, alpha, level.sigma[i] as number));
+  return perSample(checkFloat32(where, "the weight", weights), generated.rank);
 }
 
 function ofLevel(weight: "snr" | "one-minus-sigma", alpha: number, sigma: number): number {
