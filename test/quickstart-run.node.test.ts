@@ -13,7 +13,7 @@ import type { Report } from "../examples/quickstart/report";
 
 const folder = mkdtempSync(join(tmpdir(), "sid-lsg-quickstart-"));
 const command = ["--import", "./scripts/run-typescript.mjs", "examples/quickstart/main.ts"];
-const short = ["--iterations", "6", "--captions", "100"];
+const short = ["--iterations", "7", "--captions", "100"];
 const begun = /^Ctrl-C stops/;
 
 beforeAll(() => execFileSync("npx", ["tsup", "--no-dts", "--silent"]));
@@ -43,7 +43,7 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
   // The generator is written before it is measured.
   await quickStart([...short, "--out", whole], /^Measuring/, "SIGKILL");
 
-  const stopped = await quickStart([...short, "--out", cut], / 2\/6 /);
+  const stopped = await quickStart([...short, "--out", cut], / 2\/7 /);
   expect(stopped).toMatchObject({ code: 0, text: expect.stringMatching(/Stopped; the run is saved\. .*--resume/) });
   const checkpoint = readFileSync(files.checkpoint);
   expect(existsSync(files.generator)).toBe(false);
@@ -57,7 +57,7 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
 
   const resumed = await quickStart([...short, "--out", cut, "--resume"]);
   expect(resumed).toMatchObject({ code: 0, text: expect.stringMatching(/held-out pairs/) });
-  expect(resumed.text).not.toContain(" 1/6 ");
+  expect(resumed.text).not.toContain(" 1/7 ");
   expect(generatorIn(cut).equals(generatorIn(whole))).toBe(true);
 
   const { groups }: Report = JSON.parse(readFileSync(files.report, "utf8"));
@@ -67,8 +67,8 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
     expect(Object.values(rows).every(({ frechetDistance }) => frechetDistance > 0)).toBe(true);
   }
   const { metrics, distances }: SavedHistory = JSON.parse(readFileSync(files.history, "utf8"));
-  expect(metrics.map(({ iteration }) => iteration)).toEqual([1, 2, 3, 4, 5, 6]);
-  expect(distances.map(({ iteration }) => iteration)).toEqual(expect.arrayContaining([0, 6]));
+  expect(metrics.map(({ iteration }) => iteration)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(distances.map(({ iteration }) => iteration)).toEqual(expect.arrayContaining([0, 7]));
   expect(readFileSync(files.curves, "utf8")).toMatch(/^<svg/);
   expect(decode(readFileSync(files.samples)).width).toBeGreaterThan(500);
 
