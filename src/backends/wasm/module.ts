@@ -145,7 +145,7 @@ const cached = 2 ** 13;
 /**
  * Transposes `count` row-major matrices `[rows, columns]` that follow each other. Small ones are said to the module
  * as a rank-3 transpose, which writes in order (its rank-2 loop writes in strides and takes up to 4 times longer);
- * on large ones it takes up to 5 times longer than plain code that goes tile by tile.
+ * on large ones it takes up to 8 times longer than plain code that goes tile by tile.
  */
 export function transposeMatrices(
   wasm: WasmModule,

@@ -72,18 +72,39 @@ function multiplyInScript(
 
 function multiplyAll(wasm: WasmModule, a: Matrices, b: Matrices, out: Pointer, count: number, [m, k, n]: Sizes): void {
   withScratch(wasm, (floats) => {
-    const straight = (x: Matrices, rows: number, columns: number): Pointer => {
-      if (!x.transposed) return x.at;
-      const to = floats(x.count * rows * columns);
-      transposeMatrices(wasm, x.at, to, x.count, columns, rows);
-      return to;
-    };
-    const left = straight(a, m, k);
-    const right = straight(b, k, n);
+    const left = straightened(wasm, a, m, k, floats);
+    const right = straightened(wasm, b, k, n, floats);
     for (let i = 0; i < count; i++) {
-      const leftAt = left + 4 * m * k * (a.pick?.[i] ?? i);
-      const rightAt = right + 4 * k * n * (b.pick?.[i] ?? i);
+      const [leftAt, rightAt] = [left(i), right(i)];
       withRight(wasm, rightAt, k, n, (multiply) => multiply(leftAt, m, out + 4 * m * n * i));
     }
   });
 }
+
+/**
+ * Where the matrix that takes part in product i lies as `[rows, columns]`. Transposed ones are rewritten when it is
+ * their turn, so that the cache still holds them in the product; small ones all at once, since a call costs more.
+ */
+function straightened(
+  wasm: WasmModule,
+  { at, transposed, count, pick }: Matrices,
+  rows: number,
+  columns: number,
+  floats: (count: number) => Pointer,
+): (i: number) => Pointer {
+  const size = rows * columns;
+  const stored = (i: number) => pick?.[i] ?? i;
+  if (!transposed) return (i) => at + 4 * size * stored(i);
+  const together = size <= smallMatrix ? count : 1;
+  const to = floats(together * size);
+  let written = -1;
+  return (i) => {
+    const group = Math.floor(stored(i) / together);
+    if (group !== written) transposeMatrices(wasm, at + 4 * size * together * group, to, together, columns, rows);
+    written = group;
+    return to + 4 * size * (stored(i) % together);
+  };
+}
+
+/** Matrices of up to so many floats are transposed together. */
+const smallMatrix = 2 ** 12;
