@@ -32,7 +32,7 @@ export interface UseBackendOptions {
  * - `"wasm"` (package `@tensorflow/tfjs-backend-wasm`): our kernels take the place of stock ones that are
  *   missing or slow in training: convolution gradients, matMul with transposes or batches, and others.
  *   A program that never calls this function sees the stock kernels.
- * - `"cpu"` (package `@tensorflow/tfjs-backend-cpu`): the reference, about 15 times slower.
+ * - `"cpu"` (package `@tensorflow/tfjs-backend-cpu`): the reference, 15 to 100 times slower.
  *
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.
  *
