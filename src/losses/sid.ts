@@ -3,7 +3,7 @@ import { checkFinite, checkObject, checkOneOf, checkSameShape } from "../core/ch
 import { SidError } from "../core/errors";
 import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
 import { checkLossOptions, divisor, type LossOptions, onlyValid, reduce } from "./reduce";
-import { type SidInputs, type SidWeight, weightOf } from "./weights";
+import { type SidInputs, type SidWeight, sidWeights, weightOf } from "./weights";
 
 /** Options of {@link sidLoss} and {@link sidCotangents}. */
 export interface SidLossOptions extends LossOptions {
@@ -121,7 +121,7 @@ function checkSid(where: string, inputs: SidInputs, options: SidLossOptions): vo
   const { alpha = 1, weight = "l1", level } = options;
   checkFinite(where, "alpha", alpha);
   if (typeof weight === "function") return;
-  checkOneOf(where, "weight", weight, ["l1", "none", "snr", "one-minus-sigma"]);
+  checkOneOf(where, "weight", weight, sidWeights);
   if (weight === "l1" || weight === "none") return;
   if (level === undefined)
     throw new SidError("invalid-argument", `${where}: the weight "${weight}" needs the noise level.`);

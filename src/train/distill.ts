@@ -20,7 +20,8 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  *
  * Everything random comes from the stream `seed`; a run that was interrupted and resumed goes on bit
  * for bit like one that was not. Between iterations it holds the networks' weights, Adam's second
- * moments (its first ones too unless β1 = 0) and the empty condition; when it ends, in whatever way, only what the caller made is left.
+ * moments (its first ones too unless β1 = 0) and the empty condition; when it ends, in whatever way,
+ * only what the caller made is left.
  * Before the first iteration it checks the options (at the call), then the weights, one small batch
  * through all networks, and the checkpoint's folder (at the first `next()`).
  *

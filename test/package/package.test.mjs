@@ -141,6 +141,17 @@ test("a bundle keeps an import that is there for the gradients only", async () =
     assert.match(await bundle(`import "sid-lsg${part}";`), /conv2DGradConfig/, `sid-lsg${part}`);
 });
 
+test("a program that computed on two threads ends by itself", async () => {
+  const script = `const { useBackend } = await import("sid-lsg/backends");
+    const { matMul, ones } = await import("@tensorflow/tfjs-core");
+    await useBackend("wasm", { threads: 2 });
+    const { getThreadsCount } = await import("@tensorflow/tfjs-backend-wasm");
+    console.log(getThreadsCount(), matMul(ones([300, 300]), ones([300, 300])).dataSync()[0]);`;
+  const options = { cwd: folderOf("wasm"), timeout: 60_000 };
+  const { stdout } = await exec("node", ["--input-type=module", "-e", script], options);
+  assert.equal(stdout.trim(), "2 300");
+});
+
 test("sid-lsg/backends can be bundled where one backend is installed", async () => {
   const code = `import { getBackend } from "@tensorflow/tfjs-core";
     import { useBackend } from "sid-lsg/backends";

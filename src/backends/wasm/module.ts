@@ -112,7 +112,7 @@ export type Multiply = (left: Pointer, m: number, out: Pointer) => void;
 
 /**
  * Packs the row-major `[k, n]` matrix at `right` once, for all the products that `use` asks for.
- * Every product runs on the one fast path of the stock kernel: batch 1, nothing transposed.
+ * Every product runs on the one fast path of the stock kernel, batch 1 and nothing transposed, or is shared by threads.
  */
 export function withRight(
   wasm: WasmModule,
@@ -140,7 +140,7 @@ export function withRight(
 }
 
 /** A matrix of up to so many floats stays in the cache however it is transposed. */
-const cached = 2 ** 13;
+export const cached = 2 ** 13;
 
 /**
  * Transposes `count` row-major matrices `[rows, columns]` that follow each other. Small ones are said to the module

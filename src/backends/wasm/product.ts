@@ -1,4 +1,4 @@
-import { type Pointer, transposeMatrices, type WasmModule, withRight, withScratch } from "./module";
+import { cached, type Pointer, transposeMatrices, type WasmModule, withRight, withScratch } from "./module";
 import { type Strided, smallProduct } from "./small-product";
 
 /** Matrices that lie one after the other; `transposed` means that each is stored as its transpose. */
@@ -95,7 +95,7 @@ function straightened(
   const size = rows * columns;
   const stored = (i: number) => pick?.[i] ?? i;
   if (!transposed) return (i) => at + 4 * size * stored(i);
-  const together = size <= smallMatrix ? count : 1;
+  const together = size <= cached ? count : 1;
   const to = floats(together * size);
   let written = -1;
   return (i) => {
@@ -105,6 +105,3 @@ function straightened(
     return to + 4 * size * (stored(i) % together);
   };
 }
-
-/** Matrices of up to so many floats are transposed together. */
-const smallMatrix = 2 ** 12;
