@@ -14,14 +14,13 @@ import {
 } from "@tensorflow/tfjs-core";
 import { beforeAll, expect } from "vitest";
 import { useBackend } from "../src/backends";
-import { cheapestWay } from "../src/backends/wasm/product";
 import "../src/core";
 import { expectSame, filled, type HostInput, positive } from "./support/two-backends";
 
 type Padding = Parameters<typeof conv2d>[3] & {};
 
 const size = (max: number) => fc.integer({ min: 1, max });
-/** Small sizes are multiplied in plain code, large ones in the module, directly or transposed. */
+/** Sizes around the tiles of 6 by 8, and larger ones. */
 const matrixSize = fc.oneof(size(9), fc.integer({ min: 30, max: 90 }));
 
 beforeAll(async () => {
@@ -103,10 +102,19 @@ test.prop({ c: convolution }, { numRuns: 300 })("conv2d and its gradients", asyn
   );
 });
 
-test("each way to multiply is the cheapest somewhere", () => {
-  expect(cheapestWay(true, true, [16, 12, 16])).toBe("script");
-  expect(cheapestWay(false, true, [512, 96, 24])).toBe("direct");
-  expect(cheapestWay(true, false, [24, 512, 96])).toBe("swapped");
+test.each([
+  { m: 7, k: 520, n: 1033 },
+  { m: 300, k: 257, n: 70 },
+])("products that take several blocks: $m, $k, $n", async ({ m, k, n }) => {
+  for (const [transposeA, transposeB] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])
+    await expectSame([positive(transposeA ? [k, m] : [m, k]), positive(transposeB ? [n, k] : [k, n], 1)], (x, y) =>
+      matMul(x as Tensor, y as Tensor, transposeA, transposeB),
+    );
 });
 
 test("matMul broadcasts both batches at once", async () => {

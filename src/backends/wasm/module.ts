@@ -14,6 +14,9 @@ export interface WasmModule {
   _free(at: Pointer): void;
   /** The threads of the threaded binary. */
   readonly PThread?: object;
+  /** Where the memory is: its own in the threaded binary, an export otherwise. */
+  readonly wasmMemory?: WebAssembly.Memory;
+  readonly asm?: { readonly memory: WebAssembly.Memory };
   readonly tfjs: {
     registerTensor(id: number, size: number, at: Pointer): void;
     disposeData(id: number): void;

@@ -4,6 +4,7 @@ import { fastBinary } from "./binary";
 import { convFilterGradient } from "./conv-filter-gradient";
 import { convInputGradient } from "./conv-input-gradient";
 import { fastConcat, fastSlice, fastSplit, fastTile } from "./copies";
+import { registerFusedKernels } from "./fused";
 import { fastCast, sharedIdentity } from "./identity";
 import { fastBatchMatMul, fastFusedMatMul } from "./matmul";
 import { fastReduction } from "./reductions";
@@ -37,6 +38,7 @@ let registered = false;
 export function registerWasmKernels(): void {
   if (registered) return;
   registered = true;
+  registerFusedKernels();
   for (const [kernelName, build] of Object.entries(kernels)) {
     const stock = getKernel(kernelName, "wasm");
     if (stock) unregisterKernel(kernelName, "wasm");

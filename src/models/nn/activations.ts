@@ -1,5 +1,6 @@
 import { add, erf, exp, mul, sigmoid, square, sub, type Tensor } from "@tensorflow/tfjs-core";
 import { operation } from "./custom-gradient";
+import { fused } from "./fused";
 
 /** `x·σ(x)`. */
 export function silu<T extends Tensor>(x: T): T {
@@ -26,11 +27,20 @@ export function gelu<T extends Tensor>(x: T): T {
   });
 }
 
+/** `h ⊙ gelu(g)` (Shazeer, arXiv:2002.05202). */
+export function gegluGate(h: Tensor, g: Tensor): Tensor {
+  return fused("SidGeluGate", [h, g]) ?? mul(h, gelu(g));
+}
+
 /**
  * `y = x·s` with `s = σ(k·x)`; backward `dy·(s + k·(y − y·s))`. Keeps `s` and `y` rather than `x`:
  * the next layer keeps `y` anyway.
  */
 function sigmoidGated<T extends Tensor>(x: T, k: number): T {
+  return fused<T>("SidSigmoidGate", [x], { k }) ?? composedSigmoidGate(x, k);
+}
+
+function composedSigmoidGate<T extends Tensor>(x: T, k: number): T {
   const timesK = (x: Tensor) => (k === 1 ? x : mul(x, k));
   return operation<T>([x], (x) => {
     const gate = sigmoid(timesK(x as Tensor));

@@ -29,8 +29,8 @@ export interface Layers {
   linear(name: string, inputs: number, outputs: number, options?: { readonly bias?: boolean }): Layer;
   /** `torch.nn.Conv2d` with a square window, channels last. */
   conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): Layer;
-  /** `torch.nn.GroupNorm`, channels last. */
-  groupNorm(name: string, channels: number, groups: number, eps: number): Layer;
+  /** `torch.nn.GroupNorm`, channels last, and the activation after it. */
+  groupNorm(name: string, channels: number, groups: number, eps: number, activation?: "silu"): Layer;
   /** `torch.nn.LayerNorm` over the last axis. */
   layerNorm(name: string, channels: number, eps: number): Layer;
 }
@@ -66,9 +66,9 @@ function scope(specs: ParameterSpec[], path: string): Layers {
       const b = self.parameter(`${name}.bias`, [outputs], "same", init);
       return (weights, x) => conv2d(x, w(weights), b(weights), options);
     },
-    groupNorm(name, channels, groups, eps) {
+    groupNorm(name, channels, groups, eps, activation) {
       const [w, b] = affine(name, channels);
-      return (weights, x) => groupNorm(x, w(weights), b(weights), groups, eps);
+      return (weights, x) => groupNorm(x, w(weights), b(weights), groups, eps, activation);
     },
     layerNorm(name, channels, eps) {
       const [w, b] = affine(name, channels);

@@ -1,9 +1,11 @@
 import { add, fill, mean, mul, reshape, rsqrt, square, sub, sum, type Tensor } from "@tensorflow/tfjs-core";
+import { silu } from "./activations";
 import { operation } from "./custom-gradient";
+import { fused } from "./fused";
 
 /**
  * Group normalisation, channels last: every sample's group of `C/groups` channels, over all
- * positions, is brought to mean 0 and variance 1, then scaled and shifted per channel.
+ * positions, is brought to mean 0 and variance 1, then scaled and shifted per channel; then, on demand, SiLU.
  *
  * With `c = x − mean`, `r = 1/√(var + eps)`: `y = γ·r·c + β`, and backward, with means over the group,
  * `dx = r·(γ·dy − mean(γ·dy) − c·r²·mean(γ·dy·c))`, `dγ = Σ r·c·dy`, `dβ = Σ dy`.
@@ -13,8 +15,23 @@ import { operation } from "./custom-gradient";
  * @param shift - β `[C]`.
  * @param groups - a divisor of C.
  * @param eps - added to the variance.
+ * @param activation - what follows.
  */
-export function groupNorm<T extends Tensor>(x: T, scale: Tensor, shift: Tensor, groups: number, eps: number): T {
+export function groupNorm<T extends Tensor>(
+  x: T,
+  scale: Tensor,
+  shift: Tensor,
+  groups: number,
+  eps: number,
+  activation?: "silu",
+): T {
+  const whole = fused<T>("SidGroupNorm", [x, scale, shift], { groups, eps, silu: activation === "silu" });
+  if (whole) return whole;
+  const y = composedGroupNorm(x, scale, shift, groups, eps);
+  return activation === "silu" ? silu(y) : y;
+}
+
+function composedGroupNorm<T extends Tensor>(x: T, scale: Tensor, shift: Tensor, groups: number, eps: number): T {
   return operation<T>([x, scale, shift], (input, scale, shift) => {
     const flat = flattenPositions(input as Tensor);
     const centred = sub(flat, groupMean(flat, groups));
@@ -49,6 +66,10 @@ export function groupNorm<T extends Tensor>(x: T, scale: Tensor, shift: Tensor, 
  * @param eps - added to the variance.
  */
 export function layerNorm<T extends Tensor>(x: T, scale: Tensor, shift: Tensor, eps: number): T {
+  return fused<T>("SidLayerNorm", [x, scale, shift], { eps }) ?? composedLayerNorm(x, scale, shift, eps);
+}
+
+function composedLayerNorm<T extends Tensor>(x: T, scale: Tensor, shift: Tensor, eps: number): T {
   return operation<T>([x, scale, shift], (input, scale, shift) => {
     const centred = sub(input as Tensor, rowMean(input as Tensor));
     const r = rsqrt(add(rowMean(square(centred)), eps));

@@ -1,5 +1,4 @@
 import { add, concat, mul, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
-import { silu } from "../nn/activations";
 import { addToPositions, upsampleTo } from "../nn/images";
 import type { Layer, Layers, Weights } from "../nn/layers";
 import { type ConditionedLayer, transformer } from "./transformer";
@@ -59,15 +58,15 @@ export function resnet(
   { inputs, outputs, scale }: { readonly inputs: number; readonly outputs: number; readonly scale: number },
   { timeDim, groups, eps }: BlockContext,
 ): Stage {
-  const norm1 = at.groupNorm("norm1", inputs, groups, eps);
+  const norm1 = at.groupNorm("norm1", inputs, groups, eps, "silu");
   const conv1 = at.conv("conv1", inputs, outputs, 3, { pad: 1 });
   const timeProjection = at.linear("time_emb_proj", timeDim, outputs);
-  const norm2 = at.groupNorm("norm2", outputs, groups, eps);
+  const norm2 = at.groupNorm("norm2", outputs, groups, eps, "silu");
   const conv2 = at.conv("conv2", outputs, outputs, 3, { pad: 1 });
   const shortcut: Layer = inputs === outputs ? (_, x) => x : at.conv("conv_shortcut", inputs, outputs, 1);
   return (w, x, { time }) => {
-    const h = addToPositions(conv1(w, silu(norm1(w, x))), timeProjection(w, time));
-    const sum = add(shortcut(w, x), conv2(w, silu(norm2(w, h))));
+    const h = addToPositions(conv1(w, norm1(w, x)), timeProjection(w, time));
+    const sum = add(shortcut(w, x), conv2(w, norm2(w, h)));
     return scale === 1 ? sum : mul(sum, 1 / scale);
   };
 }

@@ -66,7 +66,7 @@ export function describeUnet(config: UnetConfig): UnetDescription {
     return { stages, double: index > 0 ? upsample(block, channels) : undefined };
   });
 
-  const normOut = at.groupNorm("conv_norm_out", first, groups, eps);
+  const normOut = at.groupNorm("conv_norm_out", first, groups, eps, "silu");
   const convOut = at.conv("conv_out", first, config.outChannels, config.convOutKernel, {
     pad: (config.convOutKernel - 1) / 2,
   });
@@ -88,7 +88,7 @@ export function describeUnet(config: UnetConfig): UnetDescription {
         for (const run of stages) x = run(w, withSkip(x, skips.pop() as Tensor), side);
         if (double) x = double(w, x, (skips[skips.length - 1] as Tensor).shape.slice(1, 3));
       }
-      return convOut(w, silu(normOut(w, x)));
+      return convOut(w, normOut(w, x));
     },
   };
 }

@@ -1,5 +1,5 @@
-import { add, mul, reshape, slice, type Tensor } from "@tensorflow/tfjs-core";
-import { gelu } from "../nn/activations";
+import { add, reshape, slice, type Tensor } from "@tensorflow/tfjs-core";
+import { gegluGate } from "../nn/activations";
 import { attention } from "../nn/attention";
 import { fanInUniform, type Layer, type Layers, type Weights } from "../nn/layers";
 import { linear } from "../nn/linear";
@@ -74,6 +74,6 @@ function geglu(at: Layers, name: string, inputs: number, outputs: number): Layer
   return (w, x) => {
     const half = (start: number) =>
       linear(x, slice(weight(w), [0, start], [inputs, outputs]), slice(bias(w), start, outputs));
-    return mul(half(0), gelu(half(outputs)));
+    return gegluGate(half(0), half(outputs));
   };
 }

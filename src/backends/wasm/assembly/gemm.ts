@@ -1,0 +1,250 @@
+/*
+ * Products of matrices. Both indices of A may run in two nested loops, which makes a product of every convolution.
+ * Pointers are in bytes, steps in floats. Blocks of B are packed into panels of 8 columns; tiles of 6 × 8 elements
+ * of C are summed in registers.
+ */
+import { bytes, copy } from "./floats";
+
+/** Rows and columns of a block of B, which shall stay in the second cache. */
+const blockRows: i32 = 256;
+const blockColumns: i32 = 1024;
+/** From so many floats on, neighbours in a row of A fight for the same lines of the first cache. */
+const farApart: i32 = 256;
+
+/** The six rows of A that a tile is made of, and how to walk along them: `outer` times `inner` elements. */
+let row0: usize, row1: usize, row2: usize, row3: usize, row4: usize, row5: usize;
+let outer: i32, inner: i32;
+/** Bytes to the next element, and from the end of the inner loop to the next element. */
+let step: usize, skip: usize;
+
+/** Floats of scratch that {@link gemm} wants for `n` columns: where sums begin, a tile, 6 rows of A, a block of B. */
+export function gemmScratch(n: i32): i32 {
+  const columns = (min(n, blockColumns) + 7) & ~7;
+  return columns + 48 + 6 * blockRows + blockRows * columns;
+}
+
+/**
+ * `C[i, j] = Σ_l A[i, l]·B[l, j]`, plus `bias[j]` where there is one, or plus what C holds if `accumulate`.
+ *
+ * Row i of A begins at `(i div mInner)·mOuterStep + (i mod mInner)·mStep`, and its element l lies
+ * `(l div kInner)·kOuterStep + (l mod kInner)·kStep` further. There are `kOuter·kInner` elements.
+ */
+export function gemm(
+  m: i32, n: i32, kOuter: i32, kInner: i32,
+  a: usize, mInner: i32, mOuterStep: i32, mStep: i32, kOuterStep: i32, kStep: i32,
+  b: usize, bRowStep: i32, bColumnStep: i32,
+  c: usize, cRowStep: i32,
+  bias: usize, accumulate: i32, scratch: usize,
+): void {
+  const outerPerBlock = max(1, blockRows / kInner);
+  const innerPerBlock = min(blockRows, kInner);
+  for (let j = 0; j < n; j += blockColumns) {
+    const columns = min(blockColumns, n - j);
+    const starts = scratch;
+    const tile = starts + bytes((columns + 7) & ~7);
+    const packedA = tile + bytes(48);
+    const panels = packedA + bytes(6 * blockRows);
+    memory.fill(starts, 0, tile - starts);
+    if (bias) memory.copy(starts, bias + bytes(j), bytes(columns));
+    let onto = accumulate;
+    for (let o = 0; o < kOuter; o += outerPerBlock) {
+      for (let l = 0; l < kInner; l += innerPerBlock) {
+        outer = min(outerPerBlock, kOuter - o);
+        inner = min(innerPerBlock, kInner - l);
+        const k = outer * inner;
+        packB(b + bytes((o * kInner + l) * bRowStep + j * bColumnStep), k, columns, bRowStep, bColumnStep, panels);
+        const from = a + bytes(o * kOuterStep + l * kStep);
+        for (let i = 0; i < m; i += 6) {
+          const rows = min(6, m - i);
+          row0 = from + rowOf(i, mInner, mOuterStep, mStep);
+          row1 = from + rowOf(i + min(1, rows - 1), mInner, mOuterStep, mStep);
+          row2 = from + rowOf(i + min(2, rows - 1), mInner, mOuterStep, mStep);
+          row3 = from + rowOf(i + min(3, rows - 1), mInner, mOuterStep, mStep);
+          row4 = from + rowOf(i + min(4, rows - 1), mInner, mOuterStep, mStep);
+          row5 = from + rowOf(i + rows - 1, mInner, mOuterStep, mStep);
+          step = bytes(kStep);
+          skip = bytes(kOuterStep - inner * kStep);
+          if (kStep >= farApart && columns >= 64) packA(packedA);
+          const rowOfC = c + bytes(i * cRowStep + j);
+          for (let column = 0; column < columns; column += 8) {
+            const panel = panels + bytes(column * k);
+            const start = starts + bytes(column);
+            const to = rowOfC + bytes(column);
+            const width = min(8, columns - column);
+            if (rows == 6 && width == 8) {
+              if (onto) addTile(panel, to, bytes(cRowStep), to, bytes(cRowStep));
+              else addTile(panel, start, 0, to, bytes(cRowStep));
+            } else {
+              if (onto) for (let r = 0; r < rows; r++) copy(tile + bytes(8 * r), to + bytes(r * cRowStep), width);
+              addTile(panel, onto ? tile : start, onto ? 32 : 0, tile, 32);
+              for (let r = 0; r < rows; r++) copy(to + bytes(r * cRowStep), tile + bytes(8 * r), width);
+            }
+          }
+        }
+        onto = 1;
+      }
+    }
+  }
+}
+
+/** `count` products of plain matrices, transposed or not by their steps, each so many floats after the one before; plus a bias. */
+export function gemms(
+  count: i32, m: i32, n: i32, k: i32,
+  a: usize, aRowStep: i32, aColumnStep: i32, aNext: i32,
+  b: usize, bRowStep: i32, bColumnStep: i32, bNext: i32,
+  c: usize, cNext: i32, bias: usize, scratch: usize,
+): void {
+  for (let i = 0; i < count; i++)
+    gemm(
+      m, n, 1, k,
+      a + bytes(i * aNext), m, 0, aRowStep, 0, aColumnStep,
+      b + bytes(i * bNext), bRowStep, bColumnStep,
+      c + bytes(i * cNext), n, bias, 0, scratch,
+    );
+}
+
+// @ts-ignore: decorator
+@inline
+function rowOf(i: i32, mInner: i32, mOuterStep: i32, mStep: i32): usize {
+  return bytes((i / mInner) * mOuterStep + (i % mInner) * mStep);
+}
+
+/** Panels of 8 columns each, row by row; columns that are missing become zeros. */
+function packB(from: usize, rows: i32, columns: i32, rowStep: i32, columnStep: i32, to: usize): void {
+  const down = bytes(rowStep);
+  const right = bytes(columnStep);
+  for (let j = 0; j < columns; j += 8, from += 8 * right) {
+    const width = min(8, columns - j);
+    let p = from;
+    let l = 0;
+    if (width == 8 && columnStep == 1) {
+      for (; l < rows; l++, p += down, to += 32) {
+        v128.store(to, v128.load(p));
+        v128.store(to, v128.load(p, 16), 16);
+      }
+    } else if (width == 8 && rowStep == 1) {
+      for (; l + 4 <= rows; l += 4, p += 16, to += 128) {
+        transpose4(p, right, to);
+        transpose4(p + 4 * right, right, to + 16);
+      }
+    }
+    for (; l < rows; l++, p += down, to += 32)
+      for (let w = 0; w < 8; w++)
+        store<f32>(to + bytes(w), w < width ? load<f32>(p + <usize>w * right) : 0);
+  }
+}
+
+/** Four columns of four floats, `right` bytes apart, become rows 32 bytes apart. */
+// @ts-ignore: decorator
+@inline
+function transpose4(p: usize, right: usize, to: usize): void {
+  const a = v128.load(p);
+  const b = v128.load(p + right);
+  const c = v128.load(p + 2 * right);
+  const d = v128.load(p + 3 * right);
+  const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+  const ab2 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const cd2 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
+  v128.store(to, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7), 32);
+  v128.store(to, v128.shuffle<f32>(ab2, cd2, 0, 1, 4, 5), 64);
+  v128.store(to, v128.shuffle<f32>(ab2, cd2, 2, 3, 6, 7), 96);
+}
+
+/** Copies the six rows next to each other and walks along the copy from now on. */
+function packA(to: usize): void {
+  let at = to;
+  let p: usize = 0;
+  for (let o = 0; o < outer; o++, p += skip)
+    for (let l = 0; l < inner; l++, p += step, at += 24) {
+      store<f32>(at, load<f32>(row0 + p));
+      store<f32>(at, load<f32>(row1 + p), 4);
+      store<f32>(at, load<f32>(row2 + p), 8);
+      store<f32>(at, load<f32>(row3 + p), 12);
+      store<f32>(at, load<f32>(row4 + p), 16);
+      store<f32>(at, load<f32>(row5 + p), 20);
+    }
+  row0 = to;
+  row1 = to + 4;
+  row2 = to + 8;
+  row3 = to + 12;
+  row4 = to + 16;
+  row5 = to + 20;
+  step = 24;
+  skip = 0;
+}
+
+/** `to = start + (six rows of A)·panel`: six rows of 8 floats each at `start` and `to`, so many bytes apart. */
+function addTile(panel: usize, start: usize, startStep: usize, to: usize, toStep: usize): void {
+  let x0 = v128.load(start), y0 = v128.load(start, 16);
+  start += startStep;
+  let x1 = v128.load(start), y1 = v128.load(start, 16);
+  start += startStep;
+  let x2 = v128.load(start), y2 = v128.load(start, 16);
+  start += startStep;
+  let x3 = v128.load(start), y3 = v128.load(start, 16);
+  start += startStep;
+  let x4 = v128.load(start), y4 = v128.load(start, 16);
+  start += startStep;
+  let x5 = v128.load(start), y5 = v128.load(start, 16);
+  let p0 = row0, p1 = row1, p2 = row2, p3 = row3, p4 = row4, p5 = row5;
+  const along = step;
+  const across = skip;
+  const length = bytes(8 * inner);
+  const end = panel + bytes(8 * inner * outer);
+  while (panel < end) {
+    const lineEnd = panel + length;
+    while (panel < lineEnd) {
+      const u = v128.load(panel), v = v128.load(panel, 16);
+      let s = v128.load_splat<f32>(p0);
+      x0 = f32x4.add(x0, f32x4.mul(s, u));
+      y0 = f32x4.add(y0, f32x4.mul(s, v));
+      s = v128.load_splat<f32>(p1);
+      x1 = f32x4.add(x1, f32x4.mul(s, u));
+      y1 = f32x4.add(y1, f32x4.mul(s, v));
+      s = v128.load_splat<f32>(p2);
+      x2 = f32x4.add(x2, f32x4.mul(s, u));
+      y2 = f32x4.add(y2, f32x4.mul(s, v));
+      s = v128.load_splat<f32>(p3);
+      x3 = f32x4.add(x3, f32x4.mul(s, u));
+      y3 = f32x4.add(y3, f32x4.mul(s, v));
+      s = v128.load_splat<f32>(p4);
+      x4 = f32x4.add(x4, f32x4.mul(s, u));
+      y4 = f32x4.add(y4, f32x4.mul(s, v));
+      s = v128.load_splat<f32>(p5);
+      x5 = f32x4.add(x5, f32x4.mul(s, u));
+      y5 = f32x4.add(y5, f32x4.mul(s, v));
+      panel += 32;
+      p0 += along;
+      p1 += along;
+      p2 += along;
+      p3 += along;
+      p4 += along;
+      p5 += along;
+    }
+    p0 += across;
+    p1 += across;
+    p2 += across;
+    p3 += across;
+    p4 += across;
+    p5 += across;
+  }
+  v128.store(to, x0);
+  v128.store(to, y0, 16);
+  to += toStep;
+  v128.store(to, x1);
+  v128.store(to, y1, 16);
+  to += toStep;
+  v128.store(to, x2);
+  v128.store(to, y2, 16);
+  to += toStep;
+  v128.store(to, x3);
+  v128.store(to, y3, 16);
+  to += toStep;
+  v128.store(to, x4);
+  v128.store(to, y4, 16);
+  to += toStep;
+  v128.store(to, x5);
+  v128.store(to, y5, 16);
+}

@@ -1,0 +1,17 @@
+/**
+ * Kernels of this library's own that a backend may offer beside tfjs's: one call instead of many.
+ *
+ * Each takes its inputs as `{ 0: …, 1: … }` and gives its result, then what its backward pass needs. That is the
+ * kernel `${name}Gradient`: `∂L/∂result`, the inputs and those extras to one gradient per input.
+ *
+ * | kernel | inputs | attributes | result |
+ * |---|---|---|---|
+ * | `SidGroupNorm` | x `[B, ..., C]`, scale `[C]`, shift `[C]` | `groups`, `eps`, `silu` | x normed by groups of channels, then u·σ(u) if `silu` |
+ * | `SidLayerNorm` | x `[..., C]`, scale `[C]`, shift `[C]` | `eps` | x normed by rows |
+ * | `SidSigmoidGate` | x | `k` | x·σ(k·x) |
+ * | `SidGeluGate` | h, g of one shape | | h·g·Φ(g) |
+ */
+export type FusedKernel = "SidGroupNorm" | "SidLayerNorm" | "SidSigmoidGate" | "SidGeluGate";
+
+/** Attributes of {@link FusedKernel}. */
+export type FusedAttributes = Readonly<Record<string, number | boolean>>;

@@ -1,0 +1,24 @@
+import { engine, getBackend, getKernel, type NamedTensorMap, type Tensor } from "@tensorflow/tfjs-core";
+import type { FusedAttributes, FusedKernel } from "../../core/fused-kernels";
+import { operation } from "./custom-gradient";
+
+/** The operation in one kernel, with its gradient, where the backend has one; otherwise nothing. */
+export function fused<T extends Tensor>(
+  name: FusedKernel,
+  inputs: readonly Tensor[],
+  attributes: FusedAttributes = {},
+): T | undefined {
+  if (!getKernel(name, getBackend())) return undefined;
+  return operation<T>(inputs, (...xs) => {
+    const [value, ...extras] = run(name, xs, attributes);
+    return {
+      value: value as T,
+      saved: [...xs, ...extras],
+      backward: (dy, saved) => run(`${name}Gradient`, [dy, ...saved], attributes),
+    };
+  });
+}
+
+function run(name: string, inputs: readonly Tensor[], attributes: FusedAttributes): Tensor[] {
+  return engine().runKernel(name, { ...inputs } as unknown as NamedTensorMap, attributes) as unknown as Tensor[];
+}
