@@ -40,6 +40,13 @@ function flopsOf(
       );
     case "Conv2DBackpropFilter":
       return 2 * elements((inputs["dy"] as TensorInfo).shape) * elements(out.shape.slice(0, 3));
+    // Two products forward, four backward; what the backward pass computes again does not count.
+    case "SidAttention":
+    case "SidAttentionGradient": {
+      const operands = Object.values(inputs).map(({ shape }) => shape as [number, number, number]);
+      const [q, k] = operands.slice(-3) as [[number, number, number], [number, number, number]];
+      return (name === "SidAttention" ? 4 : 8) * elements(q) * k[1];
+    }
     default:
       return 0;
   }
@@ -61,8 +68,8 @@ export async function watchKernels(backend: string, work: () => Promise<unknown>
         figures.set(kernelName, found);
         found.calls++;
         found.seconds += (performance.now() - started) / 1000;
-        if (!Array.isArray(out))
-          found.flops += flopsOf(kernelName, call.inputs as Record<string, TensorInfo>, call.attrs ?? {}, out);
+        const [first] = [out].flat() as [TensorInfo];
+        found.flops += flopsOf(kernelName, call.inputs as Record<string, TensorInfo>, call.attrs ?? {}, first);
         return out;
       } finally {
         depth--;

@@ -14,7 +14,7 @@ const measured = 3;
 
 await useBackend("wasm", { threads: Number(threads) });
 const run = iterations(shapeOf(name as ShapeName));
-for (let i = 0; i < 2; i++) await run.next();
+for (let i = 0; i < 12; i++) await run.next();
 let whole = 0;
 const figures = await watchKernels("wasm", async () => {
   const started = performance.now();

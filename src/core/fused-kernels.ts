@@ -9,9 +9,10 @@
  * | `SidGroupNorm` | x `[B, ..., C]`, scale `[C]`, shift `[C]` | `groups`, `eps`, `silu` | x normed by groups of channels, then u·σ(u) if `silu` |
  * | `SidLayerNorm` | x `[..., C]`, scale `[C]`, shift `[C]` | `eps` | x normed by rows |
  * | `SidSigmoidGate` | x | `k` | x·σ(k·x) |
+ * | `SidAttention` | q `[B, N, W]`, k and v `[B, M, W]` | `heads` | softmax(Q·Kᵀ/√d)·V, heads side by side |
  * | `SidGeluGate` | h, g of one shape | | h·g·Φ(g) |
  */
-export type FusedKernel = "SidGroupNorm" | "SidLayerNorm" | "SidSigmoidGate" | "SidGeluGate";
+export type FusedKernel = "SidAttention" | "SidGroupNorm" | "SidLayerNorm" | "SidSigmoidGate" | "SidGeluGate";
 
 /** Attributes of {@link FusedKernel}. */
 export type FusedAttributes = Readonly<Record<string, number | boolean>>;

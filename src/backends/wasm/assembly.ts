@@ -3,8 +3,11 @@ import type { WasmModule } from "./module";
 
 /** The functions of the folder assembly, by name: numbers in, results in the memory of the backend. */
 export interface Assembly {
+  attention(...numbers: number[]): void;
+  attentionGradient(...numbers: number[]): void;
+  attentionScratch(queries: number, keys: number, width: number): number;
+  copyRows(...numbers: number[]): void;
   gemm(...numbers: number[]): void;
-  gemms(...numbers: number[]): void;
   gemmScratch(columns: number): number;
   groupNorm(...numbers: number[]): void;
   groupNormGradient(...numbers: number[]): void;
@@ -15,6 +18,8 @@ export interface Assembly {
   sigmoidGateGradient(...numbers: number[]): void;
   geluGate(...numbers: number[]): void;
   geluGateGradient(...numbers: number[]): void;
+  sumRows(...numbers: number[]): void;
+  transpose(...numbers: number[]): void;
 }
 
 const instances = new WeakMap<WasmModule, Assembly>();

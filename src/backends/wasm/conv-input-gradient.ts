@@ -1,15 +1,8 @@
 import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
+import { assembly } from "./assembly";
 import { type ConvGeometry, convGeometry, isPointwise } from "./conv-geometry";
-import {
-  type Convolution,
-  convolve,
-  type Pointer,
-  pointerOf,
-  transposeMatrices,
-  type WasmBackend,
-  type WasmModule,
-  withScratch,
-} from "./module";
+import { convolve } from "./convolution";
+import { type Pointer, pointerOf, type WasmBackend, type WasmModule, withScratch } from "./module";
 import { products } from "./product";
 
 /**
@@ -28,14 +21,10 @@ export const convInputGradient: KernelFunc = ({ inputs, attrs, backend: anyBacke
   const out = backend.makeOutput(inputShape, "float32");
   const [dyAt, filterAt, outAt] = [dy, filter, out].map((x) => pointerOf(backend, x)) as [Pointer, Pointer, Pointer];
   const pixels = g.batch * g.outHeight * g.outWidth;
-  const padding = turnedPadding(g);
+  const { top, left } = turned(g);
   if (isPointwise(g)) toWindows(backend.wasm, g, dyAt, filterAt, outAt, pixels);
-  else if (
-    g.strideHeight * g.strideWidth === 1 &&
-    pixels >= g.outChannels &&
-    Object.values(padding).every((zeros) => zeros >= 0)
-  )
-    convolveTurned(backend.wasm, g, dyAt, filterAt, outAt, padding);
+  else if (g.strideHeight * g.strideWidth === 1 && pixels >= g.outChannels && top >= 0 && left >= 0)
+    convolveTurned(backend.wasm, g, dyAt, filterAt, outAt);
   else
     withScratch(backend.wasm, (floats) => {
       const windows = floats(pixels * g.filterHeight * g.filterWidth * g.inChannels);
@@ -78,44 +67,24 @@ function sumWindows(wasm: WasmModule, g: ConvGeometry, windows: Pointer, to: Poi
         }
 }
 
-/** Zeros around `dy` with which a convolution by the turned filter gives the input's size; negative: it cannot. */
-function turnedPadding(g: ConvGeometry): Pick<Convolution, "top" | "right" | "bottom" | "left"> {
+/** The forward convolution of `dy` by the turned filter. */
+function turned(g: ConvGeometry): ConvGeometry {
   return {
-    top: g.filterHeight - 1 - g.top,
-    left: g.filterWidth - 1 - g.left,
-    bottom: g.inHeight - g.outHeight + g.top,
-    right: g.inWidth - g.outWidth + g.left,
+    ...g,
+    ...{ inHeight: g.outHeight, inWidth: g.outWidth, inChannels: g.outChannels },
+    ...{ outHeight: g.inHeight, outWidth: g.inWidth, outChannels: g.inChannels },
+    ...{ top: g.filterHeight - 1 - g.top, left: g.filterWidth - 1 - g.left },
   };
 }
 
-function convolveTurned(
-  wasm: WasmModule,
-  g: ConvGeometry,
-  dy: Pointer,
-  filter: Pointer,
-  to: Pointer,
-  padding: Pick<Convolution, "top" | "right" | "bottom" | "left">,
-): void {
+function convolveTurned(wasm: WasmModule, g: ConvGeometry, dy: Pointer, filter: Pointer, to: Pointer): void {
   const taps = g.filterHeight * g.filterWidth;
-  const block = g.inChannels * g.outChannels;
+  const block = 4 * g.inChannels * g.outChannels;
+  const { transpose } = assembly(wasm);
   withScratch(wasm, (floats) => {
-    const swapped = floats(taps * block);
-    const turned = floats(taps * block);
-    transposeMatrices(wasm, filter, swapped, taps, g.inChannels, g.outChannels);
-    const { HEAPF32: heap } = wasm;
-    for (let tap = 0; tap < taps; tap++) {
-      const from = (swapped >>> 2) + tap * block;
-      heap.copyWithin((turned >>> 2) + (taps - 1 - tap) * block, from, from + block);
-    }
-    convolve(wasm, dy, turned, to, {
-      batch: g.batch,
-      height: g.outHeight,
-      width: g.outWidth,
-      filterHeight: g.filterHeight,
-      filterWidth: g.filterWidth,
-      inChannels: g.outChannels,
-      outChannels: g.inChannels,
-      ...padding,
-    });
+    const backwards = floats((taps * block) / 4);
+    for (let tap = 0; tap < taps; tap++)
+      transpose(filter + tap * block, g.inChannels, g.outChannels, backwards + (taps - 1 - tap) * block);
+    convolve(wasm, turned(g), dy, backwards, to);
   });
 }

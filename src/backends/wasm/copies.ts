@@ -1,4 +1,5 @@
 import { backend_util, type KernelFunc, slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { assembly } from "./assembly";
 import { pointerOf, type WasmBackend } from "./module";
 
 /** One axis of a box of elements to copy: how many, and how far apart in the source and in the target. */
@@ -8,30 +9,23 @@ interface Axis {
   readonly to: number;
 }
 
-type Elements = Uint8Array | Int32Array;
+/** Copies `rows` lines of elements: where they begin in the source and in the target. */
+type CopyLines = (rows: Axis, line: Axis, from: number, to: number) => void;
 
-/** Below this many neighbours a loop is faster than a block copy. */
-const block = 48;
+const single: Axis = { size: 1, from: 0, to: 0 };
 
 /** Copies a box, outermost axis first; a source step of 0 repeats. */
-function copyBox(heap: Elements, axes: readonly Axis[], from: number, to: number): void {
-  const [axis, ...inner] = axes;
-  if (axis === undefined) heap[to] = heap[from] as number;
-  else if (inner.length > 1)
-    for (let i = 0; i < axis.size; i++) copyBox(heap, inner, from + i * axis.from, to + i * axis.to);
-  else copyLines(heap, inner.length === 0 ? { size: 1, from: 0, to: 0 } : axis, inner[0] ?? axis, from, to);
+function copyBox(copy: CopyLines, axes: readonly Axis[], from: number, to: number): void {
+  const [axis = single, ...inner] = axes;
+  if (inner.length < 2) copy(axes.at(-2) ?? single, axes.at(-1) ?? single, from, to);
+  else for (let i = 0; i < axis.size; i++) copyBox(copy, inner, from + i * axis.from, to + i * axis.to);
 }
 
-function copyLines(heap: Elements, rows: Axis, line: Axis, from: number, to: number): void {
-  const { size, from: fromStep, to: toStep } = line;
-  const whole = fromStep === 1 && toStep === 1 && size >= block;
+function copyInScript(heap: Uint8Array | Int32Array, rows: Axis, line: Axis, from: number, to: number): void {
   for (let row = 0; row < rows.size; row++) {
     let source = from + row * rows.from;
     let target = to + row * rows.to;
-    if (whole) heap.copyWithin(target, source, source + size);
-    else
-      for (const end = target + size * toStep; target !== end; target += toStep, source += fromStep)
-        heap[target] = heap[source] as number;
+    for (let i = 0; i < line.size; i++, target += line.to, source += line.from) heap[target] = heap[source] as number;
   }
 }
 
@@ -56,11 +50,19 @@ function copyElements(
   axes: readonly Axis[],
   [fromOffset, toOffset]: readonly [number, number],
 ): void {
+  if (axes.some(({ size }) => size === 0)) return;
+  const { wasm } = backend;
   const bytes = source.dtype === "bool" ? 1 : 4;
   // Integers, whatever the dtype: a copy of floats as floats may change the bits of a NaN.
-  const heap = bytes === 1 ? backend.wasm.HEAPU8 : backend.wasm.HEAP32;
+  const heap = bytes === 1 ? wasm.HEAPU8 : wasm.HEAP32;
+  const { copyRows } = assembly(wasm);
+  const copy: CopyLines = (rows, line, from, to) => {
+    if (bytes === 4 && line.from === 1 && line.to === 1)
+      copyRows(4 * from, rows.from, 4 * to, rows.to, rows.size, line.size);
+    else copyInScript(heap, rows, line, from, to);
+  };
   const at = (x: TensorInfo, offset: number) => pointerOf(backend, x) / bytes + offset;
-  if (axes.every(({ size }) => size > 0)) copyBox(heap, joinAxes(axes), at(source, fromOffset), at(target, toOffset));
+  copyBox(copy, joinAxes(axes), at(source, fromOffset), at(target, toOffset));
 }
 
 /** Steps between neighbours along each axis of a row-major tensor. */

@@ -16,6 +16,21 @@ interface Call {
 }
 
 const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, (call: Call) => TensorInfo[]>> = {
+  SidAttention({ functions, inputs: [q, k, v], attrs, output, at, scratch }) {
+    const out = output(q.shape);
+    const sizes = attentionSizes(q, k);
+    const room = scratch(functions.attentionScratch(sizes[1], sizes[2], sizes[3]));
+    functions.attention(...[q, k, v].map(at), ...sizes, attrs["heads"] as number, at(out), room);
+    return [out];
+  },
+  SidAttentionGradient({ functions, inputs: [dy, q, k, v], attrs, output, at, scratch }) {
+    const results = [q, k, v].map(({ shape }) => output(shape));
+    const sizes = attentionSizes(q, k);
+    const room = scratch(functions.attentionScratch(sizes[1], sizes[2], sizes[3]));
+    const from = [dy, q, k, v].map(at);
+    functions.attentionGradient(...from, ...sizes, attrs["heads"] as number, ...results.map(at), room);
+    return results;
+  },
   SidGroupNorm({ functions, inputs: [x, scale, shift], attrs, output, at, scratch }) {
     const { sizes, channels, groups, silu } = grouped(x, attrs);
     const y = output(x.shape);
@@ -86,6 +101,12 @@ export function registerFusedKernels(): void {
         );
       },
     });
+}
+
+/** Batch, queries, keys, width. */
+function attentionSizes(q: TensorInfo, k: TensorInfo): [number, number, number, number] {
+  const [batch, queries, width] = q.shape as [number, number, number];
+  return [batch, queries, k.shape[1] as number, width];
 }
 
 function grouped({ shape }: TensorInfo, attrs: NamedAttrMap) {

@@ -1,5 +1,5 @@
-import { assembly } from "./assembly";
-import { type Pointer, type WasmModule, withScratch } from "./module";
+import { gemm, plain } from "./gemm";
+import type { Pointer, WasmModule } from "./module";
 
 /** Matrices that lie one after the other; `transposed` means that each is stored as its transpose. */
 export interface Matrices {
@@ -21,28 +21,23 @@ export function products(
   b: Matrices,
   out: Pointer,
   count: number,
-  sizes: Sizes,
-  bias: Pointer = 0,
+  [m, k, n]: Sizes,
+  bias?: Pointer,
 ): void {
-  const [m, k, n] = sizes;
-  const { gemms, gemmScratch } = assembly(wasm);
-  const left = strided(a, m, k);
-  const right = strided(b, k, n);
-  withScratch(wasm, (floats) => {
-    const scratch = floats(gemmScratch(n));
-    const run = (count: number, a: Pointer, b: Pointer, out: Pointer) =>
-      gemms(count, m, n, k, a, ...left, b, ...right, out, m * n, bias, scratch);
-    if (!a.pick && !b.pick) run(count, a.at, b.at, out);
-    else for (let i = 0; i < count; i++) run(1, placeOf(a, i, m * k), placeOf(b, i, k * n), out + 4 * i * m * n);
-  });
-}
-
-/** Steps from row to row, column to column and matrix to matrix, in floats. */
-function strided({ transposed, count }: Matrices, rows: number, columns: number): [number, number, number] {
-  const next = count === 1 ? 0 : rows * columns;
-  return transposed ? [1, rows, next] : [columns, 1, next];
-}
-
-function placeOf({ at, pick, count }: Matrices, i: number, size: number): Pointer {
-  return at + 4 * size * (pick?.[i] ?? (count === 1 ? 0 : i));
+  const [aRow, aColumn] = a.transposed ? [1, m] : [k, 1];
+  const [row, column] = b.transposed ? [1, k] : [n, 1];
+  const next = (x: Matrices, size: number) => (x.count === 1 ? 0 : size);
+  const run = (count: number, aAt: Pointer, bAt: Pointer, cAt: Pointer) =>
+    gemm(wasm, {
+      ...{ count, m, n, k: [1, k], bias },
+      a: plain(aAt, next(a, m * k), m, aRow, aColumn),
+      b: { at: bAt, next: next(b, k * n), row, column },
+      c: { at: cAt, next: m * n, row: n },
+    });
+  if (!a.pick && !b.pick) run(count, a.at, b.at, out);
+  else
+    for (let i = 0; i < count; i++) {
+      const place = (x: Matrices, size: number) => x.at + 4 * (x.pick?.[i] ?? i) * next(x, size);
+      run(1, place(a, m * k), place(b, k * n), out + 4 * i * m * n);
+    }
 }

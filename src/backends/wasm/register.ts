@@ -3,6 +3,7 @@ import { SidError } from "../../core/errors";
 import { fastBinary } from "./binary";
 import { convFilterGradient } from "./conv-filter-gradient";
 import { convInputGradient } from "./conv-input-gradient";
+import { fastConvolution } from "./convolution";
 import { fastConcat, fastSlice, fastSplit, fastTile } from "./copies";
 import { registerFusedKernels } from "./fused";
 import { fastCast, sharedIdentity } from "./identity";
@@ -14,6 +15,8 @@ import { unsortedSegmentSum } from "./segment-sum";
 const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
   BatchMatMul: fastBatchMatMul,
   _FusedMatMul: fastFusedMatMul,
+  Conv2D: fastConvolution,
+  FusedConv2D: fastConvolution,
   Conv2DBackpropInput: () => convInputGradient,
   Conv2DBackpropFilter: () => convFilterGradient,
   UnsortedSegmentSum: () => unsortedSegmentSum,

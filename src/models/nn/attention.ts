@@ -1,4 +1,5 @@
 import { add, matMul, mul, reshape, softmax, type Tensor, type Tensor3D, transpose } from "@tensorflow/tfjs-core";
+import { fused } from "./fused";
 
 /**
  * Multi-head attention `softmax(Q·Kᵀ/√d + mask)·V`, heads side by side in the last axis.
@@ -11,6 +12,10 @@ import { add, matMul, mul, reshape, softmax, type Tensor, type Tensor3D, transpo
  * @returns `[B, N, heads·d]`.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?: Tensor): Tensor3D {
+  return (mask ? undefined : fused<Tensor3D>("SidAttention", [q, k, v], { heads })) ?? composed(q, k, v, heads, mask);
+}
+
+function composed(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?: Tensor): Tensor3D {
   const [batch, queries, width] = q.shape as [number, number, number];
   const scale = 1 / Math.sqrt(width / heads);
   const scores = matMul(splitHeads(mul(q, scale), heads, false), splitHeads(k, heads, true));

@@ -9,7 +9,7 @@ import {
   registerGradient,
   sum,
   type Tensor,
-  type Tensor3D,
+  type Tensor2D,
 } from "@tensorflow/tfjs-core";
 
 /*
@@ -19,16 +19,16 @@ import {
  * the tape wants them, and keep the two factors.
  */
 
-/** `activation` is always linear here and transposition never used: see linear.ts. */
+/** Matrices, `activation` always linear and transposition never used: see linear.ts. */
 const matMulGradient: GradConfig = {
   kernelName: _FusedMatMul,
   inputsToSave: ["a", "b"],
   gradFunc: (dy, saved) => {
-    const [a, b] = saved as [Tensor3D, Tensor3D];
+    const [a, b] = saved as [Tensor2D, Tensor2D];
     return {
-      a: () => matMul(dy as Tensor3D, b, false, true),
-      b: () => matMul(a, dy as Tensor3D, true, false),
-      bias: () => sum(dy as Tensor, [0, 1]),
+      a: () => matMul(dy as Tensor2D, b, false, true),
+      b: () => matMul(a, dy as Tensor2D, true, false),
+      bias: () => sum(dy as Tensor, 0),
     };
   },
 };

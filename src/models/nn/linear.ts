@@ -6,6 +6,7 @@ import {
   matMul,
   reshape,
   type Tensor,
+  type Tensor2D,
   type Tensor4D,
 } from "@tensorflow/tfjs-core";
 import { registerFusedGradients } from "./fused-gradients";
@@ -32,11 +33,12 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const [inputs, outputs] = weight.shape as [number, number];
   const rows = x.size / inputs;
   const shape = [...x.shape.slice(0, -1), outputs];
-  if (!bias) return reshape(matMul(reshape(x, [rows, inputs]), weight), shape);
-  const a = reshape(x, [1, rows, inputs]);
-  const b = reshape(weight, [1, inputs, outputs]);
+  const a = x.rank === 2 ? x : reshape(x, [rows, inputs]);
   const attrs = { transposeA: false, transposeB: false, activation: "linear" };
-  return reshape(engine().runKernel(_FusedMatMul, { a, b, bias }, attrs) as Tensor, shape);
+  const y = bias
+    ? (engine().runKernel(_FusedMatMul, { a, b: weight, bias }, attrs) as Tensor)
+    : matMul(a as Tensor2D, weight as Tensor2D);
+  return x.rank === 2 ? y : reshape(y, shape);
 }
 
 /**

@@ -39,6 +39,24 @@ function storeSome(to: usize, x: v128, count: i32): void {
   if (count > 2) v128.store_lane<f32>(to + 8, x, 2);
 }
 
+/** Four rows of four floats, `down` bytes apart, become columns: rows `right` bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function transpose4(from: usize, down: usize, to: usize, right: usize): void {
+  const a = v128.load(from);
+  const b = v128.load(from + down);
+  const c = v128.load(from + 2 * down);
+  const d = v128.load(from + 3 * down);
+  const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+  const ab2 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const cd2 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
+  v128.store(to + right, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+  v128.store(to + 2 * right, v128.shuffle<f32>(ab2, cd2, 0, 1, 4, 5));
+  v128.store(to + 3 * right, v128.shuffle<f32>(ab2, cd2, 2, 3, 6, 7));
+}
+
 // @ts-ignore: decorator
 @inline
 export function sum4(x: v128): f32 {

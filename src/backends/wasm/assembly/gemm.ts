@@ -3,7 +3,7 @@
  * Pointers are in bytes, steps in floats. Blocks of B are packed into panels of 8 columns; tiles of 6 × 8 elements
  * of C are summed in registers.
  */
-import { bytes, copy } from "./floats";
+import { bytes, copy, transpose4 } from "./floats";
 
 /** Rows and columns of a block of B, which shall stay in the second cache. */
 const blockRows: i32 = 256;
@@ -24,14 +24,44 @@ export function gemmScratch(n: i32): i32 {
 }
 
 /**
- * `C[i, j] = Σ_l A[i, l]·B[l, j]`, plus `bias[j]` where there is one, or plus what C holds if `accumulate`.
+ * `C[i, j] = Σ_l A[i, l]·B[l, j]`, plus `bias[j]` where there is one, or plus what C holds if `accumulate`; for rows
+ * `firstRow ≤ i < lastRow`, and `first ≤ r < last` times with A, B and C so many floats further on each time. Where C
+ * stays in its place, the products add up.
  *
- * Row i of A begins at `(i div mInner)·mOuterStep + (i mod mInner)·mStep`, and its element l lies
+ * i counts `image`s of lines of `mInner` places: row i of A begins at
+ * `(i div image)·imageStep + (i mod image div mInner)·mOuterStep + (i mod mInner)·mStep`. Its element l lies
  * `(l div kInner)·kOuterStep + (l mod kInner)·kStep` further. There are `kOuter·kInner` elements.
  */
 export function gemm(
-  m: i32, n: i32, kOuter: i32, kInner: i32,
-  a: usize, mInner: i32, mOuterStep: i32, mStep: i32, kOuterStep: i32, kStep: i32,
+  first: i32, last: i32, aNext: i32, bNext: i32, cNext: i32,
+  firstRow: i32, lastRow: i32, n: i32, kOuter: i32, kInner: i32,
+  a: usize, image: i32, imageStep: i32, mInner: i32, mOuterStep: i32, mStep: i32, kOuterStep: i32, kStep: i32,
+  b: usize, bRowStep: i32, bColumnStep: i32,
+  c: usize, cRowStep: i32,
+  bias: usize, accumulate: i32, scratch: usize,
+): void {
+  for (let r = first; r < last; r++)
+    multiply(
+      firstRow, lastRow, n, kOuter, kInner,
+      a + bytes(r * aNext), image, imageStep, mInner, mOuterStep, mStep, kOuterStep, kStep,
+      b + bytes(r * bNext), bRowStep, bColumnStep,
+      c + bytes(r * cNext), cRowStep, bias, accumulate | i32(cNext == 0 && r > first), scratch,
+    );
+}
+
+/** `[m, n]` of C from plain matrices, by the steps between their rows and columns. */
+// @ts-ignore: decorator
+@inline
+export function product(
+  m: i32, n: i32, k: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32,
+  c: usize, cRow: i32, accumulate: i32, scratch: usize,
+): void {
+  multiply(0, m, n, 1, k, a, m, 0, m, 0, aRow, 0, aColumn, b, bRow, bColumn, c, cRow, 0, accumulate, scratch);
+}
+
+function multiply(
+  firstRow: i32, lastRow: i32, n: i32, kOuter: i32, kInner: i32,
+  a: usize, image: i32, imageStep: i32, mInner: i32, mOuterStep: i32, mStep: i32, kOuterStep: i32, kStep: i32,
   b: usize, bRowStep: i32, bColumnStep: i32,
   c: usize, cRowStep: i32,
   bias: usize, accumulate: i32, scratch: usize,
@@ -53,15 +83,15 @@ export function gemm(
         inner = min(innerPerBlock, kInner - l);
         const k = outer * inner;
         packB(b + bytes((o * kInner + l) * bRowStep + j * bColumnStep), k, columns, bRowStep, bColumnStep, panels);
-        const from = a + bytes(o * kOuterStep + l * kStep);
-        for (let i = 0; i < m; i += 6) {
-          const rows = min(6, m - i);
-          row0 = from + rowOf(i, mInner, mOuterStep, mStep);
-          row1 = from + rowOf(i + min(1, rows - 1), mInner, mOuterStep, mStep);
-          row2 = from + rowOf(i + min(2, rows - 1), mInner, mOuterStep, mStep);
-          row3 = from + rowOf(i + min(3, rows - 1), mInner, mOuterStep, mStep);
-          row4 = from + rowOf(i + min(4, rows - 1), mInner, mOuterStep, mStep);
-          row5 = from + rowOf(i + rows - 1, mInner, mOuterStep, mStep);
+        startRows(a + bytes(o * kOuterStep + l * kStep), firstRow, image, imageStep, mInner, mOuterStep, mStep);
+        for (let i = firstRow; i < lastRow; i += 6) {
+          const rows = min(6, lastRow - i);
+          row0 = nextRow();
+          row1 = rows > 1 ? nextRow() : row0;
+          row2 = rows > 2 ? nextRow() : row0;
+          row3 = rows > 3 ? nextRow() : row0;
+          row4 = rows > 4 ? nextRow() : row0;
+          row5 = rows > 5 ? nextRow() : row0;
           step = bytes(kStep);
           skip = bytes(kOuterStep - inner * kStep);
           if (kStep >= farApart && columns >= 64) packA(packedA);
@@ -87,26 +117,36 @@ export function gemm(
   }
 }
 
-/** `count` products of plain matrices, transposed or not by their steps, each so many floats after the one before; plus a bias. */
-export function gemms(
-  count: i32, m: i32, n: i32, k: i32,
-  a: usize, aRowStep: i32, aColumnStep: i32, aNext: i32,
-  b: usize, bRowStep: i32, bColumnStep: i32, bNext: i32,
-  c: usize, cNext: i32, bias: usize, scratch: usize,
-): void {
-  for (let i = 0; i < count; i++)
-    gemm(
-      m, n, 1, k,
-      a + bytes(i * aNext), m, 0, aRowStep, 0, aColumnStep,
-      b + bytes(i * bNext), bRowStep, bColumnStep,
-      c + bytes(i * cNext), n, bias, 0, scratch,
-    );
+/** The next row of A: where it begins, its place in its line, its line in its image; and bytes from each to the next. */
+let cursor: usize, place: i32, line: i32;
+let places: i32, lines: i32, toPlace: usize, toLine: usize, toImage: usize;
+
+function startRows(a: usize, i: i32, image: i32, imageStep: i32, mInner: i32, mOuterStep: i32, mStep: i32): void {
+  places = mInner;
+  lines = image / mInner;
+  toPlace = bytes(mStep);
+  toLine = bytes(mOuterStep - mInner * mStep);
+  toImage = bytes(imageStep - lines * mOuterStep);
+  const inImage = i % image;
+  place = inImage % mInner;
+  line = inImage / mInner;
+  cursor = a + bytes((i / image) * imageStep + line * mOuterStep + place * mStep);
 }
 
 // @ts-ignore: decorator
 @inline
-function rowOf(i: i32, mInner: i32, mOuterStep: i32, mStep: i32): usize {
-  return bytes((i / mInner) * mOuterStep + (i % mInner) * mStep);
+function nextRow(): usize {
+  const row = cursor;
+  cursor += toPlace;
+  if (++place == places) {
+    place = 0;
+    cursor += toLine;
+    if (++line == lines) {
+      line = 0;
+      cursor += toImage;
+    }
+  }
+  return row;
 }
 
 /** Panels of 8 columns each, row by row; columns that are missing become zeros. */
@@ -124,32 +164,14 @@ function packB(from: usize, rows: i32, columns: i32, rowStep: i32, columnStep: i
       }
     } else if (width == 8 && rowStep == 1) {
       for (; l + 4 <= rows; l += 4, p += 16, to += 128) {
-        transpose4(p, right, to);
-        transpose4(p + 4 * right, right, to + 16);
+        transpose4(p, right, to, 32);
+        transpose4(p + 4 * right, right, to + 16, 32);
       }
     }
     for (; l < rows; l++, p += down, to += 32)
       for (let w = 0; w < 8; w++)
         store<f32>(to + bytes(w), w < width ? load<f32>(p + <usize>w * right) : 0);
   }
-}
-
-/** Four columns of four floats, `right` bytes apart, become rows 32 bytes apart. */
-// @ts-ignore: decorator
-@inline
-function transpose4(p: usize, right: usize, to: usize): void {
-  const a = v128.load(p);
-  const b = v128.load(p + right);
-  const c = v128.load(p + 2 * right);
-  const d = v128.load(p + 3 * right);
-  const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-  const cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-  const ab2 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-  const cd2 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-  v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
-  v128.store(to, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7), 32);
-  v128.store(to, v128.shuffle<f32>(ab2, cd2, 0, 1, 4, 5), 64);
-  v128.store(to, v128.shuffle<f32>(ab2, cd2, 2, 3, 6, 7), 96);
 }
 
 /** Copies the six rows next to each other and walks along the copy from now on. */

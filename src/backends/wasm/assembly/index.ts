@@ -1,3 +1,6 @@
+export { attention, attentionGradient, attentionScratch } from "./attention";
+export { copyRows, transpose } from "./copies";
 export { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
-export { gemm, gemmScratch, gemms } from "./gemm";
+export { gemm, gemmScratch } from "./gemm";
 export { groupNorm, groupNormGradient, groupNormScratch, layerNorm, layerNormGradient } from "./norms";
+export { sumRows } from "./sums";
