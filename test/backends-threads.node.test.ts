@@ -1,6 +1,5 @@
-import os from "node:os";
-import { getThreadsCount } from "@tensorflow/tfjs-backend-wasm";
 import {
+  backend,
   conv2d,
   fused,
   grads,
@@ -13,13 +12,14 @@ import {
 } from "@tensorflow/tfjs-core";
 import { expect, test, vi } from "vitest";
 import { useBackend } from "../src/backends";
+import type { WasmBackend } from "../src/backends/wasm/module";
+import { threadsOf } from "../src/backends/wasm/workers";
 import { expectSame, positive } from "./support/two-backends";
 
 // A file of its own: one process starts the backend once.
 test("two threads start in Node, leave the process as it was, and compute what the cpu backend computes", async () => {
   const found = () => ({
     worker: Object.hasOwn(globalThis, "Worker"),
-    processors: os.cpus().length,
     uncaught: process.rawListeners("uncaughtException"),
     unhandled: process.rawListeners("unhandledRejection"),
   });
@@ -28,7 +28,8 @@ test("two threads start in Node, leave the process as it was, and compute what t
   await useBackend("cpu");
   await useBackend("wasm", { threads: 2 });
   expect(printed).not.toHaveBeenCalled();
-  expect(getThreadsCount()).toBe(2);
+  const threads = () => threadsOf((backend() as unknown as WasmBackend).wasm);
+  expect(threads()).toBe(2);
   expect(found()).toEqual(before);
 
   const [a, b] = [positive([1, 130, 140], 1), positive([1, 140, 120], 2)];
@@ -45,5 +46,5 @@ test("two threads start in Node, leave the process as it was, and compute what t
   await setBackend("wasm");
   expect(memory().numTensors).toBe(0);
   await useBackend("wasm", { threads: 4 });
-  expect(getThreadsCount(), "a backend that runs is left alone").toBe(2);
+  expect(threads(), "a backend that runs is left alone").toBe(2);
 });

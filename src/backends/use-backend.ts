@@ -1,10 +1,10 @@
-import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
+import { backend, engine, ready, setBackend } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { guardMemory } from "./wasm/memory";
 import type { WasmBackend } from "./wasm/module";
 import { registerWasmKernels } from "./wasm/register";
-import { chooseThreads, mostThreads } from "./wasm/threads";
+import { mostThreads, shareMemory, startThreads } from "./wasm/threads";
 
 /** Backends that can train: `wasm` is the fast one without a GPU, `cpu` plain JavaScript. */
 export type BackendName = "cpu" | "wasm";
@@ -53,28 +53,30 @@ export interface UseBackendOptions {
  */
 export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
   checkObject("useBackend", "options", options);
-  if (name === "wasm") await loadWasm(options);
-  else if (name === "cpu") await importCpu();
+  if (name === "wasm") await useWasm(options);
+  else if (name === "cpu") await useCpu();
   else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
-  if (!(await start(name)))
-    throw new SidError(
-      "missing-backend",
-      `useBackend: the ${name} backend is installed but did not start${
-        name === "wasm" ? "; are its .wasm files where wasmPath says" : ""
-      }.`,
-    );
-  if (name === "wasm") guardMemory((backend() as unknown as WasmBackend).wasm);
-  // The cpu backend prints an advertisement for tfjs-node on its first write; this is its own switch.
-  if (name === "cpu") (backend() as { firstUse?: boolean }).firstUse = false;
 }
 
-async function loadWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
+async function useCpu(): Promise<void> {
+  await importCpu();
+  await start("cpu");
+  // It prints an advertisement for tfjs-node on its first write; this is its own switch.
+  (backend() as { firstUse?: boolean }).firstUse = false;
+}
+
+async function useWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
   checkInteger("useBackend", "threads", threads, 1, mostThreads);
   if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
   const tfjs = await importWasm();
   if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
+  const running = "wasm" in engine().registry;
   registerWasmKernels();
-  await chooseThreads(tfjs, threads);
+  if (!running) await shareMemory(tfjs, threads);
+  await start("wasm", "; are its .wasm files where wasmPath says?");
+  const { wasm } = backend() as unknown as WasmBackend;
+  guardMemory(wasm);
+  if (!running) await startThreads(wasm, threads);
 }
 
 // Each import stands in a try block of its own: only then do bundlers accept that the package is not installed.
@@ -102,12 +104,17 @@ function notInstalled(packageName: string, cause: unknown): SidError {
   );
 }
 
-async function start(name: BackendName): Promise<boolean> {
+/** Makes the backend the current one. */
+async function start(name: BackendName, question = ""): Promise<void> {
+  let cause: unknown;
   try {
-    const started = await setBackend(name);
-    await ready();
-    return started;
-  } catch {
-    return false;
+    if (await setBackend(name)) return await ready();
+  } catch (reason) {
+    cause = reason;
   }
+  throw new SidError(
+    "missing-backend",
+    `useBackend: the ${name} backend is installed but did not start${question || "."}`,
+    { cause },
+  );
 }

@@ -12,7 +12,7 @@ export interface WasmModule {
   _malloc(bytes: number): number;
   _free(at: Pointer): void;
   /** The threads of the threaded binary. */
-  readonly PThread?: object;
+  readonly PThread?: { terminateAllThreads(): void };
   /** Where the memory is: its own in the threaded binary, an export otherwise. */
   readonly wasmMemory?: WebAssembly.Memory;
   readonly asm?: { readonly memory: WebAssembly.Memory };

@@ -72,7 +72,7 @@ export function groupNorm(
   }
 }
 
-/** The backward pass of {@link groupNorm}; `dScale` and `dShift` are written anew. */
+/** The backward pass of {@link groupNorm}; `dScale` and `dShift` are each sample's own: `[batch, channels]`. */
 export function groupNormGradient(
   dy: usize, x: usize, scale: usize, shift: usize, stats: usize,
   batch: i32, positions: i32, channels: i32, groups: i32, gate: i32,
@@ -86,8 +86,6 @@ export function groupNormGradient(
   const sumDC = sumD + bytes(channels);
   const offset = sumDC + bytes(channels);
   const slope = offset + bytes(channels);
-  memory.fill(dScale, 0, bytes(channels));
-  memory.fill(dShift, 0, bytes(channels));
   for (let b = 0; b < batch; b++, stats += bytes(2 * groups)) {
     for (let c = 0; c < channels; c++) {
       const group = stats + bytes(2 * (c / size));
@@ -121,8 +119,8 @@ export function groupNormGradient(
         const dc = load<f32>(sumDC + at);
         meanD += weight * d;
         meanDC += weight * dc;
-        store<f32>(dScale + at, load<f32>(dScale + at) + <f32>r * dc);
-        store<f32>(dShift + at, load<f32>(dShift + at) + d);
+        store<f32>(dScale + at, <f32>r * dc);
+        store<f32>(dShift + at, d);
       }
       for (let c = g * size; c < (g + 1) * size; c++) {
         store<f32>(offset + bytes(c), <f32>((r * meanD) / count));
@@ -143,6 +141,8 @@ export function groupNormGradient(
     x += sample;
     dy += sample;
     dx += sample;
+    dScale += bytes(channels);
+    dShift += bytes(channels);
   }
 }
 
