@@ -6,6 +6,7 @@ import {
   grads,
   matMul,
   memory,
+  removeBackend,
   reshape,
   setBackend,
   type Tensor,
@@ -16,6 +17,7 @@ import {
 import { expect, test, vi } from "vitest";
 import { useBackend } from "../src/backends";
 import type { WasmBackend } from "../src/backends/wasm/module";
+import { startThreads } from "../src/backends/wasm/threads";
 import { stopWorkers, threadsOf } from "../src/backends/wasm/workers";
 import { randomStream, vjp } from "../src/core";
 import { gegluGate, silu } from "../src/models/nn/activations";
@@ -65,9 +67,16 @@ test("two threads start in Node, leave the process as it was, and compute what t
   expect(threads(), "a backend that runs is left alone").toBe(2);
 
   // How many threads there are changes no bit: a checkpoint of one machine goes on on another.
-  const [two, one] = [iteration(), (stopWorkers(wasm), iteration())];
+  const two = iteration();
+  stopWorkers(wasm);
   expect(threads()).toBe(1);
-  expect(two).toEqual(one);
+  expect(iteration()).toEqual(two);
+
+  await setBackend("cpu");
+  await startThreads(wasm, 3);
+  expect(threads()).toBe(3);
+  removeBackend("wasm");
+  expect(threads(), "a backend that is removed stops its threads").toBe(1);
 });
 
 /** All gradients of a network with every kind of large operation. */

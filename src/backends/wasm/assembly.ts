@@ -40,7 +40,8 @@ export function assemblyModule(wasm: WasmModule): WebAssembly.Module {
   const known = modules.get(wasm);
   if (known) return known;
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  if (!hasSharedMemory(wasm)) bytes[memoryFlags] = 1;
+  const shared = typeof SharedArrayBuffer !== "undefined" && memoryOf(wasm).buffer instanceof SharedArrayBuffer;
+  if (!shared) bytes[memoryFlags] = 1;
   const module = new WebAssembly.Module(bytes);
   modules.set(wasm, module);
   return module;
@@ -49,9 +50,4 @@ export function assemblyModule(wasm: WasmModule): WebAssembly.Module {
 /** The backend's memory. */
 export function memoryOf(wasm: WasmModule): WebAssembly.Memory {
   return (wasm.wasmMemory ?? wasm.asm?.memory) as WebAssembly.Memory;
-}
-
-/** Whether threads can share it. */
-export function hasSharedMemory(wasm: WasmModule): boolean {
-  return typeof SharedArrayBuffer !== "undefined" && memoryOf(wasm).buffer instanceof SharedArrayBuffer;
 }

@@ -1,6 +1,6 @@
 import { assembly } from "./assembly";
 import { type Pointer, type WasmModule, withScratch } from "./module";
-import { callTogether, ranges, threadsOf } from "./workers";
+import { callTogether, ranges, threadsFor } from "./workers";
 
 /**
  * How to walk through a left operand, in floats. Row i lies in place `i mod line` of a line, the line in an image;
@@ -42,12 +42,12 @@ export function plain(at: Pointer, next: number, rows: number, step: number, inn
   return { at, next, image: rows, imageStep: 0, line: rows, lineStep: 0, step, outerStep: 0, innerStep };
 }
 
-/** Below this many multiplications, telling the other threads costs more than they save. */
-const worthThreads = 2 ** 18;
+/** Multiplications that one more thread is worth: some 10 microseconds. */
+const enough = 2 ** 17;
 
 /** Computes a product, on all threads if it is large: each its part of the products, or of the rows of C. */
 export function gemm(wasm: WasmModule, { count, m, n, k, a, b, c, bias = 0, accumulate = false }: Product): void {
-  const threads = count * m * n * k[0] * k[1] < worthThreads ? 1 : threadsOf(wasm);
+  const threads = threadsFor(wasm, count * m * n * k[0] * k[1], enough);
   const apart = c.next !== 0 && count >= threads;
   const parts = apart ? ranges(count, threads) : ranges(m, threads, tileRows);
   const room = assembly(wasm).gemmScratch(n);

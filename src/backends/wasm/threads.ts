@@ -1,8 +1,7 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { env, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
-import { hasSharedMemory } from "./assembly";
 import type { WasmModule } from "./module";
-import { startWorkers, within } from "./workers";
+import { startWorkers, stopWorkers, within } from "./workers";
 
 /** What starting needs of the backend's package. */
 export interface WasmPackage {
@@ -11,7 +10,7 @@ export interface WasmPackage {
 }
 
 /** Emscripten's entry: makes a module. */
-type Factory = (config: { locateFile(file: string, folder: string): string | URL }) => Promise<ThreadedModule>;
+type Factory = (config: { locateFile(file: string, folder: string): string }) => Promise<ThreadedModule>;
 
 interface ThreadedModule extends WasmModule {
   cwrap(name: string, result: "number" | null, parameters: readonly "number"[]): (...numbers: number[]) => number;
@@ -31,29 +30,56 @@ const patience = 20_000;
  * Has a backend that has not started yet start in memory that threads can share: the package's threaded binary. Its
  * own threads stay idle, since its slow kernels do not use them; ours work for ours. In a browser the package takes
  * that binary by itself where the page is cross-origin isolated.
+ *
+ * @param options - for how many threads (nothing: as many as pay), and where the binaries are.
+ * @returns how many threads to start: 1 where memory cannot be shared, which costs speed, not the run.
  */
-export async function shareMemory(tfjs: WasmPackage, threads: number): Promise<void> {
+export async function shareMemory(
+  tfjs: WasmPackage,
+  { threads: asked, wasmPath }: { readonly threads?: number | undefined; readonly wasmPath?: string | undefined },
+): Promise<number> {
   const inNode = env().getBool("IS_NODE");
+  const threads = asked ?? (await whatPays(inNode));
   tfjs.setThreadsCount(1);
-  if (threads === 1) return inNode ? undefined : env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  if (threads === 1) {
+    if (!inNode) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+    return 1;
+  }
   try {
     if (inNode) {
-      const backend = await startSharedInNode(tfjs);
+      const backend = await startSharedInNode(tfjs, wasmPath);
       removeBackend("wasm");
       registerBackend("wasm", () => backend, priority);
-    } else if (!(await env().getAsync("WASM_HAS_MULTITHREAD_SUPPORT")))
+    } else if (!(await env().getAsync("WASM_HAS_MULTITHREAD_SUPPORT"))) {
+      if (asked === undefined) return 1;
       throw new Error("the page is not cross-origin isolated");
+    }
+    return threads;
   } catch (cause) {
     warn(threads, cause);
+    return 1;
   }
+}
+
+/** Up to four processors all of them; half of more, since two that share a core compute no faster than one. */
+async function whatPays(inNode: boolean): Promise<number> {
+  const os = "node:os";
+  const processors = inNode
+    ? (
+        (await import(/* webpackIgnore: true */ /* @vite-ignore */ os)) as typeof import("node:os")
+      ).availableParallelism()
+    : navigator.hardwareConcurrency;
+  return Math.min(8, processors <= 4 ? processors : Math.max(4, Math.floor(processors / 2)));
 }
 
 /** Starts the threads for a backend that has just started. A failure costs speed, not the run. */
 export async function startThreads(wasm: WasmModule, threads: number): Promise<void> {
-  if (threads === 1 || !hasSharedMemory(wasm)) return;
+  if (threads === 1) return;
   wasm.PThread?.terminateAllThreads();
   try {
     await startWorkers(wasm, threads - 1);
+    // The backend calls this when it is disposed of.
+    Object.assign(wasm.PThread ?? {}, { terminateAllThreads: () => stopWorkers(wasm) });
   } catch (cause) {
     warn(threads, cause);
   }
@@ -71,20 +97,32 @@ function warn(threads: number, cause: unknown): void {
  *
  * @throws Error where the version of Node or of the package does not play along.
  */
-async function startSharedInNode(tfjs: WasmPackage): Promise<BackendWasm> {
+async function startSharedInNode(tfjs: WasmPackage, wasmPath: string | undefined): Promise<BackendWasm> {
   const script = "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js";
   const { default: factory } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ script)) as {
     default: Factory;
   };
-  const text = 'import { parentPort } from "node:worker_threads"; parentPort.postMessage({ cmd: "loaded" });';
-  const idle = new URL(`data:text/javascript,${encodeURIComponent(text)}`);
   return untouched(async () => {
-    const locateFile = (file: string, folder: string) => (file.endsWith(".worker.js") ? idle : folder + file);
-    const wasm = await within(patience, factory({ locateFile }));
+    const wasm = await within(patience, factory({ locateFile: (file, folder) => (wasmPath ?? folder) + file }));
     wasm.PThread.terminateAllThreads();
     Object.assign(wasm, { tfjs: bridge(wasm) });
     return new tfjs.BackendWasm(wasm as never);
   });
+}
+
+/** What the script takes for a worker of Node. */
+class IdleWorker {
+  #answer: (message: object) => void = () => {};
+
+  on(event: string, listener: (message: object) => void): void {
+    if (event === "message") this.#answer = listener;
+  }
+  postMessage({ cmd }: { readonly cmd: string }): void {
+    if (cmd === "load") queueMicrotask(() => this.#answer({ cmd: "loaded" }));
+  }
+  ref(): void {}
+  unref(): void {}
+  terminate(): void {}
 }
 
 /** The functions that the package's own start-up adds to the module. */
@@ -100,13 +138,14 @@ function bridge(wasm: ThreadedModule) {
 }
 
 /**
- * Runs `start` and undoes what it did to the process: listeners for uncaught errors (which print a script of
- * 50 KB with every one), a global Worker.
+ * Runs `start` and undoes what it does to the process: listeners for uncaught errors (which print a script of 50 KB
+ * with every one), and a global Worker, in whose place it finds {@link IdleWorker}.
  */
 async function untouched<T>(start: () => Promise<T>): Promise<T> {
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = events.map((event) => process.rawListeners(event));
   const hadWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
+  Object.defineProperty(globalThis, "Worker", { configurable: true, get: () => IdleWorker, set: () => {} });
   try {
     return await start();
   } finally {

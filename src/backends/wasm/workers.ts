@@ -128,6 +128,11 @@ export function stopWorkers(wasm: WasmModule): void {
   all.delete(wasm);
 }
 
+/** How many threads shall share `work`, if each is to have at least `enough`: telling one takes some microseconds. */
+export function threadsFor(wasm: WasmModule, work: number, enough: number): number {
+  return Math.max(1, Math.min(threadsOf(wasm), Math.floor(work / enough)));
+}
+
 /** Threads that work for a module, this one included. */
 export function threadsOf(wasm: WasmModule): number {
   return 1 + (all.get(wasm)?.slots.length ?? 0);
