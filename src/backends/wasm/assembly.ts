@@ -6,6 +6,7 @@ export interface Assembly {
   attention(...numbers: number[]): void;
   attentionGradient(...numbers: number[]): void;
   attentionScratch(queries: number, keys: number, width: number): number;
+  binary(...numbers: number[]): void;
   copyRows(...numbers: number[]): void;
   gemm(...numbers: number[]): void;
   gemmScratch(columns: number): number;
