@@ -102,7 +102,8 @@ export function urlFolder(url: string | URL, options: UrlOptions = {}): FileTree
  * ```
  */
 export function blobFolder(files: ReadonlyMap<string, Blob> | Iterable<File>): FileTree {
-  checkMethods("blobFolder", "files", files as Iterable<unknown>, "a Map or a list of files", [Symbol.iterator]);
+  if (typeof (files as Iterable<unknown> | null | undefined)?.[Symbol.iterator] !== "function")
+    throw new SidError("invalid-argument", `blobFolder: wanted a Map or a list of files, got ${describe(files)}.`);
   const byPath = new Map<unknown, ByteSource>();
   for (const file of files)
     if (Array.isArray(file)) byPath.set(file[0], blobSource(file[1], file[0]));

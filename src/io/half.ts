@@ -1,9 +1,10 @@
 /** Bits of IEEE binary16 numbers as float32: exact, NaN payloads included. */
 export function widenF16(half: Uint16Array): Float32Array<ArrayBuffer> {
   wideF16 ??= Uint32Array.from({ length: 2 ** 16 }, (_, h) => widened(h));
+  const wide = wideF16;
   const bits = new Uint32Array(half.length);
   // A plain loop: a model has a thousand million of these.
-  for (let i = 0; i < half.length; i++) bits[i] = wideF16[half[i] as number] as number;
+  for (let i = 0; i < half.length; i++) bits[i] = wide[half[i] as number] as number;
   return new Float32Array(bits.buffer);
 }
 

@@ -75,6 +75,7 @@ async function openShards(caller: string, tree: FileTree, folder: string, index:
 function placesOf(where: string, map: unknown): ReadonlyMap<string, string> {
   if (!isObject(map)) throw corrupt(where, `weight_map must be an object, got ${describe(map)}`);
   const places = Object.entries(map);
+  if (places.length === 0) throw corrupt(where, "weight_map lists no tensor");
   for (const [tensor, file] of places)
     if (typeof file !== "string" || !isPlainName(file) || !file.endsWith(".safetensors"))
       throw corrupt(

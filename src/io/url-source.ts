@@ -95,7 +95,7 @@ export async function openUrl(
     size,
     async read(begin, end) {
       checkSpan(where, size, begin, end);
-      if (end <= head.length) return head.slice(begin, end);
+      if (begin === end || end <= head.length) return head.slice(begin, end);
       const part = await patiently(options.retries, () => ask(request, begin, end));
       if (!part) throw new SidError("io", `${where}: the file was removed while it was read.`);
       const changed = version !== null && part.version !== null && version !== part.version;
