@@ -312,7 +312,7 @@ describe("paths", () => {
   });
 
   test("blobs of another kind", () => {
-    for (const files of [null, "zz", 3, [null], [["a"]], new Map([["a", "text"]])])
+    for (const files of [null, "zz", 3, [null], [["a"]], new Map([["a", "text"]]), new Map([["../a", new Blob([])]])])
       expect(() => blobFolder(files as never)).toThrow(SidError);
   });
 

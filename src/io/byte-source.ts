@@ -17,7 +17,7 @@ export interface ByteSource {
  * A `Blob` or a `File`, as a browser's file picker gives it, read by offset.
  *
  * @param blob - the bytes; nothing is read until it is asked for.
- * @param name - for messages.
+ * @param name - for messages; by default the file's own.
  * @throws SidError `invalid-argument` for anything else; reading throws `io` where the browser cannot.
  *
  * @example
@@ -33,8 +33,9 @@ export interface ByteSource {
 export function blobSource(blob: Blob, name?: string): ByteSource {
   if (typeof Blob !== "function" || !(blob instanceof Blob))
     throw new SidError("invalid-argument", `blobSource: wanted a Blob, got ${describe(blob)}.`);
+  if (name !== undefined) checkText("blobSource", "name", name);
   const { size } = blob;
-  const label = JSON.stringify(String(name ?? (blob as Blob & { name?: string }).name ?? "a Blob"));
+  const label = JSON.stringify(name ?? (blob as Partial<File>).name ?? "a Blob");
   const where = `blobSource ${label}`;
   return {
     name: label,

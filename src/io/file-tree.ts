@@ -106,7 +106,7 @@ export function blobFolder(files: ReadonlyMap<string, Blob> | Iterable<File>): F
     throw new SidError("invalid-argument", `blobFolder: wanted a Map or a list of files, got ${describe(files)}.`);
   const byPath = new Map<unknown, ByteSource>();
   for (const file of files)
-    if (Array.isArray(file)) byPath.set(file[0], blobSource(file[1], file[0]));
+    if (Array.isArray(file)) byPath.set(checkRelative("blobFolder", file[0]), blobSource(file[1], file[0]));
     else {
       const source = blobSource(file as File);
       const { webkitRelativePath: inside, name } = file as File;

@@ -7,11 +7,11 @@ export {
   layersModel,
 } from "./adapters";
 export { type GeneratorOptions, generatorFrom } from "./generator";
+export { loadParameters } from "./load-parameters";
 export {
   createParameters,
   type HasVariables,
   type InitialWeights,
-  loadParameters,
   type ParameterInit,
   type ParameterLayout,
   type ParameterSpec,

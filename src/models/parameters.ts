@@ -1,14 +1,13 @@
 import { type Tensor, tensor, tidy, transpose, type Variable, variable } from "@tensorflow/tfjs-core";
 import { checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { WeightMap, WeightSource } from "../core/host-tensor";
+import type { WeightMap } from "../core/host-tensor";
 import type { RandomStream } from "../core/random";
 import {
   checkFreeNames,
   checkHostWeights,
   checkSource,
   checkSpecs,
-  checkWeightSource,
   floatsOf,
   isParameters,
   isStream,
@@ -74,9 +73,12 @@ const toPyTorch = { conv: [3, 2, 0, 1], linear: [1, 0] } as const;
 
 const madeFrom = new WeakMap<Variable, ParameterSpec>();
 
+/** Parameters that have become a network's. */
+const taken = new WeakSet<Parameters>();
+
 /**
  * What a network's weights can come from: numbers in PyTorch's names and layouts; a stream to draw a start from; or
- * variables that {@link loadParameters} has made, which are then the network's.
+ * variables that `loadParameters` has made, which are then the network's.
  */
 export type InitialWeights = WeightMap | RandomStream | Parameters;
 
@@ -126,82 +128,19 @@ export function createParameters(prefix: string, specs: readonly ParameterSpec[]
   return parametersOf(prefix, specs, made);
 }
 
-/**
- * Makes a network's variables from weights that are read one at a time, so that host memory holds one of them: a
- * model of many gigabytes goes from the disk to the backend without ever being in a buffer whole.
- *
- * Names, shapes and types are checked before the first tensor is read; where reading fails later, what was made is
- * disposed of.
- *
- * @param prefix - the network's name.
- * @param specs - its parameters, from `unetParameters` or `clipTextParameters`.
- * @param source - from `openComponent` or `openSafetensors`, exactly the tensors of `specs`; it stays open.
- * @returns the variables, for the network's option `weights`; the caller's to dispose of until then.
- * @throws SidError as {@link createParameters} does, and what the source throws.
- *
- * @example
- * ```ts
- * import { clipTextEncoder, clipTextParameters, createParameters, loadParameters, readWeights } from "sid-lsg/models";
- * import { parseClipTextConfig } from "sid-lsg/models";
- * import { openComponent, writeModelFolder } from "sid-lsg/io";
- * import { randomStream } from "sid-lsg";
- *
- * const config = { vocab_size: 20, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1, num_attention_heads: 2 };
- * const architecture = parseClipTextConfig(config);
- * const random = clipTextEncoder(architecture, { name: "random", weights: randomStream(0) });
- * await writeModelFolder("model", { text_encoder: { config, weights: await readWeights(random) } });
- *
- * const component = await openComponent("model", "text_encoder");
- * const weights = await loadParameters("text", clipTextParameters(architecture), component.weights);
- * await component.weights.close();
- * const encoder = clipTextEncoder(architecture, { name: "text", weights });
- * console.log(encoder.encode([[1, 7, 9, 2]]).shape); // [1, 4, 8]
- * for (const network of [random, encoder]) network.dispose();
- * ```
- */
-export async function loadParameters(
-  prefix: string,
-  specs: readonly ParameterSpec[],
-  source: WeightSource,
-): Promise<Parameters> {
-  checkText("loadParameters", "prefix", prefix);
-  checkSpecs(prefix, specs);
-  checkFreeNames(prefix, specs);
-  checkWeightSource(prefix, specs, source);
-  const made = new Map<string, Variable>();
-  try {
-    for await (const [spec, data] of readEach(prefix, specs, source)) {
-      // Again, since others ran during the reading.
-      checkFreeNames(prefix, [spec]);
-      made.set(spec.name, makeVariable(prefix, spec, data));
-    }
-  } catch (error) {
-    disposeAll(made.values());
-    throw error;
-  }
-  return parametersOf(prefix, specs, made);
-}
-
-/** The numbers of each spec, one at a time, in the source's order, which is that of its bytes. */
-export async function* readEach<S extends ParameterSpec>(
-  where: string,
-  specs: readonly S[],
-  source: WeightSource,
-): AsyncGenerator<[S, Float32Array]> {
-  const wanted = new Map(specs.map((spec) => [spec.name, spec]));
-  for (const name of source.entries.keys()) {
-    const spec = wanted.get(name);
-    if (spec) yield [spec, floatsOf(where, spec, await source.read(name))];
-  }
-}
-
-function makeVariable(prefix: string, spec: ParameterSpec, data: Float32Array): Variable {
+/** One variable, which remembers its spec. */
+export function makeVariable(prefix: string, spec: ParameterSpec, data: Float32Array): Variable {
   const made = tidy(() => variable(fromPyTorch(data, spec), true, `${prefix}/${spec.name}`));
   madeFrom.set(made, spec);
   return made;
 }
 
-function parametersOf(prefix: string, specs: readonly ParameterSpec[], map: ReadonlyMap<string, Variable>): Parameters {
+/** The variables of `specs`, in their order, as a network's parameters. */
+export function parametersOf(
+  prefix: string,
+  specs: readonly ParameterSpec[],
+  map: ReadonlyMap<string, Variable>,
+): Parameters {
   return {
     list: specs.map(({ name }) => map.get(name) as Variable),
     get(name) {
@@ -214,7 +153,7 @@ function parametersOf(prefix: string, specs: readonly ParameterSpec[], map: Read
 }
 
 /** Once only: by now the name, or a buffer shared by copyWeights, may be another network's. */
-function disposeAll(variables: Iterable<Variable>): void {
+export function disposeAll(variables: Iterable<Variable>): void {
   for (const v of variables) if (!v.isDisposed) v.dispose();
 }
 
@@ -226,6 +165,9 @@ function checkParameters(prefix: string, specs: readonly ParameterSpec[], given:
       "invalid-argument",
       `${prefix}: wanted ${specs.length} live parameters "${prefix}/…" of this network's shapes, got others (${given.list.length}, the first ${describe(given.list[0]?.name)}).`,
     );
+  if (taken.has(given))
+    throw new SidError("invalid-argument", `${prefix}: these parameters belong to another network of this name.`);
+  taken.add(given);
   return given;
 }
 

@@ -1,7 +1,8 @@
 import { type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
 import type { HostTensor, WeightMap, WeightSource } from "../core/host-tensor";
 import { checkHostWeights, checkLive, checkWeightSource, checkWeights, floatsOf } from "./check-weights";
-import { fromPyTorch, type HasVariables, inPyTorchLayout, type ParameterSpec, readEach, specOf } from "./parameters";
+import { readEach } from "./load-parameters";
+import { fromPyTorch, type HasVariables, inPyTorchLayout, type ParameterSpec, specOf } from "./parameters";
 
 /**
  * Reads a network's weights into host memory, in PyTorch's names (the prefix stripped) and layouts.
