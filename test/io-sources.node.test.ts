@@ -197,6 +197,13 @@ describe("servers", () => {
       1,
     ],
     ["a part that does not say which", answer(206), "io", /without a readable Content-Range/, 1],
+    [
+      "a part that begins later",
+      answer(206, { "content-range": "bytes 1-65535/200000" }, bytes.subarray(1, 65_536)),
+      "io",
+      /"bytes 1-65535\/200000"/,
+      1,
+    ],
     ["another part", answer(206, { "content-range": "bytes 1-65536/200000" }), "io", /"bytes 1-65536\/200000"/, 1],
     [
       "a size beyond counting",
