@@ -17,6 +17,7 @@ import {
   urlFolder,
   writeModelFolder,
 } from "../src/io";
+import { clipTextParameters, parseClipTextConfig, parseUnetConfig, unetParameters } from "../src/models";
 import { serveFiles } from "./support/file-server";
 
 let folder = "";
@@ -347,7 +348,12 @@ describe("a tokenizer and the index of the model", () => {
     await rm(join(folder, "tokenizer", "special_tokens_map.json"));
     expect(Object.keys((await readComponent(folder, "tokenizer")).texts ?? {})).toEqual(["vocab.json", "merges.txt"]);
     await rm(join(folder, "tokenizer", "merges.txt"));
-    await expect(readComponent(folder, "tokenizer")).rejects.toEqual(error("io", /"tokenizer\/merges.txt"/));
+    await expect(readComponent(folder, "tokenizer")).rejects.toEqual(error("io", /"tokenizer\/merges.txt", or/));
+    await writeFile(join(folder, "tokenizer", "tokenizer.json"), "{}");
+    expect(Object.keys((await readComponent(folder, "tokenizer")).texts ?? {})).toEqual([
+      "vocab.json",
+      "tokenizer.json",
+    ]);
   });
 
   test("an index of a pipeline as diffusers writes it", async () => {
@@ -411,5 +417,50 @@ describe("writing in shards", () => {
 
   test.each([0, -1, 0.5, "1", Number.NaN])("%j bytes are no size", async (maxShardBytes) => {
     await expect(writeModelFolder(folder, { unet }, { maxShardBytes } as never)).rejects.toBeInstanceOf(SidError);
+  });
+});
+
+describe("a folder that diffusers and transformers wrote", () => {
+  const golden = "test/golden/model-folder";
+  const read = (path: string): Promise<string> => readText(golden, path);
+
+  test.each(["unet", "vae", "text_encoder"] as const)("has every tensor of the %s", async (name) => {
+    const sums: Record<string, number> = JSON.parse(await read("sums.json"))[name];
+    const { weights } = await readComponent(golden, name, { variant: "fp16" });
+    const prefix = name === "text_encoder" ? "text_model." : "";
+    expect([...weights.keys()].sort()).toEqual(
+      Object.keys(sums)
+        .map((key) => prefix + key)
+        .sort(),
+    );
+    for (const [key, { data }] of weights)
+      expect(
+        (data as Float32Array).reduce((sum, x) => sum + x, 0),
+        key,
+      ).toBeCloseTo(sums[key.slice(prefix.length)] ?? Number.NaN, 5);
+  });
+
+  test("holds exactly the weights of our networks", async () => {
+    const { config, weights } = await readComponent(golden, "text_encoder", { variant: "fp16" });
+    const specs = clipTextParameters(parseClipTextConfig(config));
+    expect([...weights.keys()].sort()).toEqual(specs.map(({ name }) => name).sort());
+    const unet = await openComponent(golden, "unet", { variant: "fp16" });
+    const shapes = Object.fromEntries([...unet.weights.entries].map(([name, { shape }]) => [name, shape]));
+    await unet.weights.close();
+    expect(shapes).toEqual(
+      Object.fromEntries(unetParameters(parseUnetConfig(unet.config)).map(({ name, shape }) => [name, shape])),
+    );
+  });
+
+  test("has a scheduler, a tokenizer and an index", async () => {
+    expect((await readComponent(golden, "scheduler")).config["_class_name"]).toBe("DDIMScheduler");
+    expect((await readComponent(golden, "tokenizer")).texts?.["tokenizer.json"]).toContain("<|endoftext|>");
+    expect([...(await readModelIndex(golden)).components.keys()].sort()).toEqual([
+      "scheduler",
+      "text_encoder",
+      "tokenizer",
+      "unet",
+      "vae",
+    ]);
   });
 });

@@ -9,19 +9,29 @@ export interface ComponentFiles {
   readonly weights?: string;
   /** The same as a pickle, which is never read. */
   readonly pickle?: string;
-  /** Further files, read as text; whether each must be there. */
-  readonly texts?: Readonly<Record<string, "required" | "optional">>;
+  /** What the names that begin with `before` are to begin with: transformers 5 leaves it out. */
+  readonly prefix?: { readonly text: string; readonly before: RegExp };
+  /** Further files, read as text where they are there. */
+  readonly texts?: readonly string[];
+  /** Sets of texts of which one must be there whole. */
+  readonly needs?: readonly (readonly string[])[];
 }
 
 /** Where diffusers and transformers keep each part. */
 export const componentFiles: Readonly<Record<ComponentName, ComponentFiles>> = {
   unet: diffusers(),
   vae: diffusers(),
-  text_encoder: { config: "config.json", weights: "model.safetensors", pickle: "pytorch_model.bin" },
+  text_encoder: {
+    config: "config.json",
+    weights: "model.safetensors",
+    pickle: "pytorch_model.bin",
+    prefix: { text: "text_model.", before: /^(embeddings|encoder|final_layer_norm)\./ },
+  },
   scheduler: { config: "scheduler_config.json" },
   tokenizer: {
     config: "tokenizer_config.json",
-    texts: { "vocab.json": "required", "merges.txt": "required", "special_tokens_map.json": "optional" },
+    texts: ["vocab.json", "merges.txt", "tokenizer.json", "special_tokens_map.json"],
+    needs: [["vocab.json", "merges.txt"], ["tokenizer.json"]],
   },
 };
 

@@ -1,7 +1,7 @@
 import { checkObject, checkOneOf, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { WeightSource } from "../core/host-tensor";
-import { type ComponentName, componentFiles, componentNames } from "./component-files";
+import type { TensorInfo, WeightSource } from "../core/host-tensor";
+import { type ComponentFiles, type ComponentName, componentFiles, componentNames } from "./component-files";
 import {
   checkRelative,
   type FileTree,
@@ -25,7 +25,7 @@ export interface ComponentOptions {
 export interface OpenComponent {
   /** The content of `config.json`, `scheduler_config.json` or `tokenizer_config.json`. */
   readonly config: JsonObject;
-  /** A tokenizer's `vocab.json` and `merges.txt` by name, and `special_tokens_map.json` where there is one. */
+  /** A tokenizer's text files by name, those of the table that are there. */
   readonly texts: Readonly<Record<string, string>>;
   /** In PyTorch's names and layouts; none for a scheduler or tokenizer. The caller closes it. */
   readonly weights: WeightSource;
@@ -47,11 +47,11 @@ export interface ModelIndex {
  * | `unet`, `vae` | `config.json`, `diffusion_pytorch_model.safetensors` |
  * | `text_encoder` | `config.json`, `model.safetensors` |
  * | `scheduler` | `scheduler_config.json` |
- * | `tokenizer` | `tokenizer_config.json`, `vocab.json`, `merges.txt`, `special_tokens_map.json` if there is one |
+ * | `tokenizer` | `tokenizer_config.json`, `vocab.json` and `merges.txt` or `tokenizer.json`, `special_tokens_map.json` |
  *
  * Weights may be one file, or shards with an index (`….safetensors.index.json`). Before this returns, every shard is
  * open, its header agrees with its length, and it holds exactly the tensors that the index places in it. Pickles
- * (`.bin`) are refused.
+ * (`.bin`) are refused. A text encoder's names begin with `text_model.`, also where transformers 5 has left that out.
  *
  * @param folder - a path on the disk, or any {@link FileTree}: an address, files of a browser, a model of the hub.
  * @param component - which part.
@@ -95,14 +95,41 @@ export async function openPart(
   const inside = subfolder === "" ? "" : `${checkRelative(where, subfolder)}/`;
   const files = componentFiles[component];
   const config = await readJson(where, tree, inside + files.config);
+  const texts = await readTexts(where, tree, inside, files);
+  const weights = await openWeights(where, tree, inside, files, variant);
+  return { config, texts, weights: files.prefix === undefined ? weights : underPrefix(weights, files.prefix) };
+}
+
+/** The text files that are there, of which some set must be whole. */
+async function readTexts(
+  where: string,
+  tree: FileTree,
+  inside: string,
+  files: ComponentFiles,
+): Promise<Readonly<Record<string, string>>> {
   const texts: Record<string, string> = {};
-  for (const [name, presence] of Object.entries(files.texts ?? {})) {
+  for (const name of files.texts ?? []) {
     const text = await readOptional(where, tree, inside + name);
     if (text !== undefined) texts[name] = text;
-    else if (presence === "required")
-      throw new SidError("io", `${where}: ${tree.name} lacks the file ${JSON.stringify(inside + name)}.`);
   }
-  return { config, texts, weights: await openWeights(where, tree, inside, files, variant) };
+  const { needs = [] } = files;
+  if (needs.length > 0 && !needs.some((set) => set.every((name) => name in texts))) {
+    const sets = needs.map((set) => set.map((name) => JSON.stringify(inside + name)).join(" and "));
+    throw new SidError("io", `${where}: ${tree.name} lacks the files ${sets.join(", or ")}.`);
+  }
+  return texts;
+}
+
+/** The same weights with the prefix before the names that lack it, unless some have it. */
+function underPrefix(source: WeightSource, { text, before }: NonNullable<ComponentFiles["prefix"]>): WeightSource {
+  const names = [...source.entries.keys()];
+  if (names.some((name) => name.startsWith(text))) return source;
+  const inFile = new Map(names.map((name) => [name.replace(before, `${text}$&`), name]));
+  return {
+    entries: new Map([...inFile].map(([name, old]) => [name, source.entries.get(old) as TensorInfo])),
+    read: (name) => source.read(inFile.get(name) ?? name),
+    close: () => source.close(),
+  };
 }
 
 /**
