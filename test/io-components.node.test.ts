@@ -463,4 +463,12 @@ describe("a folder that diffusers and transformers wrote", () => {
       "vae",
     ]);
   });
+
+  test("is written again as transformers reads it: floats stay floats", async () => {
+    await writeModelFolder(folder, { text_encoder: await readComponent(golden, "text_encoder", { variant: "fp16" }) });
+    const numbers = (text: string) => text.match(/"(initializer|attention_dropout|hidden_size)\w*": [\d.]+/g)?.sort();
+    const written = numbers(await readText(folder, "text_encoder/config.json"));
+    expect(written).toEqual(numbers(await read("text_encoder/config.json")));
+    expect(written).toContain('"initializer_factor": 1.0');
+  });
 });

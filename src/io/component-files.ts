@@ -11,6 +11,8 @@ export interface ComponentFiles {
   readonly pickle?: string;
   /** What the names that begin with `before` are to begin with: transformers 5 leaves it out. */
   readonly prefix?: { readonly text: string; readonly before: RegExp };
+  /** Fields of the configuration that transformers 5 wants written as 1.0, not as 1. */
+  readonly floats?: readonly string[];
   /** Further files, read as text where they are there. */
   readonly texts?: readonly string[];
   /** Sets of texts of which one must be there whole. */
@@ -25,6 +27,7 @@ export const componentFiles: Readonly<Record<ComponentName, ComponentFiles>> = {
     config: "config.json",
     weights: "model.safetensors",
     pickle: "pytorch_model.bin",
+    floats: ["attention_dropout", "initializer_factor", "initializer_range", "layer_norm_eps"],
     prefix: { text: "text_model.", before: /^(embeddings|encoder|final_layer_norm)\./ },
   },
   scheduler: { config: "scheduler_config.json" },

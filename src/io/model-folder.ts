@@ -93,7 +93,7 @@ export async function writeModelFolder(
     const file = componentFiles[name];
     if (file.weights) await writeWeights(where, `${path}/${file.weights}`, weights, maxShardBytes);
     for (const [text, content] of Object.entries(texts)) await writeFileAtomic(`${path}/${text}`, content);
-    await writeFileAtomic(`${path}/${file.config}`, json(config));
+    await writeFileAtomic(`${path}/${file.config}`, withPoints(json(config), file.floats));
   }
   const classes = parts.map(([name, { config }]) => [name, classOf(config)]);
   const index = { _class_name: "StableDiffusionPipeline", ...Object.fromEntries(classes) };
@@ -167,6 +167,13 @@ function shardsOf(weights: WeightMap, most: number): WeightMap[] {
 
 function bytesOf({ dtype, data }: HostTensor): number {
   return elementBytes[dtype] * data.length;
+}
+
+/** JSON text in which these fields, where they are whole numbers, have a decimal point. */
+function withPoints(text: string, fields: readonly string[] = []): string {
+  return text.replace(/^( *"(\w+)": -?\d+)(,?)$/gm, (line, number, name, comma) =>
+    fields.includes(name) ? `${number}.0${comma}` : line,
+  );
 }
 
 function json(value: unknown): string {
