@@ -136,6 +136,15 @@ describe("activations", () => {
     }),
   );
 
+  test("silu's left tail dies out exponentially, number by number", () =>
+    tf.tidy(() => {
+      const x = [-10, -25, -40, -60, -80];
+      numbers(silu(tf.tensor1d(x))).forEach((y, i) => {
+        const wanted = (x[i] as number) / (1 + Math.exp(-(x[i] as number)));
+        expect(Math.abs(y / wanted - 1)).toBeLessThan(2e-5);
+      });
+    }));
+
   test("gelu is PyTorch's", () =>
     tf.tidy(() => {
       // torch.nn.functional.gelu(torch.tensor([-3., -1., -.1, .5, 2.]))
