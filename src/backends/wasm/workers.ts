@@ -140,7 +140,8 @@ export function threadsOf(wasm: WasmModule): number {
 
 /** Calls a function of the assembly once per list of numbers: at the same time, on as many threads as there are. */
 export function callTogether(wasm: WasmModule, job: keyof Assembly, calls: readonly (readonly number[])[]): void {
-  const [own = [], ...others] = calls;
+  const [own, ...others] = calls;
+  if (!own) return;
   const run = assembly(wasm)[job] as (...numbers: readonly number[]) => void;
   const { names, slots } = all.get(wasm) ?? none;
   const given = others.map((numbers, i) => {
