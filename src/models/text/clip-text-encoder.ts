@@ -27,8 +27,9 @@ export interface ClipTextEncoderOptions {
   /** Prefix of the variables' names; no two live networks may share one. */
   readonly name: string;
   /**
-   * Its weights in transformers' names and PyTorch's layouts (the buffer `position_ids` of older
-   * files is passed over), or a stream to draw a start from.
+   * Its weights in transformers' names and PyTorch's layouts, or a stream to draw a start from. The
+   * prefix `text_model.`, which transformers 5 leaves away, and the buffer `position_ids` of older
+   * files may be there or not.
    */
   readonly weights: WeightMap | RandomStream;
 }
@@ -88,7 +89,7 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
   checkText("clipTextEncoder", "name", name);
   checkSource("clipTextEncoder", weights);
   const network = describeClip(config);
-  const parameters = createParameters(name, network.specs, withoutPositionIds(weights));
+  const parameters = createParameters(name, network.specs, withPublishedNames(weights));
   return {
     name,
     config,
@@ -181,9 +182,13 @@ function causalMask(length: number): Tensor {
   return tabulate([length, length], (i, j) => (j <= i ? 0 : -1e30));
 }
 
-function withoutPositionIds(weights: WeightMap | RandomStream): WeightMap | RandomStream {
+/** The names that published files have, without the buffer that some of them hold. */
+function withPublishedNames(weights: WeightMap | RandomStream): WeightMap | RandomStream {
   if (isStream(weights)) return weights;
-  return new Map([...weights].filter(([name]) => name !== "text_model.embeddings.position_ids"));
+  const start = [...weights.keys()].some((name) => name.startsWith("text_model.")) ? "" : "text_model.";
+  const named = new Map([...weights].map(([name, weight]) => [start + name, weight]));
+  named.delete("text_model.embeddings.position_ids");
+  return named;
 }
 
 /** The common length of the sequences; throws unless they can be encoded. */
