@@ -51,6 +51,13 @@ describe("clipTokenizer gives the ids of transformers' CLIPTokenizer", () => {
     expect([copy.vocabularySize, copy.maxLength]).toEqual([49408, 77]);
   });
 
+  test("added_tokens_decoder completes a bare name: it is then looked for in lower case", () => {
+    const added_tokens_decoder = { 49407: { content: "<|endoftext|>", normalized: true, special: true } };
+    const decoded = clipTokenizer({ vocab: golden.vocab, merges, tokenizerConfig: { added_tokens_decoder } });
+    expect(decoded(["a <|ENDOFTEXT|> b"])[0]?.slice(0, 5)).toEqual([start, 320, end, 321, end]);
+    expect(encode("a <|ENDOFTEXT|> b").slice(1, 9)).toEqual([320, 27, 347, 40786, 4160, 91, 285, 321]);
+  });
+
   test("without configuration files: 77 tokens, CLIP's special tokens", () => {
     const bare = clipTokenizer({ vocab: golden.vocab, merges });
     expect(bare(["a cat"])).toEqual(tokenizer(["a cat"]));

@@ -61,13 +61,15 @@ const wordPattern =
  *
  * A prompt that is too long is cut, so that `<end>` is the last token, and `onWarning` is told.
  *
- * transformers 4 had a second, slow tokenizer of that name, which the official run of SiD-LSG used. It differs on
- * texts that are not plain. With the Python package `ftfy` it first repairs them: HTML entities become
- * characters (`&amp;` → `&`), curly quotes straight ones. Without it, control characters are dropped and each
- * Chinese character is a word. Here `&amp;` stays the three words `&`, `amp`, `;`: unescape first where that matters.
+ * This is transformers' fast tokenizer, the only one since version 5. The official run of SiD-LSG took the slow one of
+ * version 4 with the Python package `ftfy`, which first repairs a text: HTML entities become characters (`&amp;` → `&`),
+ * curly quotes straight ones, and control characters go. Here `&amp;` stays three words, `&`, `amp`, `;`: unescape
+ * first where that matters. For ASCII that prints and has neither `&` nor `<|` both give the same ids. (The slow one
+ * without `ftfy` leaves entities alone, but makes each Chinese character a word.) Characters that are newer than the
+ * engine's Unicode count as signs, not letters.
  *
- * The special tokens of the two configuration files are found inside prompts as well. So with Stable
- * Diffusion 2.1's files each `!` of a prompt is the id 0 of the padding, not the 256 of the word `!`.
+ * The special tokens of the two configuration files are found inside prompts as well. So with Stable Diffusion 2.1's
+ * files each `!` of a prompt is the id 0 of the padding, not the 256 of the word `!`.
  *
  * Source: transformers 5.24 models/clip/tokenization_clip.py, CLIPTokenizer; Radford et al., arXiv:2103.00020.
  *
