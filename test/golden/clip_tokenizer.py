@@ -175,7 +175,7 @@ with tempfile.TemporaryDirectory() as scratch:
     kept = {p: i for p, i in vocabulary.items() if i < 512 or i >= 49406}
     kept |= {m.replace(" ", ""): vocabulary[m.replace(" ", "")] for m in merges}
     for name, given in FOLDERS.items():
-        # Unknown to the small vocabulary, consecutive ids are not: transformers takes them as they come.
+        # The ids of the small vocabulary have gaps, which transformers does not mind.
         small = tokenizer(Path(scratch) / "small" / name, dict(sorted(kept.items(), key=lambda e: e[1])), merges, given)
         assert [small(text, truncation=True)["input_ids"] for text in texts] == ids[name], name
 
