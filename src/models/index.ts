@@ -26,6 +26,12 @@ export {
   clipTextEncoder,
   clipTextParameters,
 } from "./text/clip-text-encoder";
+export {
+  type ClipTokenizer,
+  type ClipTokenizerFiles,
+  type ClipTokenizerOptions,
+  clipTokenizer,
+} from "./text/clip-tokenizer";
 export { type TextConditionerOptions, textConditioner } from "./text/conditioner";
 export { type Tokenizer, type WordTokenizer, type WordTokenizerOptions, wordTokenizer } from "./text/tokenizer";
 export { type GaussianModel, type GaussianModelOptions, gaussianModel } from "./toy/gaussian";

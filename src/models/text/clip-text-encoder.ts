@@ -11,6 +11,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkOneOf, checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import type { WeightMap } from "../../core/host-tensor";
 import { checkFields } from "../check-fields";
 import { checkLive, checkSource } from "../check-weights";
 import { gelu, quickGelu } from "../nn/activations";
@@ -25,8 +26,9 @@ export interface ClipTextEncoderOptions {
   /** Prefix of the variables' names; no two live networks may share one. */
   readonly name: string;
   /**
-   * Its weights in transformers' names and PyTorch's layouts (the buffer `position_ids` of older
-   * files is passed over), a stream to draw a start from, or `loadParameters`.
+   * Its weights in transformers' names and PyTorch's layouts, a stream to draw a start from, or
+   * `loadParameters`. In a map the prefix `text_model.`, which transformers 5 leaves away, and the buffer
+   * `position_ids` of older files may be there or not.
    */
   readonly weights: InitialWeights;
 }
@@ -86,7 +88,7 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
   checkText("clipTextEncoder", "name", name);
   checkSource("clipTextEncoder", weights);
   const network = describeClip(config);
-  const parameters = createParameters(name, network.specs, weights);
+  const parameters = createParameters(name, network.specs, withPublishedNames(weights));
   return {
     name,
     config,
@@ -177,6 +179,12 @@ function encoderLayer(at: Layers, config: ClipTextConfig): (w: Weights, x: Tenso
 /** 0 where token j may be seen by token i, that is j ≤ i; elsewhere so low that its weight is exactly 0. */
 function causalMask(length: number): Tensor {
   return tabulate([length, length], (i, j) => (j <= i ? 0 : -1e30));
+}
+
+/** The names that published files have. */
+function withPublishedNames(weights: InitialWeights): InitialWeights {
+  if (!(weights instanceof Map) || [...weights.keys()].some((name) => name.startsWith("text_model."))) return weights;
+  return new Map([...(weights as WeightMap)].map(([name, weight]) => [`text_model.${name}`, weight]));
 }
 
 /** The common length of the sequences; throws unless they can be encoded. */

@@ -14,7 +14,8 @@ export interface TextConditionerOptions {
 
 /**
  * Joins a tokenizer and a text encoder: `prompts → [B, tokens, dim]`. The empty prompt gives the
- * unconditional text, which guidance takes as `uncond`.
+ * unconditional text, which guidance takes as `uncond`. What becomes of a prompt that is too long is the
+ * tokenizer's to say: `clipTokenizer` cuts and warns, `wordTokenizer` throws.
  *
  * @param options - the tokenizer and the encoder, which stays the caller's.
  * @returns a conditioner; differentiable in the encoder's variables. It throws SidError
