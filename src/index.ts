@@ -119,9 +119,12 @@ export {
 } from "./predict";
 export {
   type BetaSchedule,
+  type ConfiguredSampling,
   type ConfiguredSchedule,
+  type DdimTimestepsOptions,
   type DdpmSchedule,
   type DdpmScheduleOptions,
+  ddimTimesteps,
   ddpmSchedule,
   type EdmScheduleOptions,
   edmSchedule,
@@ -137,6 +140,7 @@ export {
   sidSigmas,
   snr,
   type TimestepLaw,
+  type TimestepSpacing,
   type UniformTimestepsOptions,
   uniformTimesteps,
 } from "./schedules";

@@ -51,6 +51,7 @@ const fields: Readonly<Record<string, Make>> = {
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
     ...each({ gradientThrough: "all", times: [0.9, 0.4], guidanceScale: 1, stepsOffset: 0, setAlphaToOne: true }),
+    ...each({ spacing: "leading", clip: 1, eta: 0 }),
     ...each({ numTimesteps: 3, betaSchedule: "linear", betas: [0.1, 0.2, 0.3], zeroTerminalSnr: true, portion: 0.5 }),
     ...each({ min: 1, max: 5, sigmaMin: 0.1, sigmaMax: 9, rho: 7, maxLength: 5, unknown: "token" }),
     ...each({ tokenizer: () => [[1]], encoder: { encode: x }, threads: 0, wasmPath: "zz", config: {} }),
