@@ -11,13 +11,14 @@ import * as io from "../src/io";
 import * as losses from "../src/losses";
 import * as metrics from "../src/metrics";
 import * as models from "../src/models";
+import * as sd from "../src/models/sd";
 import * as predict from "../src/predict";
 import * as schedules from "../src/schedules";
 import * as train from "../src/train";
 import { expectSidError } from "./support/errors";
 import { weight } from "./support/weights";
 
-const subpaths = { core, schedules, predict, guidance, losses, models, metrics, train, io, backends };
+const subpaths = { core, schedules, predict, guidance, losses, models, sd, metrics, train, io, backends };
 
 /** What is not called: a class, which without `new` is JavaScript's own error. */
 const excluded = ["SidError"];
@@ -101,6 +102,8 @@ const unetConfig = () =>
     ...{ down_block_types: ["CrossAttnDownBlock2D"], up_block_types: ["CrossAttnUpBlock2D"] },
   });
 
+const vaeConfig = () => sd.parseVaeConfig({ block_out_channels: [8], norm_num_groups: 4 });
+
 /** A network that trains, and what training takes of it. */
 const network = () => {
   const w = variable();
@@ -141,6 +144,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
   ...{ createParameters: [name, specs, stream], loadWeights: [all, weights], wordTokenizer: [is(["red"]), all] },
   ...{ layersModel: [all, all], mlp: [all, all], clipTextEncoder: [textConfig, all], clipTextParameters: [textConfig] },
   ...{ unet: [unetConfig, all], unetParameters: [unetConfig], featureStatistics: [numbers, two] },
+  ...{ vae: [vaeConfig, all], vaeParameters: [vaeConfig] },
   ...{ fakeScoreGradients: [objective, batch], generatorGradients: [objective, batch] },
   readFigures: [() => tensor([1, 2, 3, 4, 5])],
   ...{ adam: [owned, is({ learningRate: 1, beta1: 0.5 })], updateEma: [owned, owned, is(0.5)] },

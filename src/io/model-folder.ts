@@ -5,7 +5,7 @@ import { located, makeFolder, nodeFs, onDisk, readSafetensors, writeFileAtomic, 
 import { corrupt } from "./safetensors-header";
 
 /** Parts of a model folder that this library reads and writes. */
-export type ComponentName = "unet" | "text_encoder" | "scheduler";
+export type ComponentName = "unet" | "vae" | "text_encoder" | "scheduler";
 
 /** A configuration file as it stands: plain JSON. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -21,6 +21,7 @@ export interface ModelComponent {
 /** Where diffusers and transformers keep each part, inside the part's own folder. */
 const files: Readonly<Record<ComponentName, { readonly config: string; readonly weights?: string }>> = {
   unet: { config: "config.json", weights: "diffusion_pytorch_model.safetensors" },
+  vae: { config: "config.json", weights: "diffusion_pytorch_model.safetensors" },
   text_encoder: { config: "config.json", weights: "model.safetensors" },
   scheduler: { config: "scheduler_config.json" },
 };
@@ -31,6 +32,7 @@ const files: Readonly<Record<ComponentName, { readonly config: string; readonly 
  * | part | files |
  * |---|---|
  * | `unet` | `unet/config.json`, `unet/diffusion_pytorch_model.safetensors` |
+ * | `vae` | `vae/config.json`, `vae/diffusion_pytorch_model.safetensors` |
  * | `text_encoder` | `text_encoder/config.json`, `text_encoder/model.safetensors` |
  * | `scheduler` | `scheduler/scheduler_config.json` |
  *
