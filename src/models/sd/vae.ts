@@ -64,8 +64,9 @@ export interface Vae {
 /**
  * The autoencoder of Stable Diffusion: diffusers' AutoencoderKL, channels last.
  *
- * Off a tape, memory is that of the largest few feature maps and grows with the batch: 0.8 GB to decode one image of
- * 512 × 512 pixels on the WASM backend, weights included. The attention's scores exist for some of the pixels at a time.
+ * Off a tape, memory is that of the largest few feature maps and grows with the batch: with the autoencoder of Stable
+ * Diffusion, whose weights take 335 MB, another 671 MB to decode one image of 512 × 512 pixels. The attention's scores
+ * exist for some of the pixels at a time.
  *
  * Source: Rombach et al., arXiv:2112.10752, section 3.1; Kingma & Welling, arXiv:1312.6114; diffusers 0.42
  * models/autoencoders/autoencoder_kl.py and vae.py.
