@@ -4,36 +4,19 @@
  *
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/memory.ts
  *
- * The figures are the bytes of all live buffers of the engine, at their most in three iterations. (`memory().numBytes`
- * counts a buffer once for each tensor that shares it, here it counts once.) Scratch space inside a kernel does not
- * count. Seconds are those of the fastest iteration.
+ * The figures are the bytes of all live buffers of the engine, at their most in three iterations. Seconds are those
+ * of the fastest iteration.
  */
-import { engine } from "@tensorflow/tfjs-core";
 import { type DistillMetrics, type DistillOptions, distill, generatorFrom, lsg, randomStream } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { copyWeights, parseUnetConfig, unet } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
 import { schedulerConfig, textConfig, unetConfig } from "../examples/quickstart/teacher-config.ts";
+import { watchBytes } from "./peak-bytes";
 
-await useBackend("wasm");
+await useBackend("wasm", { threads: 1 });
 
-const { tensorInfo } = engine().state;
-let bytes = 0;
-let peak = 0;
-const count = (change: number) => {
-  bytes += change;
-  peak = Math.max(peak, bytes);
-};
-const add = tensorInfo.set.bind(tensorInfo);
-const remove = tensorInfo.delete.bind(tensorInfo);
-tensorInfo.set = (id, info) => {
-  count(info.bytes);
-  return add(id, info);
-};
-tensorInfo.delete = (id) => {
-  count(-(tensorInfo.get(id)?.bytes ?? 0));
-  return remove(id);
-};
+const bytes = watchBytes();
 
 const { schedule } = scheduleFromConfig(schedulerConfig);
 const stream = randomStream(1);
@@ -84,8 +67,8 @@ async function run(setting: Partial<DistillOptions>): Promise<DistillMetrics[]> 
 const weights = teacher.variables.reduce((sum, { size }) => sum + size, 0);
 console.log(`${weights} weights, ${((4 * weights) / 1e6).toFixed(1)} MB per copy`);
 for (const [name, setting] of settings) {
-  peak = bytes;
+  bytes.restart();
   const seconds = (await run(setting)).map((metrics) => metrics.seconds);
-  const megabytes = (peak / 1e6).toFixed(1).padStart(6);
+  const megabytes = (bytes.peak() / 1e6).toFixed(1).padStart(6);
   console.log(`${name.padEnd(20)} ${megabytes} MB ${Math.min(...seconds).toFixed(2)} s`);
 }

@@ -65,7 +65,7 @@ async function between(
   return value;
 }
 
-await useBackend("wasm");
+await useBackend("wasm", { threads: 1 });
 const yardstick = product([1, 1024, 1024], [1, 1024, 1024]);
 /** M, in operations per second. */
 const m = () => yardstick.flops / secondsPerCall(yardstick.run);

@@ -20,8 +20,8 @@ import { weight } from "./support/weights";
 
 const subpaths = { core, schedules, predict, guidance, losses, models, sd, metrics, train, io, backends };
 
-/** What is not called: a class, which without `new` is JavaScript's own error. */
-const excluded = ["SidError"];
+/** What is not called: a class, which without `new` is JavaScript's own error; what would ask the hub in earnest. */
+const excluded = ["SidError", "hubFolder"];
 
 /** Makes a value anew for each call, since a call may dispose of it or advance it. */
 type Make = () => unknown;
@@ -93,6 +93,22 @@ const [two, name, times, list] = [is(2), is("w"), is([0.2, 0.4]), () => [x(), x(
 const numbers = is([1, 2, 3, 4]);
 const specs = is([{ name: "w", shape: [2, 2], layout: "linear", init: { normal: 1 } }]);
 const weights = is(new Map([["w", { dtype: "F32", shape: [2, 2], data: new Float32Array(4) }]]));
+const bytes = () => io.blobSource(new Blob([new Uint8Array(io.encodeSafetensors(weights() as core.WeightMap))]));
+const opened = (): core.WeightSource => ({
+  entries: weights() as core.WeightMap,
+  read: async (name) => (weights() as core.WeightMap).get(name) as core.HostTensor,
+  close: async () => {},
+});
+const files = () =>
+  io.blobFolder(
+    new Map(
+      ["unet/config.json", "model_index.json", "unet/diffusion_pytorch_model.safetensors"].map((path) => [
+        path,
+        new Blob(["{}"]),
+      ]),
+    ),
+  );
+const web = is({ headers: {}, retries: 0, fetch: async () => new Response("w") });
 const statistics = () => metrics.featureStatistics([1, 2, 3, 4], 2);
 const textConfig = () =>
   models.parseClipTextConfig({ hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9 });
@@ -155,6 +171,12 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
   ],
   ...{ slicedWasserstein: [numbers, numbers, all], frechetDistance: [statistics, statistics] },
   ...{ encodeSafetensors: [weights, is({})], writeSafetensors: [name, weights, is({})], writeFileAtomic: [name, name] },
+  ...{ fileSource: [name], blobSource: [() => new Blob(["w"]), name], openSafetensors: [bytes], diskFolder: [name] },
+  ...{ urlSource: [is("http://127.0.0.1:9"), web], urlFolder: [is("http://127.0.0.1:9"), web] },
+  ...{ blobFolder: [() => new Map([["w", new Blob(["w"])]])], readText: [files, is("model_index.json")] },
+  ...{ readModelIndex: [files], readComponent: [files, is("unet"), is({ variant: "w", subfolder: "w" })] },
+  ...{ openComponent: [files, is("unet"), is({ subfolder: "unet" })], writeModelFolder: [name, is({}), is({})] },
+  ...{ loadParameters: [name, specs, opened], streamWeights: [() => ({ name: "w", variables: owned() }), opened] },
 };
 
 const anything = fc.oneof(garbage, spoilt);

@@ -2,7 +2,7 @@ import { fc, test } from "@fast-check/vitest";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { randomStream, vjp } from "../src/core";
-import { gelu, quickGelu, silu } from "../src/models/nn/activations";
+import { gegluGate, gelu, quickGelu, silu } from "../src/models/nn/activations";
 import { attention, inBlocks } from "../src/models/nn/attention";
 import { addToPositions, upsample2x, upsampleTo } from "../src/models/nn/images";
 import { type Layer, sequence } from "../src/models/nn/layers";
@@ -53,6 +53,8 @@ async function mostBytes(f: () => tf.Tensor): Promise<number> {
   return peakBytes - before;
 }
 
+type Size = "batch" | "n" | "m" | "heads" | "width";
+
 const seed = fc.integer({ min: 0, max: 1e6 });
 const size = fc.integer({ min: 1, max: 5 });
 /** Few cases each: the shapes matter, not the numbers. */
@@ -69,15 +71,24 @@ const moments =
   };
 
 describe("normalisations", () => {
-  test.prop({ seed, batch: size, h: size, w: fc.integer({ min: 2, max: 5 }), groups: size, width: size }, runs)(
-    "groupNorm and its gradients are those of the definition",
-    ({ seed, batch, h, w, groups, width }) =>
+  test.prop(
+    { seed, batch: size, h: size, w: fc.integer({ min: 2, max: 5 }), groups: size, width: size, gated: fc.boolean() },
+    { numRuns: 16 },
+  )(
+    "groupNorm and its gradients are those of the definition, with SiLU and without",
+    ({ seed, batch, h, w, groups, width, gated }) =>
       tf.tidy(() => {
         const channels = groups * width;
         const inputs = draw(seed, [batch, h, w, channels], [channels], [channels]);
+        const definition = moments(groups, 0.1) as F;
+        const reference: F = (...all) => {
+          const y = definition(...all);
+          return gated ? tf.mul(y, tf.sigmoid(y)) : y;
+        };
         expectSame(
-          (x, s, b) => groupNorm(x as tf.Tensor, s as tf.Tensor, b as tf.Tensor, groups, 0.1),
-          moments(groups, 0.1) as F,
+          (x, s, b) =>
+            groupNorm(x as tf.Tensor, s as tf.Tensor, b as tf.Tensor, groups, 0.1, gated ? "silu" : undefined),
+          reference,
           inputs,
         );
       }),
@@ -117,8 +128,17 @@ describe("activations", () => {
     ],
   ];
   test.each(cases)("%s and its gradient are those of the definition", (_, actual, reference) =>
-    tf.tidy(() => expectSame(actual, reference, [tf.mul(draw(5, [3, 40])[0] as tf.Tensor, 3)])),
+    tf.tidy(() => {
+      for (const shape of [[3, 40], [3], [2, 3, 7]])
+        expectSame(actual, reference, [tf.mul(draw(5, shape)[0] as tf.Tensor, 3)]);
+    }),
   );
+
+  test("gegluGate and its gradients are those of the definition", () =>
+    tf.tidy(() => {
+      const reference: F = (h, g) => tf.mul(h as tf.Tensor, gelu(g as tf.Tensor));
+      for (const shape of [[3, 40], [3], [2, 3, 7]]) expectSame(gegluGate as F, reference, draw(6, shape, shape));
+    }));
 
   test.each(cases)("%s has its limits: zero on the left, the identity on the right, slopes 0 and 1", (_, f) =>
     tf.tidy(() => {
@@ -127,6 +147,15 @@ describe("activations", () => {
       expectClose(vjp(f, [x], tf.ones([3]))[0] as tf.Tensor, [0, 0.5, 1]);
     }),
   );
+
+  test("silu's left tail dies out exponentially, number by number", () =>
+    tf.tidy(() => {
+      const x = [-10, -25, -40, -60, -80];
+      numbers(silu(tf.tensor1d(x))).forEach((y, i) => {
+        const wanted = (x[i] as number) / (1 + Math.exp(-(x[i] as number)));
+        expect(Math.abs(y / wanted - 1)).toBeLessThan(2e-5);
+      });
+    }));
 
   test("gelu is PyTorch's", () =>
     tf.tidy(() => {
@@ -237,31 +266,41 @@ describe("layers", () => {
 });
 
 describe("attention", () => {
-  test.prop({ seed, batch: size, n: size, m: size, heads: size, width: size }, runs)(
+  const sizes = { batch: size, n: size, m: size, heads: size, width: size };
+
+  function expectAttention({ seed, masked, ...sizes }: { seed: number; masked: boolean } & Record<Size, number>) {
+    const { batch, n, m, heads, width } = sizes;
+    tf.tidy(() => {
+      const keys = [batch, m, heads * width];
+      const all = draw(seed, [batch, n, heads * width], keys, keys, ...(masked ? [[n, m]] : []));
+      const reference: F = (...all) => {
+        const [q, k, v, mask] = all;
+        const head = (x: tf.Tensor | undefined, i: number) =>
+          tf.slice(x as tf.Tensor, [0, 0, i * width], [-1, -1, width]);
+        const one = (i: number) => {
+          const scores = tf.div(tf.matMul(head(q, i), head(k, i), false, true), Math.sqrt(width));
+          return tf.matMul(tf.softmax(mask ? tf.add(scores, mask) : scores), head(v, i));
+        };
+        return tf.concat(
+          Array.from({ length: heads }, (_, i) => one(i)),
+          2,
+        );
+      };
+      const actual: F = (...all) => {
+        const [q, k, v, mask] = all as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor | undefined];
+        return attention(q, k, v, heads, mask);
+      };
+      expectSame(actual, reference, all);
+    });
+  }
+
+  test.prop({ seed, ...sizes, masked: fc.boolean() }, { numRuns: 16 })(
     "each head is softmax(QKᵀ/√d)V of its own slice",
-    ({ seed, batch, n, m, heads, width }) =>
-      tf.tidy(() => {
-        const all = draw(seed, [batch, n, heads * width], [batch, m, heads * width], [batch, m, heads * width], [n, m]);
-        const reference: F = (...all) => {
-          const [q, k, v, mask] = all as tf.Tensor[];
-          const head = (x: tf.Tensor | undefined, i: number) =>
-            tf.slice(x as tf.Tensor, [0, 0, i * width], [-1, -1, width]);
-          const one = (i: number) => {
-            const scores = tf.div(tf.matMul(head(q, i), head(k, i), false, true), Math.sqrt(width));
-            return tf.matMul(tf.softmax(tf.add(scores, mask as tf.Tensor)), head(v, i));
-          };
-          return tf.concat(
-            Array.from({ length: heads }, (_, i) => one(i)),
-            2,
-          );
-        };
-        const actual: F = (...all) => {
-          const [q, k, v, mask] = all as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-          return attention(q, k, v, heads, mask);
-        };
-        expectSame(actual, reference, all);
-      }),
+    expectAttention,
   );
+
+  test("so it is when there are many queries and keys", () =>
+    expectAttention({ seed: 1, masked: false, batch: 1, n: 301, m: 150, heads: 2, width: 5 }));
 
   test("without a mask every key counts", () =>
     tf.tidy(() => {

@@ -1,9 +1,26 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
-import { add, concat, dispose, memory, mul, ones, profile, slice, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import {
+  add,
+  concat,
+  dispose,
+  memory,
+  mul,
+  ones,
+  profile,
+  slice,
+  sub,
+  type Tensor,
+  tidy,
+  zeros,
+} from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { type HostTensor, randomStream, type WeightMap } from "../src/core";
-import { loadWeights, readWeights } from "../src/models";
-import { parseVaeConfig, type Vae, vae } from "../src/models/sd";
+import { openComponent, writeModelFolder } from "../src/io";
+import { loadParameters, loadWeights, readWeights } from "../src/models";
+import { parseVaeConfig, type Vae, vae, vaeParameters } from "../src/models/sd";
 import { expectSidError } from "./support/errors";
 import { expectClose, numbers } from "./support/matchers";
 import { free } from "./support/values";
@@ -97,7 +114,8 @@ describe("vae", () => {
     images.dispose();
   });
 
-  test("weights go out and come in again; the attention's old names are understood", async () => {
+  test("weights go out to a model folder and come in again, under the attention's old names too", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "sid-vae-"));
     const first = vae(config, { name: "vae", weights: randomStream(0) });
     const weights = await readWeights(first);
     const images = randomStream(4).normal([1, 6, 6, 3]);
@@ -112,21 +130,36 @@ describe("vae", () => {
     );
     expect([...older.keys()].filter((name) => !weights.has(name)).length).toBe(16);
     for (const source of [weights, older]) {
-      const model = vae(config, { name: "vae", weights: source });
+      await writeModelFolder(folder, { vae: { config: {}, weights: source } });
+      const component = await openComponent(folder, "vae");
+      const loaded = await loadParameters("vae", vaeParameters(config), component.weights);
+      await component.weights.close();
+      const model = vae(config, { name: "vae", weights: loaded });
       const decoded = tidy(() => model.decode(model.encode(images)));
       expect(numbers(decoded)).toEqual(numbers(wanted));
       decoded.dispose();
       model.dispose();
     }
-    const both = new Map(weights).set(
-      "encoder.mid_block.attentions.0.query.bias",
-      older.get("quant_conv.bias") as HostTensor,
-    );
-    expectSidError("surplus-weight", () => vae(config, { name: "vae", weights: both }), /query\.bias/);
     const fewer = new Map([...weights].filter(([name]) => name !== "decoder.conv_in.bias"));
     expectSidError("missing-weight", () => vae(config, { name: "vae", weights: fewer }), /decoder\.conv_in\.bias/);
+    const more = new Map(weights).set("query.bias", weights.get("quant_conv.bias") as HostTensor);
+    expectSidError("surplus-weight", () => vae(config, { name: "vae", weights: more }), /query\.bias/);
     expectSidError("invalid-argument", () => vae(config, { name: "vae", weights: {} as WeightMap }));
     dispose([images, wanted]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("a folder written by diffusers loads", async () => {
+    const folder = new URL("./golden/model-folder", import.meta.url).pathname;
+    const component = await openComponent(folder, "vae", { variant: "fp16" });
+    const written = parseVaeConfig(component.config);
+    const weights = await loadParameters("vae", vaeParameters(written), component.weights);
+    await component.weights.close();
+    const model = vae(written, { name: "vae", weights });
+    const latents = tidy(() => model.encode(zeros([1, 8, 8, 3])));
+    expect(numbers(latents).every(Number.isFinite)).toBe(true);
+    dispose(latents);
+    model.dispose();
   });
 
   test("feature maps are freed on the way: more layers take no more memory", async () => {

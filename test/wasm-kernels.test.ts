@@ -7,6 +7,7 @@ import {
   grads,
   matMul,
   type Tensor,
+  type Tensor2D,
   type Tensor3D,
   type Tensor4D,
   tile,
@@ -116,6 +117,18 @@ test.each([
       matMul(x as Tensor, y as Tensor, transposeA, transposeB),
     );
 });
+
+test("a bias of several blocks of columns", () =>
+  expectSame([positive([5, 3]), positive([3, 1100], 1), filled([1100], 2)], (a, b, bias) =>
+    fused.matMul({ a: a as Tensor2D, b: b as Tensor2D, bias: bias as Tensor }),
+  ));
+
+test.each([1, 2])("an image too large for one piece, stride %d", (stride) =>
+  expectSame([positive([1, 263, 130, 32]), positive([3, 3, 32, 1], 1)], (x, filter) => [
+    conv2d(x as Tensor4D, filter as Tensor4D, stride, "same"),
+    ...grads((y, w) => conv2d(y as Tensor4D, w as Tensor4D, stride, "same"))([x as Tensor, filter as Tensor]),
+  ]),
+);
 
 test("matMul broadcasts both batches at once", async () => {
   // The cpu backend cannot: compare with repeated operands.

@@ -1,10 +1,10 @@
-import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
+import { backend, engine, env, ready, setBackend } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { guardMemory } from "./wasm/memory";
 import type { WasmBackend } from "./wasm/module";
 import { registerWasmKernels } from "./wasm/register";
-import { chooseThreads, mostThreads } from "./wasm/threads";
+import { mostThreads, shareMemory, startThreads } from "./wasm/threads";
 
 /** Backends that can train: `wasm` is the fast one without a GPU, `cpu` plain JavaScript. */
 export type BackendName = "cpu" | "wasm";
@@ -18,10 +18,11 @@ export interface UseBackendOptions {
    */
   readonly wasmPath?: string;
   /**
-   * Threads that the `wasm` backend computes on, from 1 to 8; only the call that starts the backend reads it.
-   * Where threads do not start (no cross-origin isolation in a browser, another version of the package), one
-   * line on the console says so and one thread does the work.
-   * @defaultValue `1`
+   * Threads that the `wasm` backend computes on, from 1 to 16; only the call that starts the backend reads it.
+   * How many there are changes no bit of a result. Where they do not start (another version of the package, a page
+   * that is not cross-origin isolated), one line on the console says so and one thread does the work.
+   * @defaultValue as many as pay: all of up to 4 processors, half of more, at most 8; 1 in a page that is not
+   *   cross-origin isolated
    */
   readonly threads?: number;
 }
@@ -38,9 +39,9 @@ export interface UseBackendOptions {
  *
  * @param name - the backend.
  * @param options - where the binaries are, and on how many threads to compute.
- * @throws SidError `missing-backend` where the package is not installed (the message has the `npm install`
+ * @throws SidError `unsupported` without WebAssembly SIMD, `missing-backend` where the package is not installed (the message has the `npm install`
  *   line) or does not start, `invalid-argument` for an unknown name, `out-of-range` or `invalid-argument`
- *   for a number of threads that is no integer from 1 to 8.
+ *   for a number of threads that is no integer from 1 to 16.
  *
  * @example
  * ```ts
@@ -53,28 +54,35 @@ export interface UseBackendOptions {
  */
 export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
   checkObject("useBackend", "options", options);
-  if (name === "wasm") await loadWasm(options);
-  else if (name === "cpu") await importCpu();
+  if (name === "wasm") await useWasm(options);
+  else if (name === "cpu") await useCpu();
   else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
-  if (!(await start(name)))
-    throw new SidError(
-      "missing-backend",
-      `useBackend: the ${name} backend is installed but did not start${
-        name === "wasm" ? "; are its .wasm files where wasmPath says" : ""
-      }.`,
-    );
-  if (name === "wasm") guardMemory((backend() as unknown as WasmBackend).wasm);
-  // The cpu backend prints an advertisement for tfjs-node on its first write; this is its own switch.
-  if (name === "cpu") (backend() as { firstUse?: boolean }).firstUse = false;
 }
 
-async function loadWasm({ wasmPath, threads = 1 }: UseBackendOptions): Promise<void> {
-  checkInteger("useBackend", "threads", threads, 1, mostThreads);
+async function useCpu(): Promise<void> {
+  await importCpu();
+  await start("cpu");
+  // It prints an advertisement for tfjs-node on its first write; this is its own switch.
+  (backend() as { firstUse?: boolean }).firstUse = false;
+}
+
+async function useWasm({ wasmPath, threads }: UseBackendOptions): Promise<void> {
+  if (threads !== undefined) checkInteger("useBackend", "threads", threads, 1, mostThreads);
   if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
   const tfjs = await importWasm();
   if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
+  if (!(await env().getAsync("WASM_HAS_SIMD_SUPPORT")))
+    throw new SidError(
+      "unsupported",
+      'useBackend: "wasm" wants WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or newer), which is missing here; "cpu" works, slowly.',
+    );
+  const running = "wasm" in engine().registry;
   registerWasmKernels();
-  await chooseThreads(tfjs, threads);
+  const toStart = running ? 1 : await shareMemory(tfjs, { threads, wasmPath });
+  await start("wasm", "; are its .wasm files where wasmPath says?");
+  const { wasm } = backend() as unknown as WasmBackend;
+  guardMemory(wasm);
+  await startThreads(wasm, toStart);
 }
 
 // Each import stands in a try block of its own: only then do bundlers accept that the package is not installed.
@@ -102,12 +110,17 @@ function notInstalled(packageName: string, cause: unknown): SidError {
   );
 }
 
-async function start(name: BackendName): Promise<boolean> {
+/** Makes the backend the current one. */
+async function start(name: BackendName, question = ""): Promise<void> {
+  let cause: unknown;
   try {
-    const started = await setBackend(name);
-    await ready();
-    return started;
-  } catch {
-    return false;
+    if (await setBackend(name)) return await ready();
+  } catch (reason) {
+    cause = reason;
   }
+  throw new SidError(
+    "missing-backend",
+    `useBackend: the ${name} backend is installed but did not start${question || "."}`,
+    { cause },
+  );
 }

@@ -8,9 +8,10 @@
  * - `unsupported`: a configuration that this library does not implement, named.
  * - `missing-weight`, `surplus-weight`: a weights file that does not hold exactly a network's tensors.
  * - `corrupt-file`: a file whose content contradicts itself or its format.
- * - `io`: the file system refused.
+ * - `io`: the file system or a server refused, or a file is missing.
  * - `checkpoint-mismatch`: a checkpoint of another run or another network.
  * - `missing-backend`: a tfjs backend that is not installed or does not start.
+ * - `missing-package`: an optional package that is not installed.
  * - `out-of-memory`: the backend's memory does not hold what is asked for.
  * - `aborted`: an AbortSignal fired before any work was done.
  */
@@ -26,6 +27,7 @@ export type SidErrorCode =
   | "io"
   | "checkpoint-mismatch"
   | "missing-backend"
+  | "missing-package"
   | "out-of-memory"
   | "aborted";
 

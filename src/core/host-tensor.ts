@@ -1,18 +1,35 @@
 /** Element types of safetensors files that this library reads and writes. */
 export type HostDtype = "F32" | "F16" | "BF16" | "I64" | "I32" | "U8";
 
-/**
- * A tensor in host memory, as a safetensors file holds it. `dtype` is the type on disk;
- * F16 and BF16 are widened to float32 in `data`.
- */
-export interface HostTensor {
+/** What is known of a tensor before its elements are read. */
+export interface TensorInfo {
   /** The type on disk. */
   readonly dtype: HostDtype;
   /** In PyTorch's layout. */
   readonly shape: readonly number[];
+}
+
+/**
+ * A tensor in host memory, as a safetensors file holds it. `dtype` is the type on disk;
+ * F16 and BF16 are widened to float32 in `data`.
+ */
+export interface HostTensor extends TensorInfo {
   /** Elements in row-major order; float32 for F32, F16 and BF16. */
   readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
 /** Named tensors in PyTorch's names and layouts: NCHW, OIHW, `[out, in]`. */
 export type WeightMap = ReadonlyMap<string, HostTensor>;
+
+/**
+ * Weights that lie elsewhere, on a disk or behind a URL: what they are is known, and each is read
+ * when it is asked for, so that a large model is never in host memory whole.
+ */
+export interface WeightSource {
+  /** What there is, by name, in the order in which reading is quickest. */
+  readonly entries: ReadonlyMap<string, TensorInfo>;
+  /** Reads one tensor, which is then the caller's. Throws SidError where that fails or there is no such name. */
+  read(name: string): Promise<HostTensor>;
+  /** Frees what the source holds open; after it nothing can be read. */
+  close(): Promise<void>;
+}

@@ -1,5 +1,5 @@
 export { SidError, type SidErrorCode } from "./errors";
-export type { HostDtype, HostTensor, WeightMap } from "./host-tensor";
+export type { HostDtype, HostTensor, TensorInfo, WeightMap, WeightSource } from "./host-tensor";
 export { perSample, type Timesteps } from "./per-sample";
 export type { PredictionType } from "./prediction-type";
 export { type RandomState, type RandomStream, randomStream } from "./random";

@@ -1,15 +1,9 @@
 import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { HostTensor, WeightMap } from "../core/host-tensor";
-import { decodeElements, encodeParts, type Safetensors } from "./safetensors";
-import { corrupt, headerLength, parseHeader } from "./safetensors-header";
-
-/** Node's file system, imported when first used and with a handler, so that bundles for browsers can hold this module. */
-export function nodeFs(): Promise<typeof import("node:fs/promises")> {
-  return import(/* webpackIgnore: true */ "node:fs/promises").catch((cause) => {
-    throw new SidError("unsupported", "files: reading and writing needs Node's file system.", { cause });
-  });
-}
+import type { WeightMap } from "../core/host-tensor";
+import { located, nodeFs, onDisk, openFile } from "./disk";
+import { parseSafetensors, readAll } from "./open-safetensors";
+import { encodeParts, type Safetensors } from "./safetensors";
 
 /**
  * Reads a safetensors file, one tensor at a time, so that a large file is never in memory twice. Node only.
@@ -28,31 +22,13 @@ export function nodeFs(): Promise<typeof import("node:fs/promises")> {
  * ```
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
-  const where = located("readSafetensors", path);
-  return onDisk(where, async () => {
-    const file = await (await nodeFs()).open(path, "r");
-    try {
-      const { size } = await file.stat();
-      const read = async (position: number, length: number) => {
-        const bytes = new Uint8Array(length);
-        for (let at = 0; at < length; ) {
-          // One call reads at most 2 GiB.
-          const { bytesRead } = await file.read(bytes, at, Math.min(length - at, 2 ** 30), position + at);
-          if (bytesRead === 0) throw corrupt(where, `the file ended at byte ${position + at} while it was read`);
-          at += bytesRead;
-        }
-        return bytes;
-      };
-      const start = 8 + headerLength(where, await read(0, Math.min(8, size)), size);
-      const { entries, metadata } = parseHeader(where, await read(8, start - 8), size - start);
-      const tensors = new Map<string, HostTensor>();
-      for (const { name, dtype, shape, begin, end } of entries)
-        tensors.set(name, { dtype, shape, data: decodeElements(dtype, await read(start + begin, end - begin)) });
-      return { tensors, metadata };
-    } finally {
-      await file.close();
-    }
-  });
+  const source = await openFile("readSafetensors", path);
+  try {
+    const file = await parseSafetensors(`readSafetensors ${source.name}`, source);
+    return { tensors: await readAll(file), metadata: file.metadata };
+  } finally {
+    await source.close();
+  }
 }
 
 /**
@@ -101,38 +77,6 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   if (!(content instanceof Uint8Array))
     throw new SidError("invalid-argument", `${where}: wanted bytes or text, got ${describe(bytes)}.`);
   await replaceFile(where, path, [content]);
-}
-
-/** The function and the path for messages; throws unless the path is one. */
-export function located(where: string, path: string): string {
-  if (typeof path !== "string" || path === "" || path.includes("\0"))
-    throw new SidError("invalid-argument", `${where}: the path must be text, got ${describe(path)}.`);
-  return `${where} ${JSON.stringify(path)}`;
-}
-
-/** Runs `work`; what the file system throws becomes a SidError `io`. */
-export async function onDisk<T>(where: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (cause instanceof SidError) throw cause;
-    throw new SidError("io", `${where}: ${cause instanceof Error ? cause.message : cause}.`, { cause });
-  }
-}
-
-/** Makes a folder and those above it. Node's own recursion never ends where a parent refuses with ENOENT, as /proc does. */
-export async function makeFolder(path: string): Promise<void> {
-  const { mkdir, stat } = await nodeFs();
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
-    const parent = path.replace(/[\\/]+[^\\/]*[\\/]*$/, "");
-    if (code !== "ENOENT" || parent === "" || parent === path) throw error;
-    await makeFolder(parent);
-    await mkdir(path);
-  }
 }
 
 async function replaceFile(where: string, path: string, parts: readonly Uint8Array[]): Promise<void> {

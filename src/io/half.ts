@@ -1,28 +1,32 @@
 /** Bits of IEEE binary16 numbers as float32: exact, NaN payloads included. */
 export function widenF16(half: Uint16Array): Float32Array<ArrayBuffer> {
+  wideF16 ??= Uint32Array.from({ length: 2 ** 16 }, (_, h) => widened(h));
+  const wide = wideF16;
   const bits = new Uint32Array(half.length);
-  half.forEach((h, i) => {
-    const sign = (h & 0x8000) << 16;
-    const exponent = (h >>> 10) & 0x1f;
-    const fraction = h & 0x3ff;
-    if (exponent === 0x1f) bits[i] = sign | 0x7f800000 | (fraction << 13);
-    else if (exponent > 0) bits[i] = sign | ((exponent + 112) << 23) | (fraction << 13);
-    else if (fraction === 0) bits[i] = sign;
-    else {
-      // A subnormal: fraction · 2^-24, normalised for float32's wider exponent.
-      const shift = Math.clz32(fraction) - 21;
-      bits[i] = sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
-    }
-  });
+  // A plain loop: a model has a thousand million of these.
+  for (let i = 0; i < half.length; i++) bits[i] = wide[half[i] as number] as number;
   return new Float32Array(bits.buffer);
+}
+
+/** The bits of each binary16 number as float32; made when first needed. */
+let wideF16: Uint32Array | undefined;
+
+function widened(h: number): number {
+  const sign = (h & 0x8000) << 16;
+  const exponent = (h >>> 10) & 0x1f;
+  const fraction = h & 0x3ff;
+  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
+  if (fraction === 0) return sign;
+  // A subnormal: fraction · 2^-24, normalised for float32's wider exponent.
+  const shift = Math.clz32(fraction) - 21;
+  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }
 
 /** Bits of bfloat16 numbers as float32: exact, NaN payloads included. */
 export function widenBF16(half: Uint16Array): Float32Array<ArrayBuffer> {
   const bits = new Uint32Array(half.length);
-  half.forEach((h, i) => {
-    bits[i] = h << 16;
-  });
+  for (let i = 0; i < half.length; i++) bits[i] = (half[i] as number) << 16;
   return new Float32Array(bits.buffer);
 }
 

@@ -1,45 +1,40 @@
-import { checkOneOf, describe, isObject } from "../core/checks";
+import { checkInteger, checkObject, checkOneOf, describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { WeightMap } from "../core/host-tensor";
-import { located, makeFolder, nodeFs, onDisk, readSafetensors, writeFileAtomic, writeSafetensors } from "./files";
-import { corrupt } from "./safetensors-header";
-
-/** Parts of a model folder that this library reads and writes. */
-export type ComponentName = "unet" | "vae" | "text_encoder" | "scheduler";
-
-/** A configuration file as it stands: plain JSON. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import type { HostTensor, WeightMap } from "../core/host-tensor";
+import { type ComponentName, componentFiles, componentNames, indexName, shardName } from "./component-files";
+import { located, makeFolder, nodeFs, onDisk } from "./disk";
+import { type FileTree, isPlainName, type JsonObject } from "./file-tree";
+import { writeFileAtomic, writeSafetensors } from "./files";
+import { type ComponentOptions, openPart } from "./open-component";
+import { readAll } from "./open-safetensors";
+import { checkTensors } from "./safetensors";
+import { elementBytes } from "./safetensors-header";
 
 /** One part of a model folder. */
 export interface ModelComponent {
-  /** The content of `config.json`, or of `scheduler_config.json`. */
+  /** The content of `config.json`, `scheduler_config.json` or `tokenizer_config.json`. */
   readonly config: JsonObject;
-  /** In PyTorch's names and layouts; empty for the scheduler. */
+  /** In PyTorch's names and layouts; empty for a scheduler or tokenizer. */
   readonly weights: WeightMap;
+  /** Further files by name, as text: a tokenizer's `vocab.json` and `merges.txt`. */
+  readonly texts?: Readonly<Record<string, string>>;
 }
 
-/** Where diffusers and transformers keep each part, inside the part's own folder. */
-const files: Readonly<Record<ComponentName, { readonly config: string; readonly weights?: string }>> = {
-  unet: { config: "config.json", weights: "diffusion_pytorch_model.safetensors" },
-  vae: { config: "config.json", weights: "diffusion_pytorch_model.safetensors" },
-  text_encoder: { config: "config.json", weights: "model.safetensors" },
-  scheduler: { config: "scheduler_config.json" },
-};
+/** Options of {@link writeModelFolder}. */
+export interface WriteModelOptions {
+  /** Weights of more bytes are cut into files of at most so many; a larger tensor has one of its own. @defaultValue one file */
+  readonly maxShardBytes?: number;
+}
 
 /**
- * Reads one part of a diffusers-style model folder: its configuration and its weights. Node only.
+ * Reads one part of a diffusers-style model folder whole: its configuration and its weights. The files are those of
+ * `openComponent`, which reads large weights one by one instead.
  *
- * | part | files |
- * |---|---|
- * | `unet` | `unet/config.json`, `unet/diffusion_pytorch_model.safetensors` |
- * | `vae` | `vae/config.json`, `vae/diffusion_pytorch_model.safetensors` |
- * | `text_encoder` | `text_encoder/config.json`, `text_encoder/model.safetensors` |
- * | `scheduler` | `scheduler/scheduler_config.json` |
- *
- * @param folder - the model folder, the one that holds `model_index.json`.
+ * @param folder - a path on the disk, the folder that holds `model_index.json`; or any {@link FileTree}.
  * @param component - which part.
- * @returns the configuration and the weights.
- * @throws SidError `io` where a file cannot be read, `corrupt-file` where it is damaged.
+ * @param options - a variant, another place.
+ * @returns the configuration, the weights, and a tokenizer's text files.
+ * @throws SidError as `openComponent` does.
  *
  * @example
  * ```ts
@@ -49,14 +44,17 @@ const files: Readonly<Record<ComponentName, { readonly config: string; readonly 
  * console.log((await readComponent("model", "scheduler")).config["beta_start"]); // 0.0001
  * ```
  */
-export async function readComponent(folder: string, component: ComponentName): Promise<ModelComponent> {
-  located("readComponent", folder);
-  checkOneOf("readComponent", "component", component, Object.keys(files) as ComponentName[]);
-  const { config, weights } = files[component];
-  return {
-    config: await readJson(`${folder}/${component}/${config}`),
-    weights: weights ? (await readSafetensors(`${folder}/${component}/${weights}`)).tensors : new Map(),
-  };
+export async function readComponent(
+  folder: string | FileTree,
+  component: ComponentName,
+  options: ComponentOptions = {},
+): Promise<ModelComponent> {
+  const { config, texts, weights } = await openPart("readComponent", folder, component, options);
+  try {
+    return { config, weights: await readAll(weights), ...(Object.keys(texts).length > 0 && { texts }) };
+  } finally {
+    await weights.close();
+  }
 }
 
 /**
@@ -68,6 +66,7 @@ export async function readComponent(folder: string, component: ComponentName): P
  *
  * @param folder - the model folder; its parts are laid out as {@link readComponent} reads them.
  * @param components - the parts to write; the index names these and no others.
+ * @param options - how large a file of weights may be.
  * @throws SidError `io` where the file system refuses; otherwise as {@link writeSafetensors}.
  *
  * @example
@@ -81,16 +80,20 @@ export async function readComponent(folder: string, component: ComponentName): P
 export async function writeModelFolder(
   folder: string,
   components: Readonly<Partial<Record<ComponentName, ModelComponent>>>,
+  options: WriteModelOptions = {},
 ): Promise<void> {
   located("writeModelFolder", folder);
+  const { maxShardBytes = Infinity } = checkObject("writeModelFolder", "options", options);
+  if (maxShardBytes !== Infinity) checkInteger("writeModelFolder", "maxShardBytes", maxShardBytes, 1);
   const parts = checkComponents(components);
-  for (const [name, { config, weights }] of parts) {
+  for (const [name, { config, weights, texts = {} }] of parts) {
     const path = `${folder}/${name}`;
     const where = located("writeModelFolder", path);
     await onDisk(where, async () => makeFolder(path));
-    const file = files[name];
-    if (file.weights) await writeSafetensors(`${path}/${file.weights}`, weights, { format: "pt" });
-    await writeFileAtomic(`${path}/${file.config}`, json(config));
+    const file = componentFiles[name];
+    if (file.weights) await writeWeights(where, `${path}/${file.weights}`, weights, maxShardBytes);
+    for (const [text, content] of Object.entries(texts)) await writeFileAtomic(`${path}/${text}`, content);
+    await writeFileAtomic(`${path}/${file.config}`, withPoints(json(config), file.floats));
   }
   const classes = parts.map(([name, { config }]) => [name, classOf(config)]);
   const index = { _class_name: "StableDiffusionPipeline", ...Object.fromEntries(classes) };
@@ -104,33 +107,73 @@ function checkComponents(components: object): [ComponentName, ModelComponent][] 
   };
   if (!isObject(components)) fail(`components must be an object, got ${describe(components)}`);
   return Object.entries(components).map(([name, part]): [ComponentName, ModelComponent] => {
-    checkOneOf<string>("writeModelFolder", "component", name, Object.keys(files));
+    checkOneOf<string>("writeModelFolder", "component", name, componentNames);
     if (!isObject(part) || !isObject(part["config"])) fail(`${name} needs a config, got ${describe(part)}`);
-    const { config, weights }: ModelComponent = part;
-    if (!(weights instanceof Map)) fail(`the weights of ${name} must be a Map, got ${describe(weights)}`);
-    if (name === "scheduler" && weights.size > 0) fail(`the scheduler has no weights, got ${weights.size}`);
-    return [name as ComponentName, { config, weights }];
+    const { config, weights, texts = {} }: ModelComponent = part;
+    checkTensors(`writeModelFolder: ${name}`, weights);
+    const files = componentFiles[name as ComponentName];
+    if (files.weights === undefined && weights.size > 0) fail(`the ${name} has no weights, got ${weights.size}`);
+    if (!isObject(texts)) fail(`the texts of ${name} must be an object, got ${describe(texts)}`);
+    for (const [file, text] of Object.entries(texts))
+      if (!isPlainName(file) || file === files.config || file === files.weights || typeof text !== "string")
+        fail(`${name} has no text file ${describe(file)} with ${describe(text)} in it`);
+    return [name as ComponentName, { config, weights, texts }];
   });
 }
 
 /** `[library, class]` as `model_index.json` wants it. */
 function classOf(config: JsonObject): readonly [string, unknown] | null {
   if (typeof config["_class_name"] === "string") return ["diffusers", config["_class_name"]];
+  if (typeof config["tokenizer_class"] === "string") return ["transformers", config["tokenizer_class"]];
   const [architecture] = Array.isArray(config["architectures"]) ? config["architectures"] : [];
   return typeof architecture === "string" ? ["transformers", architecture] : null;
 }
 
-async function readJson(path: string): Promise<JsonObject> {
-  const where = located("readComponent", path);
-  const text = await onDisk(where, async () => (await nodeFs()).readFile(path, "utf8"));
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw corrupt(where, "not valid JSON", cause);
+/** Writes weights as one file, or in shards with their index, and removes the other form: reading takes one of them. */
+async function writeWeights(where: string, path: string, weights: WeightMap, most: number): Promise<void> {
+  const shards = shardsOf(weights, most);
+  const { rm } = await nodeFs();
+  if (shards.length <= 1) {
+    await writeSafetensors(path, weights, { format: "pt" });
+    return onDisk(where, () => rm(indexName(path), { force: true }));
   }
-  if (!isObject(value)) throw corrupt(where, `wanted a JSON object, got ${describe(value)}`);
-  return value;
+  const places: [string, string][] = [];
+  for (const [i, shard] of shards.entries()) {
+    const file = shardName(path, i, shards.length);
+    await writeSafetensors(file, shard, { format: "pt" });
+    for (const name of shard.keys()) places.push([name, file.slice(file.lastIndexOf("/") + 1)]);
+  }
+  const metadata = { total_size: [...weights.values()].reduce((sum, tensor) => sum + bytesOf(tensor), 0) };
+  await writeFileAtomic(indexName(path), json({ metadata, weight_map: Object.fromEntries(places) }));
+  // Only now: until the index is there, the old file is what is read.
+  await onDisk(where, () => rm(path, { force: true }));
+}
+
+/** The weights in their order, cut where the next one would make a file larger than `most` bytes. */
+function shardsOf(weights: WeightMap, most: number): WeightMap[] {
+  const shards: Map<string, HostTensor>[] = [];
+  let room = 0;
+  for (const [name, tensor] of weights) {
+    const bytes = bytesOf(tensor);
+    if (shards.length === 0 || bytes > room) {
+      shards.push(new Map());
+      room = most;
+    }
+    shards.at(-1)?.set(name, tensor);
+    room -= bytes;
+  }
+  return shards;
+}
+
+function bytesOf({ dtype, data }: HostTensor): number {
+  return elementBytes[dtype] * data.length;
+}
+
+/** JSON text in which these fields, where they are whole numbers, have a decimal point. */
+function withPoints(text: string, fields: readonly string[] = []): string {
+  return text.replace(/^( *"(\w+)": -?\d+)(,?)$/gm, (line, number, name, comma) =>
+    fields.includes(name) ? `${number}.0${comma}` : line,
+  );
 }
 
 function json(value: unknown): string {

@@ -40,7 +40,7 @@ export function headerLength(where: string, prefix: Uint8Array, fileBytes: numbe
 
 /** Reads a header and checks that its tensors cover exactly `dataBytes` bytes, without gaps or overlaps. */
 export function parseHeader(where: string, header: Uint8Array, dataBytes: number): SafetensorsHeader {
-  const { __metadata__: metadata = {}, ...tensors } = parseJson(where, header);
+  const { __metadata__: metadata = {}, ...tensors } = parseText(where, header);
   if (!isObject(metadata)) throw corrupt(where, `__metadata__ must be an object, got ${describe(metadata)}`);
   for (const [key, value] of Object.entries(metadata))
     if (typeof value !== "string")
@@ -109,19 +109,30 @@ function parseEntry(where: string, name: string, info: unknown): TensorEntry {
   return { name, dtype, shape, begin, end };
 }
 
-function parseJson(where: string, header: Uint8Array): Record<string, unknown> {
+/** The header's text as an object. */
+function parseText(where: string, header: Uint8Array): Record<string, unknown> {
   let text: string;
-  let json: unknown;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(header);
-    json = JSON.parse(text);
   } catch (cause) {
-    throw corrupt(where, "the header is not valid JSON", cause);
+    throw corrupt(where, "the header is not valid UTF-8", cause);
   }
+  const json = parseJson(where, "the header", text);
   if (!isObject(json) || !text.startsWith("{"))
     throw corrupt(where, `the header must begin with an object, got ${describe(json)}`);
+  return json;
+}
+
+/** JSON.parse that throws SidErrors, also where an object holds a key twice. */
+export function parseJson(where: string, what: string, text: string): unknown {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw corrupt(where, `${what} is not valid JSON`, cause);
+  }
   const twice = duplicateKey(text);
-  if (twice !== undefined) throw corrupt(where, `the header holds ${describe(twice)} twice`);
+  if (twice !== undefined) throw corrupt(where, `${what} holds ${describe(twice)} twice`);
   return json;
 }
 

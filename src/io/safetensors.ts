@@ -107,7 +107,7 @@ export function encodeParts(
   tensors: WeightMap,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array[] {
-  checkInput(where, tensors, metadata);
+  checkTensors(where, tensors, metadata);
   const utf8 = new TextEncoder();
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
   const order = Object.keys(elementBytes);
@@ -164,7 +164,7 @@ function encodeElements(dtype: HostDtype, data: HostTensor["data"]): Uint8Array 
 }
 
 /** Throws unless every tensor can be written as it says and all text is text. */
-function checkInput(where: string, tensors: WeightMap, metadata: Readonly<Record<string, string>>): void {
+export function checkTensors(where: string, tensors: WeightMap, metadata: Readonly<Record<string, string>> = {}): void {
   const fail = (code: SidErrorCode, message: string): never => {
     throw new SidError(code, `${where}: ${message}.`);
   };

@@ -13,12 +13,18 @@ import {
   showShape,
 } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { WeightMap } from "../core/host-tensor";
+import type { HostDtype, HostTensor, TensorInfo, WeightMap, WeightSource } from "../core/host-tensor";
 import type { RandomStream } from "../core/random";
-import type { HasVariables, ParameterSpec } from "./parameters";
+import type { HasVariables, InitialWeights, ParameterSpec, Parameters } from "./parameters";
+
+/** What is read as float32. */
+const floats: readonly HostDtype[] = ["F32", "F16", "BF16"];
 
 /** Rank of a weight by its layout. */
 const ranks = { conv: 4, linear: 2, same: undefined } as const;
+
+/** What older files of transformers hold and no network takes for a weight. */
+const buffers = ["text_model.embeddings.position_ids"];
 
 /** What one parameter may hold: more fits no array of a JavaScript engine of today. */
 const mostElements = 2 ** 30;
@@ -36,7 +42,7 @@ export function checkWeights(
       `${where}: weight "${missing[0].name}" is missing (${missing.length} of ${specs.length} are).`,
     );
   const wanted = new Set(specs.map(({ name }) => name));
-  const surplus = [...weights.keys()].filter((name) => !wanted.has(name));
+  const surplus = [...weights.keys()].filter((name) => !wanted.has(name) && !buffers.includes(name));
   if (surplus.length > 0)
     throw new SidError(
       "surplus-weight",
@@ -55,33 +61,65 @@ export function checkWeights(
 /** {@link checkWeights} for weights in host memory, whose elements must be floating point and all there. */
 export function checkHostWeights(where: string, specs: readonly ParameterSpec[], weights: WeightMap): void {
   checkMap(where, weights);
-  for (const [name, weight] of weights) {
-    checkObject(where, `weight ${describe(name)}`, weight);
-    checkArray(where, `the shape of weight ${describe(name)}`, weight.shape);
-  }
+  checkInfos(where, weights);
   checkWeights(where, specs, weights);
-  for (const [name, { dtype, shape, data }] of weights) {
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (!(data instanceof Float32Array) || data.length !== size)
+  for (const spec of specs) floatsOf(where, spec, weights.get(spec.name));
+}
+
+/** {@link checkWeights} for weights that are still to be read. */
+export function checkWeightSource(where: string, specs: readonly ParameterSpec[], source: WeightSource): void {
+  checkMethods(where, "weights", source, "a source of weights", ["read", "close"]);
+  checkMap(where, source.entries);
+  checkInfos(where, source.entries);
+  checkWeights(where, specs, source.entries);
+  for (const { name } of specs) {
+    const { dtype } = source.entries.get(name) as TensorInfo;
+    if (!floats.includes(dtype))
       throw new SidError(
         "shape-mismatch",
-        `${where}: weight "${name}" must hold ${size} floating-point numbers, got ${describe(data?.length)} of ${describe(dtype)}.`,
+        `${where}: weight "${name}" must hold floating-point numbers, got ${describe(dtype)}.`,
       );
   }
 }
 
+/** The elements of one weight; throws unless they are floating point and all there. */
+export function floatsOf(where: string, { name, shape }: ParameterSpec, weight: HostTensor | undefined): Float32Array {
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (!(weight?.data instanceof Float32Array) || weight.data.length !== size)
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: weight "${name}" must hold ${size} floating-point numbers, got ${describe(weight?.data?.length)} of ${describe(weight?.dtype)}.`,
+    );
+  return weight.data;
+}
+
 /** Whether a network's parameters are drawn rather than given. */
-export function isStream(source: WeightMap | RandomStream): source is RandomStream {
+export function isStream(source: InitialWeights): source is RandomStream {
   return typeof (source as RandomStream)?.normals === "function";
 }
 
-/** Throws unless a network's parameters can come from `source`. */
-export function checkSource(where: string, source: WeightMap | RandomStream): void {
-  if (isStream(source)) checkStream(where, "weights", source);
-  else checkMap(where, source);
+/** Whether a network's parameters exist already. */
+export function isParameters(source: InitialWeights): source is Parameters {
+  return Array.isArray((source as Parameters)?.list);
 }
 
-function checkMap(where: string, weights: WeightMap): void {
+/** Throws unless a network's parameters can come from `source`. */
+export function checkSource(where: string, source: InitialWeights): void {
+  if (isStream(source)) checkStream(where, "weights", source);
+  else if (isParameters(source)) {
+    checkMethods(where, "weights", source, "parameters", ["get", "dispose"]);
+    checkVariables(where, "the parameters' list", source.list);
+  } else checkMap(where, source);
+}
+
+function checkInfos(where: string, infos: ReadonlyMap<string, TensorInfo>): void {
+  for (const [name, info] of infos) {
+    checkObject(where, `weight ${describe(name)}`, info);
+    checkArray(where, `the shape of weight ${describe(name)}`, info.shape);
+  }
+}
+
+function checkMap(where: string, weights: ReadonlyMap<string, TensorInfo>): void {
   checkMethods(where, "weights", weights, "a Map of weights", ["get", "has", "keys", Symbol.iterator]);
 }
 

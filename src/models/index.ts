@@ -7,9 +7,11 @@ export {
   layersModel,
 } from "./adapters";
 export { type GeneratorOptions, generatorFrom } from "./generator";
+export { loadParameters } from "./load-parameters";
 export {
   createParameters,
   type HasVariables,
+  type InitialWeights,
   type ParameterInit,
   type ParameterLayout,
   type ParameterSpec,
@@ -36,4 +38,4 @@ export { type MlpConfig, type MlpOptions, mlp } from "./toy/mlp";
 export type * from "./types";
 export { parseUnetConfig, type UnetConfig, type UnetLevel } from "./unet/config";
 export { type Unet, type UnetOptions, unet, unetParameters } from "./unet/unet";
-export { copyWeights, loadWeights, readWeights } from "./weights";
+export { copyWeights, loadWeights, readWeights, streamWeights } from "./weights";

@@ -1,7 +1,8 @@
 import { type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
-import type { HostTensor, WeightMap } from "../core/host-tensor";
-import { checkHostWeights, checkLive, checkWeights } from "./check-weights";
-import { fromPyTorch, type HasVariables, inPyTorchLayout, specOf } from "./parameters";
+import type { HostTensor, WeightMap, WeightSource } from "../core/host-tensor";
+import { checkHostWeights, checkLive, checkWeightSource, checkWeights, floatsOf } from "./check-weights";
+import { readEach } from "./load-parameters";
+import { fromPyTorch, type HasVariables, inPyTorchLayout, type ParameterSpec, specOf } from "./parameters";
 
 /**
  * Reads a network's weights into host memory, in PyTorch's names (the prefix stripped) and layouts.
@@ -70,12 +71,53 @@ export async function readWeights(model: HasVariables): Promise<WeightMap> {
  */
 export function loadWeights(model: HasVariables, weights: WeightMap): void {
   checkLive("loadWeights", model);
-  const specs = model.variables.map((v) => ({ ...specOf(v), name: shortName(model, v) }));
+  const specs = targetsOf(model);
   checkHostWeights(model.name, specs, weights);
-  specs.forEach((spec, i) => {
-    const data = weights.get(spec.name)?.data as Float32Array;
-    tidy(() => model.variables[i]?.assign(fromPyTorch(data, spec)));
-  });
+  for (const spec of specs) {
+    const data = floatsOf(model.name, spec, weights.get(spec.name));
+    tidy(() => spec.variable.assign(fromPyTorch(data, spec)));
+  }
+}
+
+/**
+ * {@link loadWeights} for weights that are read one at a time. The old weights stay until all new ones are on the
+ * backend, which has room for both; `loadParameters` makes a new network with room for one.
+ *
+ * @param model - whose variables are assigned; unchanged when anything does not fit or cannot be read.
+ * @param source - from `openComponent` or `openSafetensors`, exactly the model's tensors; it stays open.
+ * @throws SidError as {@link loadWeights} does, and what the source throws.
+ *
+ * @example
+ * ```ts
+ * import { randomStream } from "sid-lsg";
+ * import { createParameters, streamWeights } from "sid-lsg/models";
+ * import { fileSource, openSafetensors, writeSafetensors } from "sid-lsg/io";
+ *
+ * const w = { dtype: "F16", shape: [2], data: new Float32Array([1, 2]) } as const;
+ * await writeSafetensors("w.safetensors", new Map([["w", w]]));
+ * const specs = [{ name: "w", shape: [2], layout: "same", init: { normal: 1 } }] as const;
+ * const { list, dispose } = createParameters("net", specs, randomStream(0));
+ * const file = await openSafetensors(await fileSource("w.safetensors"));
+ * await streamWeights({ name: "net", variables: list }, file);
+ * await file.close();
+ * console.log(list[0]?.dataSync()); // Float32Array [1, 2]
+ * dispose();
+ * ```
+ */
+export async function streamWeights(model: HasVariables, source: WeightSource): Promise<void> {
+  checkLive("streamWeights", model);
+  const specs = targetsOf(model);
+  checkWeightSource(model.name, specs, source);
+  const read: [Variable, Tensor][] = [];
+  try {
+    for await (const [spec, data] of readEach(model.name, specs, source))
+      read.push([spec.variable, tidy(() => fromPyTorch(data, spec))]);
+    checkLive("streamWeights", model);
+    for (const [v, x] of read) v.assign(x);
+  } finally {
+    // Variables that were assigned share the buffers and keep them.
+    for (const [, x] of read) x.dispose();
+  }
 }
 
 /**
@@ -111,6 +153,11 @@ export function copyWeights(from: HasVariables, to: HasVariables): void {
     const other = source.get((specs[i] as { name: string }).name) as Variable;
     if (other !== v) v.assign(other);
   });
+}
+
+/** A network's variables with the names and layouts of a file. */
+function targetsOf(model: HasVariables): (ParameterSpec & { readonly variable: Variable })[] {
+  return model.variables.map((v) => ({ ...specOf(v), name: shortName(model, v), variable: v }));
 }
 
 /** A variable's name without the network's prefix. */

@@ -3,7 +3,8 @@ import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostTensor } from "../core/host-tensor";
 import { type RandomState, randomStream } from "../core/random";
-import { nodeFs, readSafetensors, writeFileAtomic, writeSafetensors } from "../io/files";
+import { nodeFs } from "../io/disk";
+import { readSafetensors, writeFileAtomic, writeSafetensors } from "../io/files";
 import type { Adam } from "./adam";
 import { differences, type Fingerprint } from "./fingerprint";
 

@@ -163,3 +163,14 @@ test("sid-lsg/backends can be bundled where one backend is installed", async () 
   const path = folderOf("wasm");
   assert.match(await bundle(`export * from "sid-lsg/backends";`, { path }), /tfjs-backend-wasm\.wasm/);
 });
+
+test("sid-lsg/io can be bundled for browsers without the hub's package, which is asked for when it is needed", async () => {
+  const code = `import { blobFolder, hubFolder, readComponent } from "sid-lsg/io";
+    const files = new Map([["scheduler/scheduler_config.json", new Blob(['{"beta_start": 0.5}'])]]);
+    console.log((await readComponent(blobFolder(files), "scheduler")).config.beta_start);
+    console.log(await hubFolder("owner/model").open("model_index.json").catch((error) => error.code));`;
+  await writeFile(join(folder, "io.mjs"), await bundle(code, { banner: browser }));
+  assert.equal(await run("node", "io.mjs"), "0.5\nmissing-package");
+  const message = `import("sid-lsg/io").then(({ hubFolder }) => hubFolder("owner/model").open("x")).catch((e) => console.log(e.message))`;
+  assert.match(await run("node", "-e", message), /npm install @huggingface\/hub$/);
+});

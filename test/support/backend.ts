@@ -4,5 +4,5 @@ import { useBackend } from "../../src/backends";
 export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" | "wasm";
 
 export async function startTestBackend(): Promise<void> {
-  await useBackend(testBackend);
+  await useBackend(testBackend, { threads: 1 });
 }

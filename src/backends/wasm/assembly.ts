@@ -6,6 +6,7 @@ export interface Assembly {
   attention(...numbers: number[]): void;
   attentionGradient(...numbers: number[]): void;
   attentionScratch(queries: number, keys: number, width: number): number;
+  binary(...numbers: number[]): void;
   copyRows(...numbers: number[]): void;
   gemm(...numbers: number[]): void;
   gemmScratch(columns: number): number;
@@ -22,31 +23,32 @@ export interface Assembly {
   transpose(...numbers: number[]): void;
 }
 
+const modules = new WeakMap<WasmModule, WebAssembly.Module>();
 const instances = new WeakMap<WasmModule, Assembly>();
 
 /** The functions, working in the memory of the backend's module. */
 export function assembly(wasm: WasmModule): Assembly {
   const known = instances.get(wasm);
   if (known) return known;
-  const memory = memoryOf(wasm);
-  const module = new WebAssembly.Module(binaryFor(memory));
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const instance = new WebAssembly.Instance(assemblyModule(wasm), { env: { memory: memoryOf(wasm) } });
   const functions = instance.exports as unknown as Assembly;
   instances.set(wasm, functions);
   return functions;
 }
 
-function memoryOf(wasm: WasmModule): WebAssembly.Memory {
-  return (wasm.wasmMemory ?? wasm.asm?.memory) as WebAssembly.Memory;
-}
-
-/** One binary serves both kinds of memory; only what it says of its import differs. */
-function binaryFor(memory: WebAssembly.Memory): Uint8Array<ArrayBuffer> {
+/** What they are compiled to: one binary, which only says differently what memory it imports. */
+export function assemblyModule(wasm: WasmModule): WebAssembly.Module {
+  const known = modules.get(wasm);
+  if (known) return known;
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  if (!isShared(memory)) bytes[memoryFlags] = 1;
-  return bytes;
+  const shared = typeof SharedArrayBuffer !== "undefined" && memoryOf(wasm).buffer instanceof SharedArrayBuffer;
+  if (!shared) bytes[memoryFlags] = 1;
+  const module = new WebAssembly.Module(bytes);
+  modules.set(wasm, module);
+  return module;
 }
 
-function isShared({ buffer }: WebAssembly.Memory): boolean {
-  return typeof SharedArrayBuffer !== "undefined" && buffer instanceof SharedArrayBuffer;
+/** The backend's memory. */
+export function memoryOf(wasm: WasmModule): WebAssembly.Memory {
+  return (wasm.wasmMemory ?? wasm.asm?.memory) as WebAssembly.Memory;
 }

@@ -1,31 +1,23 @@
 import { broadcast_util, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import {
-  largestDivisor,
-  type Pointer,
-  runBinary,
-  type WasmBackend,
-  type WasmModule,
-  withScratch,
-  withView,
-} from "./module";
+import { type Pointer, pointerOf, type WasmBackend } from "./module";
+import { callTogether, ranges, threadsFor } from "./workers";
 
-/** An axis of the result, and which operands have it; one that lacks it is repeated along it. */
+/** In the assembly's order. */
+const operations = ["Add", "Sub", "Multiply", "RealDiv", "SquaredDifference"] as const;
+
+/** An axis of the result, and each operand's step along it: 0 where it is repeated. */
 interface Axis {
   readonly size: number;
-  readonly a: boolean;
-  readonly b: boolean;
+  readonly a: number;
+  readonly b: number;
 }
 
-/** The module runs one loop per stretch of memory that both operands share; short ones are mostly overhead. */
-const shortRow = 128;
-const longRow = 256;
+/** Elements that one more thread is worth: some 20 microseconds. */
+const enough = 2 ** 16;
 
-/**
- * An element-by-element operation of two float tensors. Stock spends 4 µs to hand over two shapes, and
- * with a vector per channel runs one loop per pixel. Here neighbouring axes become one, and a short vector
- * is repeated until its rows are long.
- */
-export function fastBinary(functionName: `_${string}`): (stock: KernelFunc) => KernelFunc {
+/** An element-by-element operation of two float tensors, with broadcasting. */
+export function fastBinary(name: (typeof operations)[number]): (stock: KernelFunc) => KernelFunc {
+  const operation = operations.indexOf(name);
   return (stock) => (call) => {
     const backend = call.backend as WasmBackend;
     const { a, b } = call.inputs as { a: TensorInfo; b: TensorInfo };
@@ -33,70 +25,75 @@ export function fastBinary(functionName: `_${string}`): (stock: KernelFunc) => K
     const shape = util.arraysEqual(a.shape, b.shape)
       ? a.shape
       : broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
-    const axes = joinedAxes(shape, a.shape, b.shape);
-    if (axes.length > 6 || axes.some(({ size }) => size === 0)) return stock(call);
-    const { wasm } = backend;
     const out = backend.makeOutput(shape, "float32");
-    const [first, second, result] = [a, b, out].map(({ dataId }) => backend.dataIdMap.get(dataId)) as [
-      Data,
-      Data,
-      Data,
-    ];
-    const last = axes[axes.length - 1];
-    const before = axes[axes.length - 2];
-    if (!last?.a || !last.b || !before || before.a === before.b || last.size >= shortRow) {
-      runBinary(wasm, functionName, first.id, sizesOf(axes, "a"), second.id, sizesOf(axes, "b"), result.id);
-      return out;
-    }
-    const times = largestDivisor(before.size, Math.min(longRow / last.size, before.size / 8));
-    const longer = [
-      ...axes.slice(0, -2),
-      { ...before, size: before.size / times },
-      { ...last, size: last.size * times },
-    ];
-    const repeated = before.a ? second : first;
-    const rows = axes.slice(0, -1).reduce((count, axis) => (axis[before.a ? "b" : "a"] ? count * axis.size : count), 1);
-    withScratch(wasm, (floats) => {
-      const to = floats(rows * times * last.size);
-      repeatRows(wasm, repeated.memoryOffset, to, rows, last.size, times);
-      withView(wasm, to, rows * times * last.size, (id) => {
-        const ids = before.a ? [first.id, id] : [id, second.id];
-        const [x, y] = ids as [number, number];
-        runBinary(wasm, functionName, x, sizesOf(longer, "a"), y, sizesOf(longer, "b"), result.id);
-      });
-    });
+    const axes = joinedAxes(shape, a.shape, b.shape);
+    const row = axes.pop() ?? single;
+    const rows = axes.pop() ?? single;
+    const block = rows.size * row.size;
+    const compute = (aAt: Pointer, bAt: Pointer, to: Pointer) => {
+      const alone = rows.size === 1;
+      const threads = threadsFor(backend.wasm, block, enough);
+      const parts = alone ? ranges(row.size, threads, 4) : ranges(rows.size, threads);
+      callTogether(
+        backend.wasm,
+        "binary",
+        parts.map(([from, end]) => {
+          const moved = (axis: Axis) => [aAt + 4 * from * axis.a, bAt + 4 * from * axis.b] as const;
+          const [x, y] = moved(alone ? row : rows);
+          const size = alone ? [1, end - from] : [end - from, row.size];
+          const start = to + 4 * from * (alone ? 1 : row.size);
+          return [operation, ...size, x, rows.a, row.a, y, rows.b, row.b, start];
+        }),
+      );
+    };
+    if (util.sizeFromShape(shape) > 0)
+      forEachPlace(axes, pointerOf(backend, a), pointerOf(backend, b), pointerOf(backend, out), block, compute);
     return out;
   };
 }
 
-type Data = ReturnType<WasmBackend["dataIdMap"]["get"]>;
+const single: Axis = { size: 1, a: 0, b: 0 };
 
-/** The axes of the result without those of one element; neighbours that the same operands have are one. */
+/** Goes through outer axes, whose places follow each other in the result, `block` elements each. */
+function forEachPlace(
+  axes: readonly Axis[],
+  a: Pointer,
+  b: Pointer,
+  out: Pointer,
+  block: number,
+  use: (a: Pointer, b: Pointer, out: Pointer) => void,
+): void {
+  const [axis, ...inner] = axes;
+  const size = inner.reduce((product, { size }) => product * size, block);
+  if (!axis) use(a, b, out);
+  else
+    for (let i = 0; i < axis.size; i++)
+      forEachPlace(inner, a + 4 * i * axis.a, b + 4 * i * axis.b, out + 4 * i * size, block, use);
+}
+
+/** The axes of the result without those of one element; neighbours that continue each other in both operands are one. */
 function joinedAxes(shape: readonly number[], a: readonly number[], b: readonly number[]): Axis[] {
+  const [aSteps, bSteps] = [a, b].map((own) => stepsOf(own, shape.length)) as [number[], number[]];
   const axes: Axis[] = [];
   shape.forEach((size, i) => {
     if (size === 1) return;
-    const has = (own: readonly number[]) => (own[i - shape.length + own.length] ?? 1) !== 1;
-    const axis = { size, a: has(a), b: has(b) };
-    const previous = axes[axes.length - 1];
-    if (previous && previous.a === axis.a && previous.b === axis.b)
-      axes[axes.length - 1] = { ...axis, size: previous.size * size };
+    const axis = { size, a: aSteps[i] as number, b: bSteps[i] as number };
+    const outer = axes[axes.length - 1];
+    if (outer && outer.a === size * axis.a && outer.b === size * axis.b)
+      axes[axes.length - 1] = { ...axis, size: outer.size * size };
     else axes.push(axis);
   });
   return axes;
 }
 
-function sizesOf(axes: readonly Axis[], operand: "a" | "b"): number[] {
-  return axes.map((axis) => (axis[operand] ? axis.size : 1));
-}
-
-/** Each of `rows` rows of `size` floats, `times` times over. */
-function repeatRows(wasm: WasmModule, from: Pointer, to: Pointer, rows: number, size: number, times: number): void {
-  const { HEAPF32: heap } = wasm;
-  let target = to >>> 2;
-  for (let row = 0; row < rows; row++)
-    for (let time = 0; time < times; time++) {
-      const source = (from >>> 2) + row * size;
-      for (let i = 0; i < size; i++) heap[target++] = heap[source + i] as number;
-    }
+/** Steps of a row-major tensor along the last `rank` axes of a result; 0 where it has one element only. */
+function stepsOf(own: readonly number[], rank: number): number[] {
+  const steps = Array<number>(rank).fill(0);
+  let step = 1;
+  for (let i = own.length - 1; i >= 0; i--) {
+    const size = own[i] as number;
+    if (size !== 1) steps[rank - own.length + i] = step;
+    step *= size;
+  }
+  return steps;
 }

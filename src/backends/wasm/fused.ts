@@ -1,11 +1,12 @@
 import { type NamedAttrMap, registerKernel, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import type { FusedKernel } from "../../core/fused-kernels";
 import { type Assembly, assembly } from "./assembly";
-import { type Pointer, pointerOf, type WasmBackend, withScratch } from "./module";
+import { type Pointer, pointerOf, type WasmBackend, type WasmModule, withScratch } from "./module";
+import { callTogether, ranges, threadsFor } from "./workers";
 
 /** What a fused kernel works with; `inputs` are as many as its gradient has. */
 interface Call {
-  readonly functions: Assembly;
+  readonly wasm: WasmModule;
   readonly inputs: readonly [TensorInfo, TensorInfo, TensorInfo, TensorInfo, TensorInfo];
   readonly attrs: NamedAttrMap;
   /** A result, not yet written. */
@@ -16,70 +17,122 @@ interface Call {
 }
 
 const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, (call: Call) => TensorInfo[]>> = {
-  SidAttention({ functions, inputs: [q, k, v], attrs, output, at, scratch }) {
+  SidAttention({ wasm, inputs: [q, k, v], attrs, output, at, scratch }) {
     const out = output(q.shape);
-    const sizes = attentionSizes(q, k);
-    const room = scratch(functions.attentionScratch(sizes[1], sizes[2], sizes[3]));
-    functions.attention(...[q, k, v].map(at), ...sizes, attrs["heads"] as number, at(out), room);
+    const { heads, queries, keys, width, all, room } = attentionSizes(wasm, q, k, attrs);
+    const from = [q, k, v].map(at);
+    together(wasm, "attention", all, q, (first, last) => [
+      ...[first, last, ...from, queries, keys, width, heads, at(out), scratch(room)],
+    ]);
     return [out];
   },
-  SidAttentionGradient({ functions, inputs: [dy, q, k, v], attrs, output, at, scratch }) {
+  SidAttentionGradient({ wasm, inputs: [dy, q, k, v], attrs, output, at, scratch }) {
     const results = [q, k, v].map(({ shape }) => output(shape));
-    const sizes = attentionSizes(q, k);
-    const room = scratch(functions.attentionScratch(sizes[1], sizes[2], sizes[3]));
-    const from = [dy, q, k, v].map(at);
-    functions.attentionGradient(...from, ...sizes, attrs["heads"] as number, ...results.map(at), room);
+    const { heads, queries, keys, width, all, room } = attentionSizes(wasm, q, k, attrs);
+    const [from, to] = [[dy, q, k, v].map(at), results.map(at)];
+    together(wasm, "attentionGradient", all, q, (first, last) => [
+      ...[first, last, ...from, queries, keys, width, heads, ...to, scratch(room)],
+    ]);
     return results;
   },
-  SidGroupNorm({ functions, inputs: [x, scale, shift], attrs, output, at, scratch }) {
-    const { sizes, channels, groups, silu } = grouped(x, attrs);
+  SidGroupNorm({ wasm, inputs: [x, scale, shift], attrs, output, at, scratch }) {
+    const { batch, positions, channels, groups, eps, silu } = grouped(x, attrs);
     const y = output(x.shape);
-    const stats = output([x.shape[0] as number, groups, 2]);
-    const room = scratch(functions.groupNormScratch(channels));
-    functions.groupNorm(at(x), at(scale), at(shift), ...sizes, attrs["eps"] as number, silu, at(y), at(stats), room);
+    const stats = output([batch, groups, 2]);
+    const room = assembly(wasm).groupNormScratch(channels);
+    together(wasm, "groupNorm", batch, x, (from, to) => {
+      const moved = (tensor: TensorInfo) => at(tensor) + (4 * from * sizeOf(tensor)) / batch;
+      const sizes = [to - from, positions, channels, groups, eps, silu];
+      return [moved(x), at(scale), at(shift), ...sizes, moved(y), moved(stats), scratch(room)];
+    });
     return [y, stats];
   },
-  SidGroupNormGradient({ functions, inputs: [dy, x, scale, shift, stats], attrs, output, at, scratch }) {
-    const { sizes, channels, silu } = grouped(x, attrs);
-    const results = [output(x.shape), output(scale.shape), output(shift.shape)];
-    const room = scratch(functions.groupNormScratch(channels));
-    const from = [dy, x, scale, shift, stats].map(at);
-    functions.groupNormGradient(...from, ...sizes, silu, ...results.map(at), room);
-    return results;
+  SidGroupNormGradient({ wasm, inputs: [dy, x, scale, shift, stats], attrs, output, at, scratch }) {
+    const { batch, positions, channels, groups, silu } = grouped(x, attrs);
+    const results = [output(x.shape), output(scale.shape), output(shift.shape)] as const;
+    const [dx, ...sums] = results;
+    const room = assembly(wasm).groupNormScratch(channels);
+    const perSample = sums.map(() => scratch(batch * channels));
+    together(wasm, "groupNormGradient", batch, x, (from, to) => {
+      const moved = (tensor: TensorInfo) => at(tensor) + (4 * from * sizeOf(tensor)) / batch;
+      const sizes = [to - from, positions, channels, groups, silu];
+      const parts = perSample.map((part) => part + 4 * from * channels);
+      return [moved(dy), moved(x), at(scale), at(shift), moved(stats), ...sizes, moved(dx), ...parts, scratch(room)];
+    });
+    sums.forEach((sum, i) => {
+      assembly(wasm).sumRows(perSample[i] as Pointer, 1, batch, channels, 1, at(sum), scratch(channels));
+    });
+    return [...results];
   },
-  SidLayerNorm({ functions, inputs: [x, scale, shift], attrs, output, at }) {
+  SidLayerNorm({ wasm, inputs: [x, scale, shift], attrs, output, at }) {
     const [rows, length] = rowsOf(x);
     const y = output(x.shape);
     const stats = output([rows, 2]);
-    functions.layerNorm(...[x, scale, shift].map(at), rows, length, attrs["eps"] as number, at(y), at(stats));
+    assembly(wasm).layerNorm(...[x, scale, shift].map(at), rows, length, attrs["eps"] as number, at(y), at(stats));
     return [y, stats];
   },
-  SidLayerNormGradient({ functions, inputs: [dy, x, scale, shift, stats], output, at }) {
+  SidLayerNormGradient({ wasm, inputs: [dy, x, scale, shift, stats], output, at }) {
     const results = [output(x.shape), output(scale.shape), output(shift.shape)];
-    functions.layerNormGradient(...[dy, x, scale, stats].map(at), ...rowsOf(x), ...results.map(at));
+    assembly(wasm).layerNormGradient(...[dy, x, scale, stats].map(at), ...rowsOf(x), ...results.map(at));
     return results;
   },
-  SidSigmoidGate({ functions, inputs: [x], attrs, output, at }) {
+  SidSigmoidGate({ wasm, inputs: [x], attrs, output, at }) {
     const y = output(x.shape);
-    functions.sigmoidGate(at(x), sizeOf(x), attrs["k"] as number, at(y));
+    elementwise(wasm, "sigmoidGate", x, [at(x)], [attrs["k"] as number], [at(y)]);
     return [y];
   },
-  SidSigmoidGateGradient({ functions, inputs: [dy, x], attrs, output, at }) {
+  SidSigmoidGateGradient({ wasm, inputs: [dy, x], attrs, output, at }) {
     const dx = output(x.shape);
-    functions.sigmoidGateGradient(at(dy), at(x), sizeOf(x), attrs["k"] as number, at(dx));
+    elementwise(wasm, "sigmoidGateGradient", x, [dy, x].map(at), [attrs["k"] as number], [at(dx)]);
     return [dx];
   },
-  SidGeluGate({ functions, inputs: [h, g], output, at }) {
+  SidGeluGate({ wasm, inputs: [h, g], output, at }) {
     const y = output(h.shape);
-    functions.geluGate(at(h), at(g), sizeOf(h), at(y));
+    elementwise(wasm, "geluGate", h, [h, g].map(at), [], [at(y)]);
     return [y];
   },
-  SidGeluGateGradient({ functions, inputs: [dy, h, g], output, at }) {
+  SidGeluGateGradient({ wasm, inputs: [dy, h, g], output, at }) {
     const results = [output(h.shape), output(g.shape)];
-    functions.geluGateGradient(...[dy, h, g].map(at), sizeOf(h), ...results.map(at));
+    elementwise(wasm, "geluGateGradient", h, [dy, h, g].map(at), [], results.map(at));
     return results;
   },
 };
+
+/** Elements that one more thread is worth: some 20 microseconds. */
+const enough = 2 ** 14;
+
+/** Calls a function on all threads, if `x` is large, each for its range of `total`. */
+function together(
+  wasm: WasmModule,
+  name: keyof Assembly,
+  total: number,
+  x: TensorInfo,
+  numbers: (from: number, to: number) => readonly number[],
+  unit = 1,
+): void {
+  const parts = ranges(total, threadsFor(wasm, sizeOf(x), enough), unit);
+  callTogether(
+    wasm,
+    name,
+    parts.map(([from, to]) => numbers(from, to)),
+  );
+}
+
+/** The same for one that works element by element on tensors of one size. */
+function elementwise(
+  wasm: WasmModule,
+  name: keyof Assembly,
+  x: TensorInfo,
+  from: readonly Pointer[],
+  settings: readonly number[],
+  to: readonly Pointer[],
+): void {
+  const numbers = (first: number, end: number) => {
+    const moved = (at: Pointer) => at + 4 * first;
+    return [...from.map(moved), end - first, ...settings, ...to.map(moved)];
+  };
+  together(wasm, name, sizeOf(x), x, numbers, 4);
+}
 
 /** Registers the kernels for the 'wasm' backend. */
 export function registerFusedKernels(): void {
@@ -91,7 +144,7 @@ export function registerFusedKernels(): void {
         const backend = anyBackend as WasmBackend;
         return withScratch(backend.wasm, (scratch) =>
           run({
-            functions: assembly(backend.wasm),
+            wasm: backend.wasm,
             inputs: Object.values(inputs) as never,
             attrs,
             output: (shape) => backend.makeOutput([...shape], "float32"),
@@ -103,16 +156,29 @@ export function registerFusedKernels(): void {
     });
 }
 
-/** Batch, queries, keys, width. */
-function attentionSizes(q: TensorInfo, k: TensorInfo): [number, number, number, number] {
+function attentionSizes(wasm: WasmModule, q: TensorInfo, k: TensorInfo, attrs: NamedAttrMap) {
   const [batch, queries, width] = q.shape as [number, number, number];
-  return [batch, queries, k.shape[1] as number, width];
+  const [keys, heads] = [k.shape[1] as number, attrs["heads"] as number];
+  return {
+    heads,
+    queries,
+    keys,
+    width,
+    all: batch * heads,
+    room: assembly(wasm).attentionScratch(queries, keys, width),
+  };
 }
 
 function grouped({ shape }: TensorInfo, attrs: NamedAttrMap) {
-  const [batch, channels, groups] = [shape[0] as number, shape[shape.length - 1] as number, attrs["groups"] as number];
-  const positions = util.sizeFromShape(shape) / (batch * channels);
-  return { sizes: [batch, positions, channels, groups], channels, groups, silu: attrs["silu"] ? 1 : 0 };
+  const [batch, channels] = [shape[0] as number, shape[shape.length - 1] as number];
+  return {
+    batch,
+    positions: util.sizeFromShape(shape) / (batch * channels),
+    channels,
+    groups: attrs["groups"] as number,
+    eps: attrs["eps"] as number,
+    silu: attrs["silu"] ? 1 : 0,
+  };
 }
 
 function rowsOf({ shape }: TensorInfo): [rows: number, length: number] {

@@ -1,5 +1,6 @@
 import { assembly } from "./assembly";
 import { type Pointer, type WasmModule, withScratch } from "./module";
+import { callTogether, ranges, threadsFor } from "./workers";
 
 /**
  * How to walk through a left operand, in floats. Row i lies in place `i mod line` of a line, the line in an image;
@@ -41,14 +42,29 @@ export function plain(at: Pointer, next: number, rows: number, step: number, inn
   return { at, next, image: rows, imageStep: 0, line: rows, lineStep: 0, step, outerStep: 0, innerStep };
 }
 
-/** Computes a product. */
+/** Multiplications that one more thread is worth: some 10 microseconds. */
+const enough = 2 ** 17;
+
+/** Computes a product, on all threads if it is large: each its part of the products, or of the rows of C. */
 export function gemm(wasm: WasmModule, { count, m, n, k, a, b, c, bias = 0, accumulate = false }: Product): void {
-  const functions = assembly(wasm);
+  const threads = threadsFor(wasm, count * m * n * k[0] * k[1], enough);
+  const apart = c.next !== 0 && count >= threads;
+  const parts = apart ? ranges(count, threads) : ranges(m, threads, tileRows);
+  const room = assembly(wasm).gemmScratch(n);
   withScratch(wasm, (floats) =>
-    functions.gemm(
-      ...[0, count, a.next, b.next, c.next, 0, m, n, ...k],
-      ...[a.at, a.image, a.imageStep, a.line, a.lineStep, a.step, a.outerStep, a.innerStep],
-      ...[b.at, b.row, b.column, c.at, c.row, bias, accumulate ? 1 : 0, floats(functions.gemmScratch(n))],
+    callTogether(
+      wasm,
+      "gemm",
+      parts.map(([from, to]) => [
+        ...(apart ? [from, to] : [0, count]),
+        ...[a.next, b.next, c.next],
+        ...(apart ? [0, m] : [from, to]),
+        ...[n, ...k, a.at, a.image, a.imageStep, a.line, a.lineStep, a.step, a.outerStep, a.innerStep],
+        ...[b.at, b.row, b.column, c.at, c.row, bias, accumulate ? 1 : 0, floats(room)],
+      ]),
     ),
   );
 }
+
+/** Rows that the assembly computes at a time. */
+const tileRows = 6;

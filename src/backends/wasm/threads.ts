@@ -1,26 +1,24 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { engine, env, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
+import { env, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
 import type { WasmModule } from "./module";
+import { startWorkers, stopWorkers, within } from "./workers";
 
 /** What starting needs of the backend's package. */
 export interface WasmPackage {
   readonly BackendWasm: new (wasm: never) => BackendWasm;
   setThreadsCount(threads: number): void;
-  getThreadsCount(): number;
 }
 
 /** Emscripten's entry: makes a module. */
-type Factory = (config: { locateFile(file: string, folder: string): string | URL }) => Promise<ThreadedModule>;
+type Factory = (config: { locateFile(file: string, folder: string): string }) => Promise<ThreadedModule>;
 
 interface ThreadedModule extends WasmModule {
   cwrap(name: string, result: "number" | null, parameters: readonly "number"[]): (...numbers: number[]) => number;
-  readonly PThread: { terminateAllThreads(): void; readonly runningWorkers: readonly { unref(): void }[] };
+  readonly PThread: { terminateAllThreads(): void };
 }
 
-const folder = "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd";
-
-/** The binary's own limit. */
-export const mostThreads = 8;
+/** More threads than this wait for memory more than they compute. */
+export const mostThreads = 16;
 
 /** That of the package's own registration. */
 const priority = 2;
@@ -29,56 +27,102 @@ const priority = 2;
 const patience = 20_000;
 
 /**
- * Has the backend start with that many threads, unless it has started already. In a browser the package itself
- * takes the threaded binary where the page is cross-origin isolated. A failure costs speed, not the run.
+ * Has a backend that has not started yet start in memory that threads can share: the package's threaded binary. Its
+ * own threads stay idle, since its slow kernels do not use them; ours work for ours. In a browser the package takes
+ * that binary by itself where the page is cross-origin isolated.
+ *
+ * @param options - for how many threads (nothing: as many as pay), and where the binaries are.
+ * @returns how many threads to start: 1 where memory cannot be shared, which costs speed, not the run.
  */
-export async function chooseThreads(tfjs: WasmPackage, threads: number): Promise<void> {
-  if ("wasm" in engine().registry) return;
+export async function shareMemory(
+  tfjs: WasmPackage,
+  { threads: asked, wasmPath }: { readonly threads?: number | undefined; readonly wasmPath?: string | undefined },
+): Promise<number> {
   const inNode = env().getBool("IS_NODE");
-  if (threads === 1) return inNode ? undefined : env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  const threads = asked ?? (await whatPays(inNode));
+  tfjs.setThreadsCount(1);
+  if (threads === 1) {
+    if (!inNode) env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+    return 1;
+  }
   try {
     if (inNode) {
-      const backend = await startThreadsInNode(tfjs, threads);
+      const backend = await startSharedInNode(tfjs, wasmPath);
       removeBackend("wasm");
       registerBackend("wasm", () => backend, priority);
-    } else if (await env().getAsync("WASM_HAS_MULTITHREAD_SUPPORT")) tfjs.setThreadsCount(threads);
-    else throw new Error("the page is not cross-origin isolated");
+    } else if (!(await env().getAsync("WASM_HAS_MULTITHREAD_SUPPORT"))) {
+      if (asked === undefined) return 1;
+      throw new Error("the page is not cross-origin isolated");
+    }
+    return threads;
   } catch (cause) {
-    console.warn(`sid-lsg: the wasm backend runs on one thread instead of ${threads}: ${(cause as Error).message}`);
+    warn(threads, cause);
+    return 1;
   }
 }
 
+/** Up to four processors all of them; half of more, since two that share a core compute no faster than one. */
+async function whatPays(inNode: boolean): Promise<number> {
+  const os = "node:os";
+  const processors = inNode
+    ? (
+        (await import(/* webpackIgnore: true */ /* @vite-ignore */ os)) as typeof import("node:os")
+      ).availableParallelism()
+    : navigator.hardwareConcurrency;
+  return Math.min(8, processors <= 4 ? processors : Math.max(4, Math.floor(processors / 2)));
+}
+
+/** Starts the threads for a backend that has just started. A failure costs speed, not the run. */
+export async function startThreads(wasm: WasmModule, threads: number): Promise<void> {
+  if (threads === 1) return;
+  wasm.PThread?.terminateAllThreads();
+  try {
+    await startWorkers(wasm, threads - 1);
+    // The backend calls this when it is disposed of.
+    Object.assign(wasm.PThread ?? {}, { terminateAllThreads: () => stopWorkers(wasm) });
+  } catch (cause) {
+    warn(threads, cause);
+  }
+}
+
+function warn(threads: number, cause: unknown): void {
+  console.warn(`sid-lsg: the wasm backend runs on one thread instead of ${threads}: ${(cause as Error).message}`);
+}
+
 /**
- * The threaded backend in Node, where the package itself does not offer it: it switches threads off there, and
- * hands `worker_threads` an address that they do not take. The package has the parts, though: Emscripten's
- * script, which this imports, and the worker's text, which goes to the workers as a `data:` URL.
+ * The threaded binary in Node, where the package itself does not offer it. Emscripten's script is there, though; it
+ * wants workers to begin with, and gets some that only say that they are ready.
  *
  * Everything global that the script touches is as before when this returns.
  *
- * @throws Error where the machine, the version of Node or of the package does not play along.
+ * @throws Error where the version of Node or of the package does not play along.
  */
-async function startThreadsInNode(tfjs: WasmPackage, threads: number): Promise<BackendWasm> {
-  const factory = await load<Factory>(`${folder}.js`);
-  const { wasmWorkerContents } = await load<{ wasmWorkerContents: string }>(`${folder}.worker.js`);
-  await tryWorker(wasmWorkerContents);
-  const worker = workerUrl(wasmWorkerContents);
-  return untouched(threads, async () => {
-    const locateFile = (file: string, folder: string) => (file.endsWith(".worker.js") ? worker : folder + file);
-    const wasm = await within(patience, factory({ locateFile }));
-    Object.assign(wasm, { tfjs: bridge(wasm) });
-    tfjs.setThreadsCount(threads);
-    const backend = new tfjs.BackendWasm(wasm as never);
-    // Threads that wait for work must not keep the process alive.
-    for (const worker of wasm.PThread.runningWorkers) worker.unref();
-    if (tfjs.getThreadsCount() === threads) return backend;
+async function startSharedInNode(tfjs: WasmPackage, wasmPath: string | undefined): Promise<BackendWasm> {
+  const script = "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js";
+  const { default: factory } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ script)) as {
+    default: Factory;
+  };
+  return untouched(async () => {
+    const wasm = await within(patience, factory({ locateFile: (file, folder) => (wasmPath ?? folder) + file }));
     wasm.PThread.terminateAllThreads();
-    throw new Error(`wanted ${threads} threads, the binary started ${tfjs.getThreadsCount()}`);
+    Object.assign(wasm, { tfjs: bridge(wasm) });
+    return new tfjs.BackendWasm(wasm as never);
   });
 }
 
-/** Imports what there is in Node only, under a name that a bundler for browsers does not follow. */
-async function load<T>(path: string): Promise<T> {
-  return ((await import(/* webpackIgnore: true */ /* @vite-ignore */ path)) as { default: T }).default;
+/** What the script takes for a worker of Node. */
+class IdleWorker {
+  #answer: (message: object) => void = () => {};
+
+  on(event: string, listener: (message: object) => void): void {
+    if (event === "message") this.#answer = listener;
+  }
+  postMessage({ cmd }: { readonly cmd: string }): void {
+    if (cmd === "load") queueMicrotask(() => this.#answer({ cmd: "loaded" }));
+  }
+  ref(): void {}
+  unref(): void {}
+  terminate(): void {}
 }
 
 /** The functions that the package's own start-up adds to the module. */
@@ -93,57 +137,23 @@ function bridge(wasm: ThreadedModule) {
   };
 }
 
-/** The worker's text as a module. It is made for CommonJS, and a line break in one of its strings is a real one. */
-function workerUrl(text: string): URL {
-  const commonjs =
-    'import { createRequire } from "node:module"; const require = createRequire("file:///"), __filename = "/";';
-  return new URL(`data:text/javascript,${encodeURIComponent(commonjs + text.replaceAll("\n", "\\n"))}`);
-}
-
-/** Rejects unless a worker runs that text to its end: inside the module, one that fails ends the process. */
-async function tryWorker(text: string): Promise<void> {
-  const { Worker } = await load<typeof import("node:worker_threads")>("node:worker_threads");
-  const worker = new Worker(workerUrl(`${text};parentPort.postMessage("ready");`));
-  const ready = new Promise<void>((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
-  await within(patience, ready).finally(() => worker.terminate());
-}
-
 /**
- * Runs `start` and undoes what it did to the process: listeners for uncaught errors (which print a script of
- * 50 KB with every one), a global Worker. Meanwhile the machine seems to have twice as many processors as there
- * shall be threads, since the binary uses half of them.
+ * Runs `start` and undoes what it does to the process: listeners for uncaught errors (which print a script of 50 KB
+ * with every one), and a global Worker, in whose place it finds {@link IdleWorker}.
  */
-async function untouched<T>(threads: number, start: () => Promise<T>): Promise<T> {
-  const os = await load<typeof import("node:os")>("node:os");
+async function untouched<T>(start: () => Promise<T>): Promise<T> {
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = events.map((event) => process.rawListeners(event));
-  const { cpus } = os;
   const hadWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
-  os.cpus = () => Array<ReturnType<typeof cpus>[number]>(2 * threads).fill(cpus()[0] as never);
+  Object.defineProperty(globalThis, "Worker", { configurable: true, get: () => IdleWorker, set: () => {} });
   try {
     return await start();
   } finally {
-    os.cpus = cpus;
     if (hadWorker) Object.defineProperty(globalThis, "Worker", hadWorker);
     else Reflect.deleteProperty(globalThis, "Worker");
     events.forEach((event, i) => {
       for (const listener of process.rawListeners(event))
         if (!before[i]?.includes(listener)) process.removeListener(event, listener as never);
     });
-  }
-}
-
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

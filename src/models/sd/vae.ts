@@ -12,11 +12,9 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkArray, checkBatch, checkInteger, checkObject, checkText, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import type { WeightMap } from "../../core/host-tensor";
-import type { RandomStream } from "../../core/random";
 import { checkFields } from "../check-fields";
-import { checkLive, checkSource, isStream } from "../check-weights";
-import { createParameters, type ParameterSpec } from "../parameters";
+import { checkLive, checkSource } from "../check-weights";
+import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";
 import type { VaeConfig } from "./vae-config";
 import { describeVae } from "./vae-network";
 
@@ -24,11 +22,8 @@ import { describeVae } from "./vae-network";
 export interface VaeOptions {
   /** Prefix of the variables' names; no two live networks may share one. */
   readonly name: string;
-  /**
-   * Its weights in diffusers' names, those of the attention before version 0.18 included (`query`, `key`, `value`,
-   * `proj_attn`), and PyTorch's layouts; or a stream to draw PyTorch's default start from.
-   */
-  readonly weights: WeightMap | RandomStream;
+  /** Its weights in diffusers' names and PyTorch's layouts, a stream to draw PyTorch's default start from, or `loadParameters`. */
+  readonly weights: InitialWeights;
 }
 
 /** Brings images to latents and back. Both ways are synchronous, pure and differentiable; the caller owns the result. */
@@ -101,7 +96,7 @@ export function vae(config: VaeConfig, options: VaeOptions): Vae {
   checkText("vae", "name", name);
   checkSource("vae", weights);
   const network = describeVae(config);
-  const parameters = createParameters(name, network.specs, withNewNames(network.specs, weights));
+  const parameters = createParameters(name, network.specs, weights);
   const { scalingFactor, shiftFactor, latentChannels } = config;
   const self: Vae = {
     name,
@@ -194,25 +189,4 @@ function checkMaps(where: string, name: string, value: Tensor, channels: number)
       "shape-mismatch",
       `${where}: ${name} must be [B, height, width, ${channels}], got ${showShape(value)}.`,
     );
-}
-
-/** What the attention's layers were called before diffusers 0.18. */
-const oldNames: Readonly<Record<string, string>> = {
-  to_q: "query",
-  to_k: "key",
-  to_v: "value",
-  "to_out.0": "proj_attn",
-};
-
-function withNewNames(specs: readonly ParameterSpec[], weights: WeightMap | RandomStream): WeightMap | RandomStream {
-  if (isStream(weights)) return weights;
-  const renamed = new Map(weights);
-  for (const { name } of specs) {
-    const old = name.replace(/(?<=\.attentions\.0\.)to_(?:q|k|v|out\.0)(?=\.)/, (layer) => oldNames[layer] as string);
-    const weight = weights.get(old);
-    if (old === name || weight === undefined || weights.has(name)) continue;
-    renamed.delete(old);
-    renamed.set(name, weight);
-  }
-  return renamed;
 }

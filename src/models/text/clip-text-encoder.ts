@@ -11,14 +11,12 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkOneOf, checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import type { WeightMap } from "../../core/host-tensor";
-import type { RandomStream } from "../../core/random";
 import { checkFields } from "../check-fields";
-import { checkLive, checkSource, isStream } from "../check-weights";
+import { checkLive, checkSource } from "../check-weights";
 import { gelu, quickGelu } from "../nn/activations";
 import { attention } from "../nn/attention";
 import { declareLayers, type Layer, type Layers, type Weights } from "../nn/layers";
-import { createParameters, type ParameterSpec } from "../parameters";
+import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";
 import { tabulate } from "../tabulate";
 import type { ClipTextConfig } from "./clip-config";
 
@@ -28,9 +26,9 @@ export interface ClipTextEncoderOptions {
   readonly name: string;
   /**
    * Its weights in transformers' names and PyTorch's layouts (the buffer `position_ids` of older
-   * files is passed over), or a stream to draw a start from.
+   * files is passed over), a stream to draw a start from, or `loadParameters`.
    */
-  readonly weights: WeightMap | RandomStream;
+  readonly weights: InitialWeights;
 }
 
 /** Turns token ids into the states that a U-Net attends to. */
@@ -88,7 +86,7 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
   checkText("clipTextEncoder", "name", name);
   checkSource("clipTextEncoder", weights);
   const network = describeClip(config);
-  const parameters = createParameters(name, network.specs, withoutPositionIds(weights));
+  const parameters = createParameters(name, network.specs, weights);
   return {
     name,
     config,
@@ -179,11 +177,6 @@ function encoderLayer(at: Layers, config: ClipTextConfig): (w: Weights, x: Tenso
 /** 0 where token j may be seen by token i, that is j ≤ i; elsewhere so low that its weight is exactly 0. */
 function causalMask(length: number): Tensor {
   return tabulate([length, length], (i, j) => (j <= i ? 0 : -1e30));
-}
-
-function withoutPositionIds(weights: WeightMap | RandomStream): WeightMap | RandomStream {
-  if (isStream(weights)) return weights;
-  return new Map([...weights].filter(([name]) => name !== "text_model.embeddings.position_ids"));
 }
 
 /** The common length of the sequences; throws unless they can be encoded. */

@@ -1,16 +1,14 @@
 import { concat, mul, type Tensor } from "@tensorflow/tfjs-core";
 import { checkBatch, checkInteger, checkObject, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import type { WeightMap } from "../../core/host-tensor";
 import { perSample, type Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
-import type { RandomStream } from "../../core/random";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, functionModel } from "../adapters";
 import { silu } from "../nn/activations";
 import { declareLayers } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
-import { createParameters } from "../parameters";
+import { createParameters, type InitialWeights } from "../parameters";
 import type { ScoreModel } from "../types";
 
 /** The architecture of {@link mlp}. */
@@ -47,8 +45,8 @@ export interface MlpOptions {
   readonly schedule: NoiseSchedule;
   /** What it predicts. */
   readonly predicts: PredictionType;
-  /** Its weights in PyTorch's layouts, or a stream to draw PyTorch's default start from. */
-  readonly weights: WeightMap | RandomStream;
+  /** Its weights in PyTorch's layouts, a stream to draw PyTorch's default start from, or `loadParameters`. */
+  readonly weights: InitialWeights;
 }
 
 /**

@@ -1,15 +1,13 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { checkArray, checkBatch, checkPerSample, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import type { WeightMap } from "../../core/host-tensor";
 import type { PredictionType } from "../../core/prediction-type";
-import type { RandomStream } from "../../core/random";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration } from "../adapters";
 import { checkFields } from "../check-fields";
 import { checkLive } from "../check-weights";
-import { createParameters, type ParameterSpec } from "../parameters";
+import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";
 import type { ScoreModel } from "../types";
 import type { UnetConfig } from "./config";
 import { describeUnet } from "./network";
@@ -22,8 +20,8 @@ export interface UnetOptions {
   readonly schedule: NoiseSchedule;
   /** What it predicts. */
   readonly predicts: PredictionType;
-  /** Its weights in diffusers' names and PyTorch's layouts, or a stream to draw PyTorch's default start from. */
-  readonly weights: WeightMap | RandomStream;
+  /** Its weights in diffusers' names and PyTorch's layouts, a stream to draw PyTorch's default start from, or `loadParameters`. */
+  readonly weights: InitialWeights;
 }
 
 /** A U-Net with its architecture. */

@@ -18,32 +18,33 @@ export function attentionScratch(n: i32, m: i32, width: i32): i32 {
   return 2 * blockQueries(n, m) * m + gemmScratch(max(m, width));
 }
 
-/** `softmax(Q·Kᵀ/√d)·V`, head by head. */
+/** `softmax(Q·Kᵀ/√d)·V` for heads `first ≤ b·heads + h < last` of all samples' heads. */
 export function attention(
-  q: usize, k: usize, v: usize, batch: i32, n: i32, m: i32, width: i32, heads: i32, out: usize, scratch: usize,
+  first: i32, last: i32, q: usize, k: usize, v: usize, n: i32, m: i32, width: i32, heads: i32, out: usize, scratch: usize,
 ): void {
   const d = width / heads;
   const block = blockQueries(n, m);
   const scores = scratch;
   const room = scores + bytes(2 * block * m);
-  for (let b = 0; b < batch; b++)
-    for (let h = 0; h < heads; h++) {
-      const left = bytes(b * n * width + h * d);
-      const right = bytes(b * m * width + h * d);
-      for (let i = 0; i < n; i += block) {
-        const rows = min(block, n - i);
-        weights(q + left + bytes(i * width), k + right, rows, m, width, d, scores, room);
-        product(rows, d, m, scores, m, 1, v + right, width, 1, out + left + bytes(i * width), width, 0, room);
-      }
+  for (let head = first; head < last; head++) {
+    const b = head / heads;
+    const h = head % heads;
+    const left = bytes(b * n * width + h * d);
+    const right = bytes(b * m * width + h * d);
+    for (let i = 0; i < n; i += block) {
+      const rows = min(block, n - i);
+      weights(q + left + bytes(i * width), k + right, rows, m, width, d, scores, room);
+      product(rows, d, m, scores, m, 1, v + right, width, 1, out + left + bytes(i * width), width, 0, room);
     }
+  }
 }
 
 /**
- * The backward pass: with the weights P, `dV = Pᵀ·dO`, `dP = dO·Vᵀ`, `dS = P ⊙ (dP − rowsum(P ⊙ dP))/√d`,
+ * The backward pass for the same heads: with the weights P, `dV = Pᵀ·dO`, `dP = dO·Vᵀ`, `dS = P ⊙ (dP − rowsum(P ⊙ dP))/√d`,
  * `dQ = dS·K`, `dK = dSᵀ·Q`.
  */
 export function attentionGradient(
-  dOut: usize, q: usize, k: usize, v: usize, batch: i32, n: i32, m: i32, width: i32, heads: i32,
+  first: i32, last: i32, dOut: usize, q: usize, k: usize, v: usize, n: i32, m: i32, width: i32, heads: i32,
   dq: usize, dk: usize, dv: usize, scratch: usize,
 ): void {
   const d = width / heads;
@@ -52,22 +53,23 @@ export function attentionGradient(
   const dp = p + bytes(block * m);
   const room = dp + bytes(block * m);
   const scale = <f32>(1 / Math.sqrt(<f64>d));
-  for (let b = 0; b < batch; b++)
-    for (let h = 0; h < heads; h++) {
-      const left = bytes(b * n * width + h * d);
-      const right = bytes(b * m * width + h * d);
-      for (let i = 0; i < n; i += block) {
-        const rows = min(block, n - i);
-        const at = left + bytes(i * width);
-        const more = i > 0 ? 1 : 0;
-        weights(q + at, k + right, rows, m, width, d, p, room);
-        product(m, d, rows, p, 1, m, dOut + at, width, 1, dv + right, width, more, room);
-        product(rows, m, d, dOut + at, width, 1, v + right, 1, width, dp, m, 0, room);
-        for (let r = 0; r < rows; r++) throughSoftmax(p + bytes(r * m), dp + bytes(r * m), m, scale);
-        product(rows, d, m, dp, m, 1, k + right, width, 1, dq + at, width, 0, room);
-        product(m, d, rows, dp, 1, m, q + at, width, 1, dk + right, width, more, room);
-      }
+  for (let head = first; head < last; head++) {
+    const b = head / heads;
+    const h = head % heads;
+    const left = bytes(b * n * width + h * d);
+    const right = bytes(b * m * width + h * d);
+    for (let i = 0; i < n; i += block) {
+      const rows = min(block, n - i);
+      const at = left + bytes(i * width);
+      const more = i > 0 ? 1 : 0;
+      weights(q + at, k + right, rows, m, width, d, p, room);
+      product(m, d, rows, p, 1, m, dOut + at, width, 1, dv + right, width, more, room);
+      product(rows, m, d, dOut + at, width, 1, v + right, 1, width, dp, m, 0, room);
+      for (let r = 0; r < rows; r++) throughSoftmax(p + bytes(r * m), dp + bytes(r * m), m, scale);
+      product(rows, d, m, dp, m, 1, k + right, width, 1, dq + at, width, 0, room);
+      product(m, d, rows, dp, 1, m, q + at, width, 1, dk + right, width, more, room);
     }
+  }
 }
 
 /** The rows of `softmax(Q·Kᵀ/√d)`. */

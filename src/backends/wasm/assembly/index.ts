@@ -1,4 +1,5 @@
 export { attention, attentionGradient, attentionScratch } from "./attention";
+export { binary } from "./binary";
 export { copyRows, transpose } from "./copies";
 export { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
 export { gemm, gemmScratch } from "./gemm";

@@ -7,21 +7,28 @@ export function groupNormScratch(channels: i32): i32 {
   return 6 * channels;
 }
 
-/** Row by row over the positions, `sums[c] += Σ x` or, centred, `Σ (x − mean[c])²`. */
+/** Row by row over the positions, `sums[c] = Σ x` or, squared, `Σ (x − mean[c])²`. */
 // @ts-ignore: decorator
 @inline
-function addColumns(x: usize, positions: i32, channels: i32, mean: usize, sums: usize, squared: bool): void {
+function sumColumns(x: usize, positions: i32, channels: i32, mean: usize, sums: usize, squared: bool): void {
   memory.fill(sums, 0, bytes(channels));
-  for (let n = 0; n < positions; n++, x += bytes(channels))
-    for (let c = 0; c < channels; c += 4) {
-      const left = channels - c;
-      let v = loadUpTo4(x + bytes(c), left);
-      if (squared) {
-        v = f32x4.sub(v, loadUpTo4(mean + bytes(c), left));
-        v = f32x4.mul(v, v);
-      }
-      storeUpTo4(sums + bytes(c), f32x4.add(loadUpTo4(sums + bytes(c), left), v), left);
-    }
+  const whole = channels & ~3;
+  for (let n = 0; n < positions; n++, x += bytes(channels)) {
+    for (let c = 0; c < whole; c += 4) addUpTo4(x + bytes(c), 4, mean + bytes(c), sums + bytes(c), squared);
+    if (whole < channels)
+      addUpTo4(x + bytes(whole), channels - whole, mean + bytes(whole), sums + bytes(whole), squared);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addUpTo4(x: usize, count: i32, mean: usize, sums: usize, squared: bool): void {
+  let v = loadUpTo4(x, count);
+  if (squared) {
+    v = f32x4.sub(v, loadUpTo4(mean, count));
+    v = f32x4.mul(v, v);
+  }
+  storeUpTo4(sums, f32x4.add(loadUpTo4(sums, count), v), count);
 }
 
 // @ts-ignore: decorator
@@ -47,32 +54,40 @@ export function groupNorm(
   const mean = scratch + bytes(channels);
   const factor = mean + bytes(channels);
   for (let b = 0; b < batch; b++) {
-    addColumns(x, positions, channels, mean, sums, false);
+    sumColumns(x, positions, channels, mean, sums, false);
     for (let g = 0; g < groups; g++, stats += 8) {
       const m = <f32>(sumOf(sums + bytes(g * size), size) / count);
       store<f32>(stats, m);
       for (let c = g * size; c < (g + 1) * size; c++) store<f32>(mean + bytes(c), m);
     }
-    addColumns(x, positions, channels, mean, sums, true);
+    sumColumns(x, positions, channels, mean, sums, true);
     stats -= bytes(2 * groups);
     for (let g = 0; g < groups; g++, stats += 8) {
       const r = <f32>(1 / Math.sqrt(sumOf(sums + bytes(g * size), size) / count + <f64>eps));
       store<f32>(stats, r, 4);
       for (let c = g * size; c < (g + 1) * size; c++) store<f32>(factor + bytes(c), r * load<f32>(scale + bytes(c)));
     }
-    for (let n = 0; n < positions; n++, x += bytes(channels), out += bytes(channels))
-      for (let c = 0; c < channels; c += 4) {
-        const left = channels - c;
-        const centred = f32x4.sub(loadUpTo4(x + bytes(c), left), loadUpTo4(mean + bytes(c), left));
-        let y = f32x4.mul(centred, loadUpTo4(factor + bytes(c), left));
-        y = f32x4.add(y, loadUpTo4(shift + bytes(c), left));
-        if (gate) y = f32x4.mul(y, sigmoid4(y));
-        storeUpTo4(out + bytes(c), y, left);
-      }
+    const whole = channels & ~3;
+    for (let n = 0; n < positions; n++, x += bytes(channels), out += bytes(channels)) {
+      for (let c = 0; c < whole; c += 4)
+        normUpTo4(x + bytes(c), 4, mean + bytes(c), factor + bytes(c), shift + bytes(c), gate, out + bytes(c));
+      const at = bytes(whole);
+      if (whole < channels)
+        normUpTo4(x + at, channels - whole, mean + at, factor + at, shift + at, gate, out + at);
+    }
   }
 }
 
-/** The backward pass of {@link groupNorm}; `dScale` and `dShift` are written anew. */
+// @ts-ignore: decorator
+@inline
+function normUpTo4(x: usize, count: i32, mean: usize, factor: usize, shift: usize, gate: i32, out: usize): void {
+  const centred = f32x4.sub(loadUpTo4(x, count), loadUpTo4(mean, count));
+  let y = f32x4.add(f32x4.mul(centred, loadUpTo4(factor, count)), loadUpTo4(shift, count));
+  if (gate) y = f32x4.mul(y, sigmoid4(y));
+  storeUpTo4(out, y, count);
+}
+
+/** The backward pass of {@link groupNorm}; `dScale` and `dShift` are each sample's own: `[batch, channels]`. */
 export function groupNormGradient(
   dy: usize, x: usize, scale: usize, shift: usize, stats: usize,
   batch: i32, positions: i32, channels: i32, groups: i32, gate: i32,
@@ -86,8 +101,6 @@ export function groupNormGradient(
   const sumDC = sumD + bytes(channels);
   const offset = sumDC + bytes(channels);
   const slope = offset + bytes(channels);
-  memory.fill(dScale, 0, bytes(channels));
-  memory.fill(dShift, 0, bytes(channels));
   for (let b = 0; b < batch; b++, stats += bytes(2 * groups)) {
     for (let c = 0; c < channels; c++) {
       const group = stats + bytes(2 * (c / size));
@@ -96,20 +109,17 @@ export function groupNormGradient(
     }
     memory.fill(sumD, 0, bytes(2 * channels));
     // Through the gate, whose derivative waits in dx, and the sums over the positions.
-    for (let n = 0, at: usize = 0; n < positions; n++, at += bytes(channels))
-      for (let c = 0; c < channels; c += 4) {
-        const left = channels - c;
-        const centred = f32x4.sub(loadUpTo4(x + at + bytes(c), left), loadUpTo4(mean + bytes(c), left));
-        let d = loadUpTo4(dy + at + bytes(c), left);
-        if (gate) {
-          const u = f32x4.mul(centred, loadUpTo4(factor + bytes(c), left));
-          d = f32x4.mul(d, slope4(f32x4.add(u, loadUpTo4(shift + bytes(c), left))));
-          storeUpTo4(dx + at + bytes(c), d, left);
-        }
-        storeUpTo4(sumD + bytes(c), f32x4.add(loadUpTo4(sumD + bytes(c), left), d), left);
-        const dc = f32x4.mul(d, centred);
-        storeUpTo4(sumDC + bytes(c), f32x4.add(loadUpTo4(sumDC + bytes(c), left), dc), left);
-      }
+    const whole = channels & ~3;
+    const rest = bytes(whole);
+    for (let n = 0, at: usize = 0; n < positions; n++, at += bytes(channels)) {
+      for (let c: usize = 0; c < rest; c += 16)
+        gateUpTo4(dy + at + c, x + at + c, 4, mean + c, factor + c, shift + c, gate, dx + at + c, sumD + c, sumDC + c);
+      if (whole < channels)
+        gateUpTo4(
+          dy + at + rest, x + at + rest, channels - whole, mean + rest, factor + rest, shift + rest, gate,
+          dx + at + rest, sumD + rest, sumDC + rest,
+        );
+    }
     for (let g = 0; g < groups; g++) {
       const r = <f64>load<f32>(stats + bytes(2 * g), 4);
       let meanD: f64 = 0;
@@ -121,8 +131,8 @@ export function groupNormGradient(
         const dc = load<f32>(sumDC + at);
         meanD += weight * d;
         meanDC += weight * dc;
-        store<f32>(dScale + at, load<f32>(dScale + at) + <f32>r * dc);
-        store<f32>(dShift + at, load<f32>(dShift + at) + d);
+        store<f32>(dScale + at, <f32>r * dc);
+        store<f32>(dShift + at, d);
       }
       for (let c = g * size; c < (g + 1) * size; c++) {
         store<f32>(offset + bytes(c), <f32>((r * meanD) / count));
@@ -130,20 +140,49 @@ export function groupNormGradient(
       }
     }
     const d = gate ? dx : dy;
-    for (let n = 0, at: usize = 0; n < positions; n++, at += bytes(channels))
-      for (let c = 0; c < channels; c += 4) {
-        const left = channels - c;
-        const centred = f32x4.sub(loadUpTo4(x + at + bytes(c), left), loadUpTo4(mean + bytes(c), left));
-        let v = f32x4.mul(loadUpTo4(d + at + bytes(c), left), loadUpTo4(factor + bytes(c), left));
-        v = f32x4.sub(v, loadUpTo4(offset + bytes(c), left));
-        v = f32x4.sub(v, f32x4.mul(centred, loadUpTo4(slope + bytes(c), left)));
-        storeUpTo4(dx + at + bytes(c), v, left);
-      }
+    for (let n = 0, at: usize = 0; n < positions; n++, at += bytes(channels)) {
+      for (let c: usize = 0; c < rest; c += 16)
+        throughUpTo4(d + at + c, x + at + c, 4, mean + c, factor + c, offset + c, slope + c, dx + at + c);
+      if (whole < channels)
+        throughUpTo4(
+          d + at + rest, x + at + rest, channels - whole, mean + rest, factor + rest, offset + rest, slope + rest,
+          dx + at + rest,
+        );
+    }
     const sample = bytes(positions * channels);
     x += sample;
     dy += sample;
     dx += sample;
+    dScale += bytes(channels);
+    dShift += bytes(channels);
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function gateUpTo4(
+  dy: usize, x: usize, count: i32, mean: usize, factor: usize, shift: usize, gate: i32,
+  dx: usize, sumD: usize, sumDC: usize,
+): void {
+  const centred = f32x4.sub(loadUpTo4(x, count), loadUpTo4(mean, count));
+  let d = loadUpTo4(dy, count);
+  if (gate) {
+    const u = f32x4.add(f32x4.mul(centred, loadUpTo4(factor, count)), loadUpTo4(shift, count));
+    d = f32x4.mul(d, slope4(u));
+    storeUpTo4(dx, d, count);
+  }
+  storeUpTo4(sumD, f32x4.add(loadUpTo4(sumD, count), d), count);
+  storeUpTo4(sumDC, f32x4.add(loadUpTo4(sumDC, count), f32x4.mul(d, centred)), count);
+}
+
+// @ts-ignore: decorator
+@inline
+function throughUpTo4(
+  d: usize, x: usize, count: i32, mean: usize, factor: usize, offset: usize, slope: usize, dx: usize,
+): void {
+  const centred = f32x4.sub(loadUpTo4(x, count), loadUpTo4(mean, count));
+  const v = f32x4.sub(f32x4.mul(loadUpTo4(d, count), loadUpTo4(factor, count)), loadUpTo4(offset, count));
+  storeUpTo4(dx, f32x4.sub(v, f32x4.mul(centred, loadUpTo4(slope, count))), count);
 }
 
 /** Layer normalisation of `rows` rows of `n` floats; `stats` gets each row's mean and 1/√(variance + eps). */

@@ -23,8 +23,15 @@ export function sumRows(x: usize, outer: i32, rows: i32, inner: i32, factor: f32
 // @ts-ignore: decorator
 @inline
 function addTo(sums: usize, x: usize, n: i32): void {
-  for (let i = 0; i < n; i += 4)
-    storeUpTo4(sums + bytes(i), f32x4.add(loadUpTo4(sums + bytes(i), n - i), loadUpTo4(x + bytes(i), n - i)), n - i);
+  const whole = n & ~3;
+  for (let i = 0; i < whole; i += 4) addUpTo4(sums + bytes(i), x + bytes(i), 4);
+  if (whole < n) addUpTo4(sums + bytes(whole), x + bytes(whole), n - whole);
+}
+
+// @ts-ignore: decorator
+@inline
+function addUpTo4(sums: usize, x: usize, count: i32): void {
+  storeUpTo4(sums, f32x4.add(loadUpTo4(sums, count), loadUpTo4(x, count)), count);
 }
 
 function sumOf(x: usize, n: i32): f64 {
