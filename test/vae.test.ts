@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { fc, test } from "@fast-check/vitest";
 import {
   add,
@@ -150,7 +151,7 @@ describe("vae", () => {
   });
 
   test("a folder written by diffusers loads", async () => {
-    const folder = new URL("./golden/model-folder", import.meta.url).pathname;
+    const folder = fileURLToPath(new URL("./golden/model-folder", import.meta.url));
     const component = await openComponent(folder, "vae", { variant: "fp16" });
     const written = parseVaeConfig(component.config);
     const weights = await loadParameters("vae", vaeParameters(written), component.weights);
