@@ -124,9 +124,12 @@ export {
 } from "./predict";
 export {
   type BetaSchedule,
+  type ConfiguredSampling,
   type ConfiguredSchedule,
+  type DdimTimestepsOptions,
   type DdpmSchedule,
   type DdpmScheduleOptions,
+  ddimTimesteps,
   ddpmSchedule,
   type EdmScheduleOptions,
   edmSchedule,
@@ -142,6 +145,7 @@ export {
   sidSigmas,
   snr,
   type TimestepLaw,
+  type TimestepSpacing,
   type UniformTimestepsOptions,
   uniformTimesteps,
 } from "./schedules";

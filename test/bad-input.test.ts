@@ -11,13 +11,14 @@ import * as io from "../src/io";
 import * as losses from "../src/losses";
 import * as metrics from "../src/metrics";
 import * as models from "../src/models";
+import * as sd from "../src/models/sd";
 import * as predict from "../src/predict";
 import * as schedules from "../src/schedules";
 import * as train from "../src/train";
 import { expectSidError } from "./support/errors";
 import { weight } from "./support/weights";
 
-const subpaths = { core, schedules, predict, guidance, losses, models, metrics, train, io, backends };
+const subpaths = { core, schedules, predict, guidance, losses, models, sd, metrics, train, io, backends };
 
 /** What is not called: a class, which without `new` is JavaScript's own error; what would ask the hub in earnest. */
 const excluded = ["SidError", "hubFolder"];
@@ -51,6 +52,7 @@ const fields: Readonly<Record<string, Make>> = {
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
     ...each({ gradientThrough: "all", times: [0.9, 0.4], guidanceScale: 1, stepsOffset: 0, setAlphaToOne: true }),
+    ...each({ spacing: "leading", clip: 1, eta: 0 }),
     ...each({ numTimesteps: 3, betaSchedule: "linear", betas: [0.1, 0.2, 0.3], zeroTerminalSnr: true, portion: 0.5 }),
     ...each({ min: 1, max: 5, sigmaMin: 0.1, sigmaMax: 9, rho: 7, maxLength: 5, unknown: "token" }),
     ...each({ tokenizer: () => [[1]], encoder: { encode: x }, threads: 0, wasmPath: "zz", config: {} }),
@@ -116,6 +118,8 @@ const unetConfig = () =>
     ...{ down_block_types: ["CrossAttnDownBlock2D"], up_block_types: ["CrossAttnUpBlock2D"] },
   });
 
+const vaeConfig = () => sd.parseVaeConfig({ block_out_channels: [8], norm_num_groups: 4 });
+
 /** A network that trains, and what training takes of it. */
 const network = () => {
   const w = variable();
@@ -156,6 +160,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
   ...{ createParameters: [name, specs, stream], loadWeights: [all, weights], wordTokenizer: [is(["red"]), all] },
   ...{ layersModel: [all, all], mlp: [all, all], clipTextEncoder: [textConfig, all], clipTextParameters: [textConfig] },
   ...{ unet: [unetConfig, all], unetParameters: [unetConfig], featureStatistics: [numbers, two] },
+  ...{ vae: [vaeConfig, all], vaeParameters: [vaeConfig] },
   ...{ fakeScoreGradients: [objective, batch], generatorGradients: [objective, batch] },
   readFigures: [() => tensor([1, 2, 3, 4, 5])],
   ...{ adam: [owned, is({ learningRate: 1, beta1: 0.5 })], updateEma: [owned, owned, is(0.5)] },

@@ -25,11 +25,12 @@ afterEach(async () => {
 const weights: WeightMap = new Map([["conv_in.bias", { dtype: "F32", shape: [2], data: Float32Array.of(1, 2) }]]);
 const unet = { config: { _class_name: "UNet2DConditionModel", block_out_channels: [8, 16] }, weights };
 const text_encoder = { config: { architectures: ["CLIPTextModel"], hidden_size: 8 }, weights };
+const vae = { config: { _class_name: "AutoencoderKL", latent_channels: 4 }, weights };
 const scheduler = { config: { _class_name: "DDIMScheduler", beta_start: 0.00085 }, weights: new Map() };
 
 test("a model folder is laid out as diffusers does it and read back", async () => {
   const path = join(folder, "deep", "model");
-  await writeModelFolder(path, { unet, text_encoder, scheduler });
+  await writeModelFolder(path, { unet, vae, text_encoder, scheduler });
   expect((await readdir(path, { recursive: true })).sort()).toEqual([
     "model_index.json",
     "scheduler",
@@ -40,14 +41,19 @@ test("a model folder is laid out as diffusers does it and read back", async () =
     "unet",
     "unet/config.json",
     "unet/diffusion_pytorch_model.safetensors",
+    "vae",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
   ]);
   expect(JSON.parse(await readFile(join(path, "model_index.json"), "utf8"))).toEqual({
     _class_name: "StableDiffusionPipeline",
     unet: ["diffusers", "UNet2DConditionModel"],
+    vae: ["diffusers", "AutoencoderKL"],
     text_encoder: ["transformers", "CLIPTextModel"],
     scheduler: ["diffusers", "DDIMScheduler"],
   });
   expect(await readComponent(path, "unet")).toEqual(unet);
+  expect(await readComponent(path, "vae")).toEqual(vae);
   expect(await readComponent(path, "text_encoder")).toEqual(text_encoder);
   expect(await readComponent(path, "scheduler")).toEqual(scheduler);
 });

@@ -10,7 +10,7 @@ import { expectClose, numbers } from "./support/matchers";
 interface Golden {
   law: { weights: number[]; means: number[][]; variances: number[]; components: number[] };
   cases: {
-    config: { steps_offset: number; set_alpha_to_one: boolean; prediction_type: string };
+    config: Record<string, unknown>;
     steps: number;
     guidanceScale: number;
     noise: number[];
@@ -23,9 +23,9 @@ const golden: Golden = JSON.parse(readFileSync(new URL("./golden/ddim.json", imp
 
 describe("ddimSample walks as diffusers' DDIMScheduler does", () => {
   for (const [i, wanted] of golden.cases.entries())
-    test(`case ${i}: ${wanted.config.prediction_type}, κ = ${wanted.guidanceScale}, offset ${wanted.config.steps_offset}`, () =>
+    test(`case ${i}: ${wanted.config["prediction_type"]}, κ = ${wanted.guidanceScale}, ${wanted.config["timestep_spacing"] ?? "leading"}`, () =>
       tidy(() => {
-        const { schedule, predicts } = scheduleFromConfig(wanted.config);
+        const { schedule, predicts, sampling } = scheduleFromConfig(wanted.config);
         const law = gaussianMixtureModel({ ...golden.law, schedule, predicts });
         const states: number[][] = [];
         const times: number[] = [];
@@ -39,8 +39,7 @@ describe("ddimSample walks as diffusers' DDIMScheduler does", () => {
           uncond: law.marginal(),
           steps: wanted.steps,
           guidanceScale: wanted.guidanceScale,
-          stepsOffset: wanted.config.steps_offset,
-          setAlphaToOne: wanted.config.set_alpha_to_one,
+          ...sampling,
         });
         expect(times).toEqual(wanted.timesteps);
         states.forEach((state, at) => {
@@ -82,6 +81,37 @@ describe("ddimSample", () => {
     }
   });
 
+  test("with η = 1 it brings noise to the law as well, on every schedule", () => {
+    const n = 2000;
+    const steps = 60;
+    const edm = edmSchedule();
+    const cases = [
+      { model: gaussianModel({ ...law, schedule: ddpmSchedule(), predicts: "v" }), options: { steps } },
+      {
+        model: gaussianModel({ ...law, schedule: edm, predicts: "x0" }),
+        options: { times: Array.from({ length: steps }, (_, i) => 80 * 1e-4 ** (i / (steps - 1))) },
+      },
+      {
+        model: gaussianModel({ ...law, schedule: flowSchedule(), predicts: "flow" }),
+        options: { times: Array.from({ length: steps }, (_, i) => 0.999 * (1 - i / steps)) },
+      },
+    ] as const;
+    for (const { model, options } of cases) {
+      const x = tidy(() => {
+        const stream = randomStream(2);
+        const stepNoises = Array.from({ length: steps }, () => stream.normal([n, 2]));
+        return numbers(ddimSample(model, { noise: stream.normal([n, 2]), eta: 1, stepNoises, ...options }));
+      });
+      for (const i of [0, 1]) {
+        const column = x.filter((_, at) => at % 2 === i);
+        const mean = column.reduce((a, b) => a + b, 0) / n;
+        const deviation = Math.sqrt(column.reduce((a, b) => a + (b - mean) ** 2, 0) / n);
+        expect(Math.abs(mean - (law.mean[i] as number))).toBeLessThan((4 * 0.5) / Math.sqrt(n) + 0.03);
+        expect(Math.abs(deviation - 0.5)).toBeLessThan((4 * 0.5) / Math.sqrt(2 * n) + 0.03);
+      }
+    }
+  });
+
   test("keeps only its answer, and nothing when the model throws half-way", () => {
     const model = gaussianModel({ ...law, schedule: ddpmSchedule() });
     const noise = randomStream(0).normal([3, 2]);
@@ -107,6 +137,16 @@ describe("ddimSample", () => {
       { stepsOffset: -1 },
       { stepsOffset: 999 },
       { stepsOffset: 0.5 },
+      { stepsOffset: 20, steps: 1000 },
+      { spacing: "karras" },
+      { clip: 0 },
+      { clip: Number.NaN },
+      { eta: -0.1 },
+      { eta: 1.1 },
+      { eta: 0.5 },
+      { eta: 0.5, stepNoises: [] },
+      { eta: 1, steps: 1, stepNoises: [undefined] },
+      { eta: 1, times: [3], stepNoises: [[1, 2]] },
       { guidanceScale: Number.NaN },
       { guidanceScale: 2 },
       { times: [] },

@@ -3,8 +3,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { randomStream, vjp } from "../src/core";
 import { gegluGate, gelu, quickGelu, silu } from "../src/models/nn/activations";
-import { attention } from "../src/models/nn/attention";
+import { attention, inBlocks } from "../src/models/nn/attention";
 import { addToPositions, upsample2x, upsampleTo } from "../src/models/nn/images";
+import { type Layer, sequence } from "../src/models/nn/layers";
 import { conv2d, linear } from "../src/models/nn/linear";
 import { groupNorm, layerNorm } from "../src/models/nn/norms";
 import { timeEmbedding } from "../src/models/nn/time-embedding";
@@ -39,6 +40,17 @@ function expectSame(actual: F, reference: F, inputs: tf.Tensor[], tolerance = 2e
 function draw(seed: number, ...shapes: number[][]): tf.Tensor[] {
   const stream = randomStream(seed);
   return shapes.map((shape) => stream.normal(shape));
+}
+
+const noWeights = () => {
+  throw new Error("no weight is needed");
+};
+
+/** The most bytes that tensors held while `f` ran, beyond those before. */
+async function mostBytes(f: () => tf.Tensor): Promise<number> {
+  const before = tf.memory().numBytes;
+  const { peakBytes } = await tf.profile(() => tf.tidy(f).dispose() as never);
+  return peakBytes - before;
 }
 
 type Size = "batch" | "n" | "m" | "heads" | "width";
@@ -296,6 +308,51 @@ describe("attention", () => {
       expectClose(attention(q, k, v, 2), attention(q, k, v, 2, tf.zeros([3, 5])), 1e-6);
       expectClose(attention(tf.zerosLike(q), k, v, 1), tf.tile(tf.mean(v, 1, true), [1, 3, 1]), 1e-6);
     }));
+});
+
+describe("attention in blocks of queries", () => {
+  test.prop({ seed, batch: size, n: size, m: size, mostScores: fc.integer({ min: 1, max: 40 }) }, runs)(
+    "is attention, with its gradients",
+    ({ seed, batch, n, m, mostScores }) =>
+      tf.tidy(() => {
+        const all = draw(seed, [batch, n, 4], [batch, m, 4], [batch, m, 4]);
+        type Attend = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => tf.Tensor;
+        const blocks: Attend = (q, k, v) => inBlocks(q, k, v, 2, mostScores);
+        const whole: Attend = (q, k, v) => attention(q, k, v, 2, tf.zeros([n, m]));
+        expectSame(blocks as F, whole as F, all);
+      }),
+  );
+
+  test("holds fewer scores at once", async () => {
+    const all = draw(3, [1, 100, 2], [1, 400, 2], [1, 400, 2]) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    const bytes = 4 * 100 * 400;
+    expect(await mostBytes(() => inBlocks(...all, 1))).toBeGreaterThan(bytes);
+    expect(await mostBytes(() => inBlocks(...all, 1, 4000))).toBeLessThan(bytes);
+    tf.dispose(all);
+  });
+});
+
+describe("sequence", () => {
+  test("runs one layer after another and keeps two activations", () => {
+    const x = tf.tensor1d([1, 2]);
+    const before = tf.memory().numTensors;
+    const alive: number[] = [];
+    const layer: Layer = (_, y) => {
+      const z = tf.add(tf.mul(y, 2), 1);
+      alive.push(tf.memory().numTensors - before);
+      return z;
+    };
+    const run = sequence(Array.from({ length: 5 }, () => layer));
+    const y = run(noWeights, x);
+    expect(numbers(y)).toEqual([63, 95]);
+    // Input, product, two constants, sum.
+    expect(Math.max(...alive)).toBeLessThanOrEqual(5);
+    expect(tf.memory().numTensors).toBe(before + 1);
+    expect(numbers(x)).toEqual([1, 2]);
+    const gradient = vjp((x) => run(noWeights, x), [x], y)[0] as tf.Tensor;
+    expect(numbers(gradient)).toEqual([63 * 32, 95 * 32]);
+    tf.dispose([x, y, gradient]);
+  });
 });
 
 describe("time features", () => {

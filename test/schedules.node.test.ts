@@ -136,7 +136,7 @@ describe("scheduleFromConfig", () => {
     expect(scheduleFromConfig({ prediction_type }).predicts).toBe(predicts);
   });
 
-  test("a real file: keys of sampling and null change nothing", () => {
+  test("a real file: Stable Diffusion 1.5", () => {
     const file = {
       _class_name: "PNDMScheduler",
       _diffusers_version: "0.6.0",
@@ -150,10 +150,23 @@ describe("scheduleFromConfig", () => {
       steps_offset: 1,
       trained_betas: null,
     };
-    const { schedule, predicts } = scheduleFromConfig(file);
+    const { schedule, predicts, sampling } = scheduleFromConfig(file);
     const same = ddpmSchedule({ betaSchedule: "scaled_linear", betaStart: 0.00085, betaEnd: 0.012 });
     expect(schedule.alphasCumprod).toEqual(same.alphasCumprod);
     expect(predicts).toBe("eps");
+    expect(sampling).toEqual({ spacing: "leading", stepsOffset: 1, setAlphaToOne: false, clip: undefined });
+  });
+
+  test("how to sample, with the defaults of DDIMScheduler", () => {
+    expect(scheduleFromConfig({}).sampling).toEqual({
+      spacing: "leading",
+      stepsOffset: 0,
+      setAlphaToOne: true,
+      clip: 1,
+    });
+    const json = { _class_name: "DDIMScheduler", timestep_spacing: "trailing", clip_sample_range: 2.5 };
+    expect(scheduleFromConfig(json).sampling).toMatchObject({ spacing: "trailing", clip: 2.5 });
+    expect(scheduleFromConfig({ ...json, clip_sample: false }).sampling.clip).toBeUndefined();
   });
 
   test.each([
@@ -163,18 +176,24 @@ describe("scheduleFromConfig", () => {
     ["beta_schedule", 3],
     ["prediction_type", "flow_prediction"],
     ["use_flow_sigmas", true],
+    ["thresholding", true],
+    ["timestep_spacing", "log"],
   ])("%s %s is refused by name", (key, value) => {
     expectSidError("unsupported", () => scheduleFromConfig({ [key]: value }), new RegExp(`${key}.*${value}`));
   });
 
-  test.prop([fc.constantFrom("beta_start", "beta_end", "num_train_timesteps"), fc.oneof(fc.string(), fc.boolean())])(
-    "values of the wrong kind",
-    (key, value) => expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value })),
+  test.prop([
+    fc.constantFrom("beta_start", "beta_end", "num_train_timesteps", "steps_offset", "clip_sample_range"),
+    fc.oneof(fc.string(), fc.boolean()),
+  ])("values of the wrong kind", (key, value) =>
+    expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value })),
   );
 
-  test.prop([fc.constantFrom("rescale_betas_zero_snr", "use_flow_sigmas"), fc.oneof(fc.string(), fc.integer())])(
-    "flags of the wrong kind",
-    (key, value) => expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value }), new RegExp(key)),
+  test.prop([
+    fc.constantFrom("rescale_betas_zero_snr", "use_flow_sigmas", "thresholding", "clip_sample", "set_alpha_to_one"),
+    fc.oneof(fc.string(), fc.integer()),
+  ])("flags of the wrong kind", (key, value) =>
+    expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value }), new RegExp(key)),
   );
 
   test.each([null, undefined, "scaled_linear", [1], 7])("%s is no config", (json) => {

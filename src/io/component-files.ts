@@ -9,8 +9,8 @@ export interface ComponentFiles {
   readonly weights?: string;
   /** The same as a pickle, which is never read. */
   readonly pickle?: string;
-  /** What the names that begin with `before` are to begin with: transformers 5 leaves it out. */
-  readonly prefix?: { readonly text: string; readonly before: RegExp };
+  /** What the weights of some writers are called here, unless some have a name like `unless` already. */
+  readonly names?: { readonly unless: RegExp; readonly rename: (name: string) => string };
   /** Fields of the configuration that transformers 5 wants written as 1.0, not as 1. */
   readonly floats?: readonly string[];
   /** Further files, read as text where they are there. */
@@ -19,16 +19,34 @@ export interface ComponentFiles {
   readonly needs?: readonly (readonly string[])[];
 }
 
+/** What the layers of an autoencoder's attention were called before diffusers 0.18, as in Stable Diffusion 1.5's files. */
+const attentionNames: Readonly<Record<string, string>> = {
+  query: "to_q",
+  key: "to_k",
+  value: "to_v",
+  proj_attn: "to_out.0",
+};
+
 /** Where diffusers and transformers keep each part. */
 export const componentFiles: Readonly<Record<ComponentName, ComponentFiles>> = {
   unet: diffusers(),
-  vae: diffusers(),
+  vae: {
+    ...diffusers(),
+    names: {
+      unless: /\.attentions\.0\.to_q\./,
+      rename: (name) => name.replace(/(?<=\.attentions\.0\.)\w+(?=\.)/, (layer) => attentionNames[layer] ?? layer),
+    },
+  },
   text_encoder: {
     config: "config.json",
     weights: "model.safetensors",
     pickle: "pytorch_model.bin",
     floats: ["attention_dropout", "initializer_factor", "initializer_range", "layer_norm_eps"],
-    prefix: { text: "text_model.", before: /^(embeddings|encoder|final_layer_norm)\./ },
+    // transformers 5 leaves the prefix out.
+    names: {
+      unless: /^text_model\./,
+      rename: (name) => name.replace(/^(embeddings|encoder|final_layer_norm)\./, "text_model.$&"),
+    },
   },
   scheduler: { config: "scheduler_config.json" },
   tokenizer: {

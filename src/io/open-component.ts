@@ -51,7 +51,8 @@ export interface ModelIndex {
  *
  * Weights may be one file, or shards with an index (`….safetensors.index.json`). Before this returns, every shard is
  * open, its header agrees with its length, and it holds exactly the tensors that the index places in it. Pickles
- * (`.bin`) are refused. A text encoder's names begin with `text_model.`, also where transformers 5 has left that out.
+ * (`.bin`) are refused. A text encoder's names begin with `text_model.`, also where transformers 5 has left that out, and an
+ * autoencoder's attention has the names of today (`to_q`), also in files of old (`query`).
  *
  * @param folder - a path on the disk, or any {@link FileTree}: an address, files of a browser, a model of the hub.
  * @param component - which part.
@@ -97,7 +98,7 @@ export async function openPart(
   const config = await readJson(where, tree, inside + files.config);
   const texts = await readTexts(where, tree, inside, files);
   const weights = await openWeights(where, tree, inside, files, variant);
-  return { config, texts, weights: files.prefix === undefined ? weights : underPrefix(weights, files.prefix) };
+  return { config, texts, weights: files.names === undefined ? weights : renamed(weights, files.names) };
 }
 
 /** The text files that are there, of which some set must be whole. */
@@ -120,11 +121,11 @@ async function readTexts(
   return texts;
 }
 
-/** The same weights with the prefix before the names that lack it, unless some have it. */
-function underPrefix(source: WeightSource, { text, before }: NonNullable<ComponentFiles["prefix"]>): WeightSource {
+/** The same weights under the names of this library. */
+function renamed(source: WeightSource, { unless, rename }: NonNullable<ComponentFiles["names"]>): WeightSource {
   const names = [...source.entries.keys()];
-  if (names.some((name) => name.startsWith(text))) return source;
-  const inFile = new Map(names.map((name) => [name.replace(before, `${text}$&`), name]));
+  if (names.some((name) => unless.test(name))) return source;
+  const inFile = new Map(names.map((name) => [rename(name), name]));
   return {
     entries: new Map([...inFile].map(([name, old]) => [name, source.entries.get(old) as TensorInfo])),
     read: (name) => source.read(inFile.get(name) ?? name),

@@ -12,7 +12,7 @@ import { disposeAll, makeVariable, type ParameterSpec, type Parameters, paramete
  * disposed of.
  *
  * @param prefix - the network's name.
- * @param specs - its parameters, from `unetParameters` or `clipTextParameters`.
+ * @param specs - its parameters, from `unetParameters`, `clipTextParameters` or `vaeParameters`.
  * @param source - from `openComponent` or `openSafetensors`, exactly the tensors of `specs`; it stays open.
  * @returns the variables, for the network's option `weights`; the caller's to dispose of until then.
  * @throws SidError as `createParameters` does, and what the source throws.

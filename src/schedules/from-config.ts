@@ -1,7 +1,20 @@
-import { describe, isObject } from "../core/checks";
+import { checkInteger, checkPositive, describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { PredictionType } from "../core/prediction-type";
+import { type TimestepSpacing, timestepSpacings } from "./ddim-timesteps";
 import { type DdpmSchedule, type DdpmScheduleOptions, ddpmSchedule } from "./ddpm";
+
+/** How a scheduler config wants DDIM to sample: options of `ddimSample`. */
+export interface ConfiguredSampling {
+  /** `timestep_spacing`. */
+  readonly spacing: TimestepSpacing;
+  /** `steps_offset`: added to every timestep of "leading". */
+  readonly stepsOffset: number;
+  /** `set_alpha_to_one`: whether the last step goes to the clean sample, else to timestep 0. */
+  readonly setAlphaToOne: boolean;
+  /** `clip_sample_range` where `clip_sample` is true: bound of |x̂0|. */
+  readonly clip: number | undefined;
+}
 
 /** What a scheduler config says about a network. */
 export interface ConfiguredSchedule {
@@ -9,6 +22,8 @@ export interface ConfiguredSchedule {
   readonly schedule: DdpmSchedule;
   /** What the network predicts. */
   readonly predicts: PredictionType;
+  /** How to sample it with DDIM. */
+  readonly sampling: ConfiguredSampling;
 }
 
 /** Classes that share the forward process and the defaults of DDPMScheduler. */
@@ -28,35 +43,40 @@ const classes = [
 const predictions: Readonly<Record<string, PredictionType>> = { epsilon: "eps", sample: "x0", v_prediction: "v" };
 
 /**
- * Reads a diffusers `scheduler_config.json`: the keys that define the forward process and what is
- * predicted, with the defaults of diffusers. Keys about sampling do not matter here and are ignored.
+ * Reads a diffusers `scheduler_config.json`: the forward process, what is predicted, and how to sample with DDIM,
+ * with the defaults of diffusers. Whatever class the file is of, `sampling` is what diffusers'
+ * `DDIMScheduler.from_config` makes of it: without `clip_sample` it clips, without `set_alpha_to_one` it ends at
+ * the clean sample. Keys of other samplers do not matter here and are ignored.
  *
- * Source: diffusers 0.42, `schedulers/scheduling_ddpm.py` and its siblings.
+ * Source: diffusers 0.42, `schedulers/scheduling_ddpm.py`, `scheduling_ddim.py` and their siblings.
  *
  * @param json - the parsed file.
- * @returns the schedule, and the prediction type in this library's terms.
- * @throws SidError `unsupported` for a class, `beta_schedule` or `prediction_type` that is not
- *   supported and for `use_flow_sigmas`, each named; `invalid-argument`, `out-of-range` or
+ * @returns the schedule, the prediction type in this library's terms, and options for `ddimSample`.
+ * @throws SidError `unsupported` for a class, `beta_schedule`, `prediction_type` or `timestep_spacing` that is not
+ *   supported and for `use_flow_sigmas` and `thresholding`, each named; `invalid-argument`, `out-of-range` or
  *   `not-finite` for values of the wrong kind.
  *
  * @example
  * ```ts
  * import { scheduleFromConfig } from "sid-lsg";
  *
- * const { schedule, predicts } = scheduleFromConfig({
+ * const { schedule, predicts, sampling } = scheduleFromConfig({
  *   _class_name: "PNDMScheduler",
  *   beta_start: 0.00085,
  *   beta_end: 0.012,
  *   beta_schedule: "scaled_linear",
+ *   clip_sample: false,
+ *   set_alpha_to_one: false,
+ *   steps_offset: 1,
  * });
- * console.log(schedule.numTimesteps, predicts); // 1000 "eps"
+ * console.log(schedule.numTimesteps, predicts, sampling.stepsOffset); // 1000 "eps" 1
  * ```
  */
 export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
   if (!isObject(json))
     throw new SidError("invalid-argument", `${where}: wanted a scheduler config, got ${describe(json)}.`);
   oneOf(json, "_class_name", classes, "DDPMScheduler");
-  if (flag(json, "use_flow_sigmas")) refuse("use_flow_sigmas", true);
+  for (const key of ["use_flow_sigmas", "thresholding"]) if (flag(json, key, false)) refuse(key, true);
   const prediction = oneOf(json, "prediction_type", Object.keys(predictions), "epsilon");
   const betaSchedule = oneOf(json, "beta_schedule", ["linear", "scaled_linear", "squaredcos_cap_v2"], "linear");
   const options = {
@@ -65,7 +85,7 @@ export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
     betaEnd: json["beta_end"],
     betas: json["trained_betas"],
     betaSchedule,
-    zeroTerminalSnr: flag(json, "rescale_betas_zero_snr"),
+    zeroTerminalSnr: flag(json, "rescale_betas_zero_snr", false),
   };
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined && value !== null),
@@ -74,25 +94,42 @@ export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
     // ddpmSchedule checks every value's kind and range.
     schedule: ddpmSchedule(given as DdpmScheduleOptions),
     predicts: predictions[prediction] as PredictionType,
+    sampling: samplingFrom(json),
   };
 }
 
 const where = "scheduleFromConfig";
 
+function samplingFrom(json: Readonly<Record<string, unknown>>): ConfiguredSampling {
+  const number = (key: string, otherwise: number) => (json[key] ?? otherwise) as number;
+  const clips = flag(json, "clip_sample", true);
+  return {
+    spacing: oneOf(json, "timestep_spacing", timestepSpacings, "leading") as TimestepSpacing,
+    stepsOffset: checkInteger(where, "steps_offset", number("steps_offset", 0), 0),
+    setAlphaToOne: flag(json, "set_alpha_to_one", true),
+    clip: clips ? checkPositive(where, "clip_sample_range", number("clip_sample_range", 1)) : undefined,
+  };
+}
+
 /** The value of a key that names something, refused by name unless it is supported. */
-function oneOf(config: Readonly<Record<string, unknown>>, key: string, supported: string[], otherwise: string): string {
+function oneOf(
+  config: Readonly<Record<string, unknown>>,
+  key: string,
+  supported: readonly string[],
+  otherwise: string,
+): string {
   const value = config[key] ?? otherwise;
   return typeof value === "string" && supported.includes(value) ? value : refuse(key, value, supported);
 }
 
-/** True or false; absent is false. */
-function flag(config: Readonly<Record<string, unknown>>, key: string): boolean {
-  const value = config[key] ?? false;
+/** True or false, or what it is when absent. */
+function flag(config: Readonly<Record<string, unknown>>, key: string, otherwise: boolean): boolean {
+  const value = config[key] ?? otherwise;
   if (typeof value === "boolean") return value;
   throw new SidError("invalid-argument", `${where}: ${key} must be true or false, got ${describe(value)}.`);
 }
 
-function refuse(key: string, value: unknown, supported?: string[]): never {
+function refuse(key: string, value: unknown, supported?: readonly string[]): never {
   const wanted = supported === undefined ? "" : `; supported are ${supported.join(", ")}`;
   throw new SidError("unsupported", `${where}: ${key} ${describe(value)} is not supported${wanted}.`);
 }

@@ -1,6 +1,7 @@
 export { type EdmScheduleOptions, edmSchedule, flowSchedule } from "./continuous";
+export { type DdimTimestepsOptions, ddimTimesteps, type TimestepSpacing } from "./ddim-timesteps";
 export { type BetaSchedule, type DdpmSchedule, type DdpmScheduleOptions, ddpmSchedule } from "./ddpm";
-export { type ConfiguredSchedule, scheduleFromConfig } from "./from-config";
+export { type ConfiguredSampling, type ConfiguredSchedule, scheduleFromConfig } from "./from-config";
 export { logSnr, snr } from "./time";
 export {
   type LogitNormalTimesOptions,

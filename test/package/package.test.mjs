@@ -97,7 +97,7 @@ test("every subpath loads in ESM and in CJS, with the same names and one copy of
   await run("node", "subpaths.cjs", ...subpaths);
 });
 
-const registering = ["", "/guidance", "/predict", "/losses", "/models", "/train"];
+const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/train"];
 
 test("every part with something to differentiate registers the gradients by itself", async () => {
   for (const part of registering) {

@@ -1,8 +1,21 @@
-import { add, matMul, mul, reshape, softmax, type Tensor, type Tensor3D, transpose } from "@tensorflow/tfjs-core";
+import {
+  add,
+  concat,
+  matMul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  type Tensor,
+  type Tensor3D,
+  tidy,
+  transpose,
+} from "@tensorflow/tfjs-core";
 import { fused } from "./fused";
 
 /**
- * Multi-head attention `softmax(Q·Kᵀ/√d + mask)·V`, heads side by side in the last axis.
+ * Multi-head attention `softmax(Q·Kᵀ/√d + mask)·V`, heads side by side in the last axis. Without a mask, the scores
+ * exist for a block of queries at a time, unless a tape keeps them.
  *
  * @param q - queries `[B, N, heads·d]`.
  * @param k - keys `[B, M, heads·d]`.
@@ -12,7 +25,23 @@ import { fused } from "./fused";
  * @returns `[B, N, heads·d]`.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?: Tensor): Tensor3D {
-  return (mask ? undefined : fused<Tensor3D>("SidAttention", [q, k, v], { heads })) ?? composed(q, k, v, heads, mask);
+  if (mask) return composed(q, k, v, heads, mask);
+  return fused<Tensor3D>("SidAttention", [q, k, v], { heads }) ?? inBlocks(q, k, v, heads);
+}
+
+/** {@link attention} without a mask, block by block, of at most so many scores; 16 MiB unless told otherwise. */
+export function inBlocks(q: Tensor, k: Tensor, v: Tensor, heads: number, mostScores: number = 2 ** 22): Tensor3D {
+  const [batch, queries, width] = q.shape as [number, number, number];
+  const block = Math.max(1, Math.floor(mostScores / (batch * heads * (k.shape[1] as number))));
+  if (block >= queries) return composed(q, k, v, heads);
+  const starts = Array.from({ length: Math.ceil(queries / block) }, (_, i) => i * block);
+  const parts = starts.map((start) =>
+    tidy(() => {
+      const some = slice(q, [0, start, 0], [batch, Math.min(block, queries - start), width]);
+      return composed(some, k, v, heads);
+    }),
+  );
+  return concat(parts, 1);
 }
 
 function composed(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?: Tensor): Tensor3D {

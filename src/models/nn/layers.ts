@@ -1,4 +1,4 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Tensor, tidy } from "@tensorflow/tfjs-core";
 import type { ParameterInit, ParameterLayout, ParameterSpec } from "../parameters";
 import { type ConvOptions, conv2d, linear } from "./linear";
 import { groupNorm, layerNorm } from "./norms";
@@ -38,6 +38,19 @@ export interface Layers {
 /** Opens the description of a network. */
 export function declareLayers(): Layers {
   return scope([], "");
+}
+
+/**
+ * One layer after another. What a layer makes is freed as soon as the next one has used it, unless a tape keeps it:
+ * of the activations only two live at once.
+ */
+export function sequence(layers: readonly Layer[]): Layer {
+  return (weights, x) =>
+    layers.reduce((input, layer) => {
+      const output = tidy(() => layer(weights, input));
+      if (input !== x) input.dispose();
+      return output;
+    }, x);
 }
 
 /** PyTorch's default for weights and biases of linear and convolutional layers: uniform in ±1/√fanIn. */

@@ -1,6 +1,7 @@
-import { add, concat, mul, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
-import { addToPositions, upsampleTo } from "../nn/images";
+import { concat, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
+import { upsampleTo } from "../nn/images";
 import type { Layer, Layers, Weights } from "../nn/layers";
+import { residualBlock } from "../nn/residual-block";
 import { type ConditionedLayer, transformer } from "./transformer";
 
 /** What all blocks of one U-Net share. */
@@ -52,23 +53,14 @@ export function attentionStage(
   return transformer(at.at(`attentions.${i}`), { ...options, groups, condDim, linearProjection });
 }
 
-/** diffusers' ResnetBlock2D with time_embedding_norm "default". */
+/** A residual block with the embedded time. */
 export function resnet(
   at: Layers,
-  { inputs, outputs, scale }: { readonly inputs: number; readonly outputs: number; readonly scale: number },
+  sizes: { readonly inputs: number; readonly outputs: number; readonly scale: number },
   { timeDim, groups, eps }: BlockContext,
 ): Stage {
-  const norm1 = at.groupNorm("norm1", inputs, groups, eps, "silu");
-  const conv1 = at.conv("conv1", inputs, outputs, 3, { pad: 1 });
-  const timeProjection = at.linear("time_emb_proj", timeDim, outputs);
-  const norm2 = at.groupNorm("norm2", outputs, groups, eps, "silu");
-  const conv2 = at.conv("conv2", outputs, outputs, 3, { pad: 1 });
-  const shortcut: Layer = inputs === outputs ? (_, x) => x : at.conv("conv_shortcut", inputs, outputs, 1);
-  return (w, x, { time }) => {
-    const h = addToPositions(conv1(w, norm1(w, x)), timeProjection(w, time));
-    const sum = add(shortcut(w, x), conv2(w, norm2(w, h)));
-    return scale === 1 ? sum : mul(sum, 1 / scale);
-  };
+  const block = residualBlock(at, { ...sizes, timeDim, groups, eps });
+  return (w, x, { time }) => block(w, x, time);
 }
 
 /** diffusers' Downsample2D with a convolution; padding 0 means one row and column at the far side. */

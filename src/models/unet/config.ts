@@ -1,6 +1,16 @@
-import { checkFinite, checkInteger, checkPositive, describe, isObject } from "../../core/checks";
+import { checkFinite, checkInteger, checkPositive } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import { blockTypes, flag, integers, odd, perLevel, type Raw, where } from "./config-values";
+import {
+  blockTypes,
+  type Config,
+  checkSampleSize,
+  flag,
+  groupedChannels,
+  integer,
+  odd,
+  perLevel,
+  readConfig,
+} from "../config-values";
 
 /** One resolution of a U-Net. */
 export interface UnetLevel {
@@ -135,57 +145,48 @@ const maxRepeats = 100;
  * ```
  */
 export function parseUnetConfig(json: unknown): UnetConfig {
-  if (!isObject(json))
-    throw new SidError("invalid-argument", `${where}: wanted the object of a config.json, got ${describe(json)}.`);
-  const given = Object.fromEntries(Object.entries(json).filter(([key]) => !key.startsWith("_")));
-  for (const [key, value] of Object.entries(given)) checkSupported(key, value);
-  const raw: Raw = { ...defaults, ...given };
-  const size = (key: string) => checkInteger(where, key, raw[key] as number, 1);
-  // Plays no part in the architecture; still, a mistake in it is a mistake in the file.
-  for (const length of [raw["sample_size"] ?? []].flat()) checkInteger(where, "sample_size", length as number, 1);
-
-  const channels = integers(raw, "block_out_channels");
-  const normGroups = size("norm_num_groups");
-  for (const width of channels)
-    if (width % normGroups !== 0)
-      throw new SidError(
-        "invalid-argument",
-        `${where}: norm_num_groups must divide every entry of block_out_channels, got ${normGroups} and ${width}.`,
-      );
+  const config = readConfig(where, json, { defaults, fixed });
+  const { values } = config;
+  checkSampleSize(config);
+  const { channels, normGroups } = groupedChannels(config);
   return {
-    inChannels: size("in_channels"),
-    outChannels: size("out_channels"),
-    levels: levels(raw, channels),
-    crossAttentionDim: size("cross_attention_dim"),
-    timeDim: raw["time_embedding_dim"] === null ? 4 * (channels[0] as number) : size("time_embedding_dim"),
+    inChannels: integer(config, "in_channels"),
+    outChannels: integer(config, "out_channels"),
+    levels: levels(config, channels),
+    crossAttentionDim: integer(config, "cross_attention_dim"),
+    timeDim: values.time_embedding_dim === null ? 4 * (channels[0] as number) : integer(config, "time_embedding_dim"),
     normGroups,
-    normEps: checkPositive(where, "norm_eps", raw["norm_eps"] as number),
-    linearProjection: flag(raw, "use_linear_projection"),
-    flipSinToCos: flag(raw, "flip_sin_to_cos"),
-    freqShift: frequencyShift(raw, channels),
-    downsamplePadding: checkInteger(where, "downsample_padding", raw["downsample_padding"] as number, 0, 1),
-    midScale: checkPositive(where, "mid_block_scale_factor", raw["mid_block_scale_factor"] as number),
-    centreInput: flag(raw, "center_input_sample"),
-    convInKernel: odd(raw, "conv_in_kernel"),
-    convOutKernel: odd(raw, "conv_out_kernel"),
+    normEps: checkPositive(where, "norm_eps", values.norm_eps as number),
+    linearProjection: flag(config, "use_linear_projection"),
+    flipSinToCos: flag(config, "flip_sin_to_cos"),
+    freqShift: frequencyShift(config, channels),
+    downsamplePadding: checkInteger(where, "downsample_padding", values.downsample_padding as number, 0, 1),
+    midScale: checkPositive(where, "mid_block_scale_factor", values.mid_block_scale_factor as number),
+    centreInput: flag(config, "center_input_sample"),
+    convInKernel: odd(config, "conv_in_kernel"),
+    convOutKernel: odd(config, "conv_out_kernel"),
   };
 }
 
-function levels(raw: Raw, channels: readonly number[]): UnetLevel[] {
+const where = "parseUnetConfig";
+
+type UnetKeys = Config<keyof typeof defaults>;
+
+function levels(config: UnetKeys, channels: readonly number[]): UnetLevel[] {
   const count = channels.length;
-  const layers = perLevel(raw, "layers_per_block", count, maxRepeats);
-  const heads = perLevel(raw, "attention_head_dim", count);
-  const depth = perLevel(raw, "transformer_layers_per_block", count, maxRepeats);
-  const down = blockTypes(raw, "down_block_types", count, "CrossAttnDownBlock2D", "DownBlock2D");
-  const up = blockTypes(raw, "up_block_types", count, "CrossAttnUpBlock2D", "UpBlock2D").reverse();
+  const layers = perLevel(config, "layers_per_block", count, maxRepeats);
+  const heads = perLevel(config, "attention_head_dim", count);
+  const depth = perLevel(config, "transformer_layers_per_block", count, maxRepeats);
+  const down = blockTypes(config, "down_block_types", count, ["CrossAttnDownBlock2D", "DownBlock2D"]);
+  const up = blockTypes(config, "up_block_types", count, ["CrossAttnUpBlock2D", "UpBlock2D"]).reverse();
   return channels.map((width, i) => {
     const level = {
       channels: width,
       layers: layers[i] as number,
       heads: heads[i] as number,
       depth: depth[i] as number,
-      downAttention: down[i] as boolean,
-      upAttention: up[i] as boolean,
+      downAttention: down[i] === "CrossAttnDownBlock2D",
+      upAttention: up[i] === "CrossAttnUpBlock2D",
     };
     const attends = level.downAttention || level.upAttention || i === count - 1;
     if (attends && width % level.heads !== 0)
@@ -197,22 +198,9 @@ function levels(raw: Raw, channels: readonly number[]): UnetLevel[] {
   });
 }
 
-function checkSupported(key: string, value: unknown): void {
-  if (Object.hasOwn(defaults, key)) return;
-  const allowed = Object.hasOwn(fixed, key) ? fixed[key] : undefined;
-  if (!allowed) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
-  const values = Array.isArray(value) && value.length > 0 ? value : [value];
-  for (const entry of values)
-    if (!allowed.includes(entry))
-      throw new SidError(
-        "unsupported",
-        `${where}: ${key} = ${describe(entry)} is not supported, only ${allowed.map(describe).join(" or ")}.`,
-      );
-}
-
 /** The exponents of the time features are divided by `channels/2 − shift`. */
-function frequencyShift(raw: Raw, channels: readonly number[]): number {
-  const shift = checkFinite(where, "freq_shift", raw["freq_shift"] as number);
+function frequencyShift({ values }: UnetKeys, channels: readonly number[]): number {
+  const shift = checkFinite(where, "freq_shift", values.freq_shift as number);
   const half = Math.floor((channels[0] as number) / 2);
   if (shift >= half && half > 0)
     throw new SidError("out-of-range", `${where}: freq_shift must be below ${half} here, got ${shift}.`);

@@ -6,6 +6,7 @@ import { guide } from "sid-lsg/guidance";
 import { decodeSafetensors } from "sid-lsg/io";
 import { fakeScoreLoss } from "sid-lsg/losses";
 import { functionModel, type Generator, type ScoreModel } from "sid-lsg/models";
+import { parseVaeConfig, type Vae, vae } from "sid-lsg/models/sd";
 import { addNoise, convertPrediction } from "sid-lsg/predict";
 import { ddpmSchedule, type NoiseSchedule } from "sid-lsg/schedules";
 import { adam } from "sid-lsg/train";
@@ -15,8 +16,19 @@ export const loss: Scalar = sidLoss({} as { generated: Tensor; teacher: Tensor; 
 export const schedule: NoiseSchedule = ddpmSchedule();
 export const code: SidErrorCode = new SidError("io", "").code;
 export const numbers: number[] = randomStream(1).uniform(2);
-export type Models = readonly [ScoreModel, Generator];
-export { adam, addNoise, convertPrediction, decodeSafetensors, fakeScoreLoss, functionModel, guide, useBackend };
+export type Models = readonly [ScoreModel, Generator, Vae];
+export {
+  adam,
+  addNoise,
+  convertPrediction,
+  decodeSafetensors,
+  fakeScoreLoss,
+  functionModel,
+  guide,
+  parseVaeConfig,
+  useBackend,
+  vae,
+};
 
 // @ts-expect-error: a weight that does not exist
 sidLoss({} as { generated: Tensor; teacher: Tensor; fake: Tensor }, { weight: "l2" });
