@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { randomStream, vjp } from "../src/core";
 import { gelu, quickGelu, silu } from "../src/models/nn/activations";
-import { attention } from "../src/models/nn/attention";
+import { attention, slicedAttention } from "../src/models/nn/attention";
 import { addToPositions, upsample2x, upsampleTo } from "../src/models/nn/images";
 import { conv2d, linear } from "../src/models/nn/linear";
 import { groupNorm, layerNorm } from "../src/models/nn/norms";
@@ -245,7 +245,7 @@ describe("attention", () => {
         };
         const actual: F = (...all) => {
           const [q, k, v, mask] = all as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-          return attention(q, k, v, heads, mask);
+          return attention(q, k, v, { heads, mask });
         };
         expectSame(actual, reference, all);
       }),
@@ -254,9 +254,26 @@ describe("attention", () => {
   test("without a mask every key counts", () =>
     tf.tidy(() => {
       const [q, k, v] = draw(2, [1, 3, 4], [1, 5, 4], [1, 5, 4]) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      expectClose(attention(q, k, v, 2), attention(q, k, v, 2, tf.zeros([3, 5])), 1e-6);
-      expectClose(attention(tf.zerosLike(q), k, v, 1), tf.tile(tf.mean(v, 1, true), [1, 3, 1]), 1e-6);
+      expectClose(attention(q, k, v, { heads: 2 }), attention(q, k, v, { heads: 2, mask: tf.zeros([3, 5]) }), 1e-6);
+      expectClose(attention(tf.zerosLike(q), k, v, { heads: 1 }), tf.tile(tf.mean(v, 1, true), [1, 3, 1]), 1e-6);
     }));
+
+  test.prop({ seed, batch: size, n: size, m: size, heads: size, width: size, slice: size }, runs)(
+    "in slices it has the same value and gradients",
+    ({ seed, batch, n, m, heads, width, slice }) =>
+      tf.tidy(() => {
+        const all = draw(seed, [batch, n, heads * width], [batch, m, heads * width], [batch, m, heads * width]);
+        const whole: F = (...all) => {
+          const [q, k, v] = all as [tf.Tensor, tf.Tensor, tf.Tensor];
+          return attention(q, k, v, { heads, mask: tf.zeros([n, m]) });
+        };
+        const sliced: F = (...all) => {
+          const [q, k, v] = all as [tf.Tensor, tf.Tensor, tf.Tensor];
+          return slicedAttention(q, k, v, heads, slice);
+        };
+        expectSame(sliced, whole, all, 1e-5);
+      }),
+  );
 });
 
 describe("time features", () => {

@@ -18,6 +18,8 @@ export interface TransformerOptions {
   readonly groups: number;
   /** Linear layers around the blocks instead of 1×1 convolutions: only the weights' shapes differ. */
   readonly linearProjection: boolean;
+  /** Queries per slice of attention; as many as fit a bound if not given. */
+  readonly attentionSlice: number | undefined;
 }
 
 /** diffusers' Transformer2DModel for images: norm, projection, blocks over the pixels, projection, residual. */
@@ -38,12 +40,13 @@ export function transformer(at: Layers, options: TransformerOptions): Conditione
 }
 
 /** diffusers' BasicTransformerBlock: self-attention, attention to the condition, feed-forward. */
-function transformerBlock(at: Layers, { channels, heads, condDim }: TransformerOptions): ConditionedLayer {
+function transformerBlock(at: Layers, options: TransformerOptions): ConditionedLayer {
+  const { channels, condDim } = options;
   const norm = (name: string) => at.layerNorm(name, channels, 1e-5);
   const norm1 = norm("norm1");
-  const self = attentionLayer(at.at("attn1"), channels, channels, heads);
+  const self = attentionLayer(at.at("attn1"), channels, options);
   const norm2 = norm("norm2");
-  const cross = attentionLayer(at.at("attn2"), channels, condDim, heads);
+  const cross = attentionLayer(at.at("attn2"), condDim, options);
   const norm3 = norm("norm3");
   const gated = geglu(at, "ff.net.0.proj", channels, 4 * channels);
   const feedOut = at.linear("ff.net.2", 4 * channels, channels);
@@ -56,12 +59,13 @@ function transformerBlock(at: Layers, { channels, heads, condDim }: TransformerO
 }
 
 /** Attention with its four projections; keys and values come from `context`. */
-function attentionLayer(at: Layers, channels: number, contextDim: number, heads: number): ConditionedLayer {
+function attentionLayer(at: Layers, contextDim: number, options: TransformerOptions): ConditionedLayer {
+  const { channels, heads, attentionSlice: slice } = options;
   const toQ = at.linear("to_q", channels, channels, { bias: false });
   const toK = at.linear("to_k", contextDim, channels, { bias: false });
   const toV = at.linear("to_v", contextDim, channels, { bias: false });
   const out = at.linear("to_out.0", channels, channels);
-  return (w, x, context) => out(w, attention(toQ(w, x), toK(w, context), toV(w, context), heads));
+  return (w, x, context) => out(w, attention(toQ(w, x), toK(w, context), toV(w, context), { heads, slice }));
 }
 
 /**

@@ -1,5 +1,13 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkArray, checkBatch, checkPerSample, describe, showShape } from "../../core/checks";
+import {
+  checkArray,
+  checkBatch,
+  checkBoolean,
+  checkInteger,
+  checkPerSample,
+  describe,
+  showShape,
+} from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
 import type { PredictionType } from "../../core/prediction-type";
@@ -12,10 +20,10 @@ import { checkLive } from "../check-weights";
 import { createParameters, type ParameterSpec } from "../parameters";
 import type { ScoreModel } from "../types";
 import type { UnetConfig } from "./config";
-import { describeUnet } from "./network";
+import { describeUnet, type UnetMemoryOptions } from "./network";
 
 /** Options of {@link unet}. */
-export interface UnetOptions {
+export interface UnetOptions extends UnetMemoryOptions {
   /** Prefix of the variables' names; no two live networks may share one. */
   readonly name: string;
   /** The forward process that the network was, or will be, trained for. */
@@ -90,7 +98,8 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
   checkConfig("unet", config);
   checkDeclaration("unet", options);
   const { name, schedule, predicts, weights } = options;
-  const network = describeUnet(config);
+  checkMemoryOptions(options);
+  const network = describeUnet(config, options);
   const parameters = createParameters(name, network.specs, weights);
   const model: Unet = {
     name,
@@ -131,6 +140,11 @@ function checkConfig(where: string, config: UnetConfig): void {
       integers: ["channels", "layers", "heads", "depth"],
       flags: ["downAttention", "upAttention"],
     });
+}
+
+function checkMemoryOptions({ checkpointing = false, attentionSlice = 1 }: UnetMemoryOptions): void {
+  checkBoolean("unet", "checkpointing", checkpointing);
+  checkInteger("unet", "attentionSlice", attentionSlice, 1);
 }
 
 /** Throws before a tape records anything of a call that cannot work. */
