@@ -2,7 +2,18 @@ import { defineConfig } from "tsup";
 import { registerGradientsPlugin } from "./scripts/register-gradients-plugin.ts";
 
 /** One entry per subpath of the exports map; the shared chunks keep one copy of every class. */
-export const subpaths = ["schedules", "predict", "guidance", "losses", "models", "train", "metrics", "io", "backends"];
+export const subpaths = [
+  "schedules",
+  "predict",
+  "guidance",
+  "losses",
+  "models",
+  "models/sd",
+  "train",
+  "metrics",
+  "io",
+  "backends",
+];
 
 export default defineConfig({
   entry: {

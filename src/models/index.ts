@@ -7,6 +7,7 @@ export {
   layersModel,
 } from "./adapters";
 export { type GeneratorOptions, generatorFrom } from "./generator";
+export type { Adapter, LowRank } from "./nn/layers";
 export {
   createParameters,
   type HasVariables,

@@ -1,4 +1,4 @@
-import { add, mul, type Tensor, type Variable } from "@tensorflow/tfjs-core";
+import { add, mul, slice, type Tensor, type Variable } from "@tensorflow/tfjs-core";
 import type { ParameterInit, ParameterLayout, ParameterSpec } from "../parameters";
 import { type ConvOptions, conv2d, linear } from "./linear";
 import { groupNorm, layerNorm } from "./norms";
@@ -53,6 +53,11 @@ export interface Layers {
   ): (weights: Weights) => Variable;
   /** `torch.nn.Linear` over the last axis. */
   linear(name: string, inputs: number, outputs: number, options?: { readonly bias?: boolean }): Layer;
+  /**
+   * `torch.nn.Linear` to twice `outputs`, both halves of its output apart. The weights are halved, not the
+   * activations: they are the smaller tensor.
+   */
+  linearHalves(name: string, inputs: number, outputs: number): (weights: Weights, x: Tensor) => [Tensor, Tensor];
   /** `torch.nn.Conv2d` with a square window, channels last. */
   conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): Layer;
   /** `torch.nn.GroupNorm`, channels last, and the activation after it. */
@@ -71,10 +76,17 @@ export function fanInUniform(fanIn: number): ParameterInit {
   return { uniform: 1 / Math.sqrt(fanIn) };
 }
 
-/** A layer's output with the change of low rank to the layer, if there is one. */
-function adapted(weights: Weights, layer: string, x: Tensor, y: Tensor): Tensor {
+/** `x·W + b` and the change of low rank to the layer, if there is one; of all of them, only what `columns` takes. */
+function adaptedLinear(
+  weights: Weights,
+  layer: string,
+  x: Tensor,
+  bias: boolean,
+  columns: (x: Tensor) => Tensor = (x) => x,
+): Tensor {
+  const y = linear(x, columns(weights(`${layer}.weight`)), bias ? columns(weights(`${layer}.bias`)) : undefined);
   const change = weights.adapter?.(layer);
-  return change ? add(y, mul(linear(linear(x, change.down), change.up), change.scale)) : y;
+  return change ? add(y, mul(linear(linear(x, change.down), columns(change.up)), change.scale)) : y;
 }
 
 function scope(specs: ParameterSpec[], path: string): Layers {
@@ -88,9 +100,18 @@ function scope(specs: ParameterSpec[], path: string): Layers {
     },
     linear(name, inputs, outputs, { bias = true } = {}) {
       const init = fanInUniform(inputs);
-      const w = self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
-      const b = bias ? self.parameter(`${name}.bias`, [outputs], "same", init) : undefined;
-      return (weights, x) => adapted(weights, path + name, x, linear(x, w(weights), b?.(weights)));
+      self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
+      if (bias) self.parameter(`${name}.bias`, [outputs], "same", init);
+      return (weights, x) => adaptedLinear(weights, path + name, x, bias);
+    },
+    linearHalves(name, inputs, outputs) {
+      self.linear(name, inputs, 2 * outputs);
+      const half = (start: number) => (x: Tensor) =>
+        slice(x, [...x.shape.slice(1).map(() => 0), start], [...x.shape.slice(0, -1), outputs]);
+      return (weights, x) => [
+        adaptedLinear(weights, path + name, x, true, half(0)),
+        adaptedLinear(weights, path + name, x, true, half(outputs)),
+      ];
     },
     conv(name, inputs, outputs, kernel, options) {
       const init = fanInUniform(inputs * kernel * kernel);

@@ -10,6 +10,7 @@ import {
 } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
+import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
 import { checkTime } from "../../schedules/time";
@@ -17,7 +18,8 @@ import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration } from "../adapters";
 import { checkFields } from "../check-fields";
 import { checkLive } from "../check-weights";
-import { createParameters, type ParameterSpec } from "../parameters";
+import type { Adapter, Weights } from "../nn/layers";
+import { createParameters, type ParameterSpec, type Parameters } from "../parameters";
 import type { ScoreModel } from "../types";
 import type { UnetConfig } from "./config";
 import { describeUnet, type UnetMemoryOptions } from "./network";
@@ -38,6 +40,12 @@ export interface UnetOptions extends UnetMemoryOptions {
 export interface Unet extends ScoreModel {
   /** The architecture it was made from. */
   readonly config: UnetConfig;
+  /**
+   * As {@link ScoreModel.predict}; with changes of low rank to its linear layers, if there are any.
+   *
+   * @param adapter - the changes, as `lora` makes them; their variables get gradients too.
+   */
+  predict(xt: Tensor, t: Timesteps, cond?: Tensor, adapter?: Adapter): Tensor;
 }
 
 /**
@@ -107,16 +115,21 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
     predicts,
     config,
     variables: parameters.list,
-    predict(xt, t, cond) {
+    predict(xt, t, cond, adapter) {
       checkLive(`${name}.predict`, model);
       checkInputs(name, config, xt, cond);
       checkPerSample(`${name}.predict`, "t", t, xt.shape[0] as number);
       for (const time of t) checkTime(`${name}.predict`, schedule, time);
-      return tidy(() => network.forward(parameters.get, xt, t, cond as Tensor));
+      return tidy(() => network.forward(weightsOf(parameters, adapter), xt, t, cond as Tensor));
     },
     dispose: parameters.dispose,
   };
   return model;
+}
+
+/** The parameters as a forward pass wants them. */
+function weightsOf({ get }: Parameters, adapter: Adapter | undefined): Weights {
+  return Object.assign((name: string) => get(name), { adapter });
 }
 
 function checkConfig(where: string, config: UnetConfig): void {
