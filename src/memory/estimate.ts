@@ -160,7 +160,8 @@ function makeNetworks(
     teacher,
     fakeScore: student("fake-score"),
     generator: generatorFrom(student("generator")),
-    ema: ema ? { target: generatorFrom(student("average")) } : undefined,
+    // Without a ramp, since the ramp's first average shares its buffers with the generator.
+    ema: ema ? { target: generatorFrom(student("average")), rampUp: null } : undefined,
   };
 }
 
