@@ -4,7 +4,7 @@ import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
 import { type Guidance, noGuidance } from "../guidance/strategies";
 import { generatorFrom } from "../models/generator";
-import { lora } from "../models/sd/lora";
+import { type LoraOptions, lora } from "../models/sd/lora";
 import type { ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
 import type { UnetMemoryOptions } from "../models/unet/network";
@@ -43,7 +43,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
    * One frozen network with two adapters of this rank instead of three networks.
    * @defaultValue three networks
    */
-  readonly lora?: { readonly rank: number; readonly targets?: readonly string[] } | undefined;
+  readonly lora?: Pick<LoraOptions, "rank" | "targets"> | undefined;
   /**
    * Whether the generator's weights, or its adapter's, have a moving average.
    * @defaultValue `false`

@@ -85,7 +85,7 @@ const attentionProjections = ["to_q", "to_k", "to_v", "to_out.0"];
  * const teacher = unet(config, { name: "teacher", schedule: ddpmSchedule(), predicts: "eps", weights: stream });
  * const fakeScore = lora(teacher, { name: "fake", rank: 4, weights: stream });
  * const generator = generatorFrom(lora(teacher, { name: "generator", rank: 4, weights: stream }));
- * console.log(fakeScore.variables[0]?.name); // "fake/down_blocks.0.attentions.0.…attn1.to_q.lora_A.weight"
+ * console.log(fakeScore.variables.length); // 96: A and B of 8 projections in each of 6 transformers
  * for (const network of [fakeScore, generator, teacher]) network.dispose();
  * ```
  */
