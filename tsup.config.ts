@@ -10,6 +10,7 @@ export const subpaths = [
   "models",
   "models/sd",
   "train",
+  "memory",
   "metrics",
   "io",
   "backends",

@@ -1,4 +1,5 @@
 export {
+  checkpointed,
   type HostDtype,
   type HostTensor,
   noGrad,

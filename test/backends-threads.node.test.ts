@@ -87,7 +87,7 @@ function iteration(): number[][] {
     const [x, scale, shift, filter, toH, toG] = all as [Tensor, Tensor, Tensor, Tensor4D, Tensor, Tensor];
     const h = conv2d(groupNorm(x as Tensor4D, scale, shift, 4, 1e-5, "silu"), filter, 2, "same");
     const tokens = reshape(h, [8, 64, 48]);
-    const mixed = attention(tokens, tokens, tokens, 6);
+    const mixed = attention(tokens, tokens, tokens, { heads: 6 });
     return gegluGate(linear(mixed, toH), linear(silu(mixed), toG));
   };
   const gradients = tidy(() => vjp(network, inputs, random.normal([8, 64, 48])));

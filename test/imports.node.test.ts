@@ -14,6 +14,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   metrics: [],
   io: [],
   backends: [],
+  memory: ["schedules", "guidance", "models", "train"],
 };
 
 /** Of models, training knows the interfaces and what works on every model, never a network. */

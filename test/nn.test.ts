@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { randomStream, vjp } from "../src/core";
 import { gegluGate, gelu, quickGelu, silu } from "../src/models/nn/activations";
-import { attention, inBlocks } from "../src/models/nn/attention";
+import { attention, slicedAttention } from "../src/models/nn/attention";
 import { addToPositions, upsample2x, upsampleTo } from "../src/models/nn/images";
 import { type Layer, sequence } from "../src/models/nn/layers";
 import { conv2d, linear } from "../src/models/nn/linear";
@@ -45,13 +45,6 @@ function draw(seed: number, ...shapes: number[][]): tf.Tensor[] {
 const noWeights = () => {
   throw new Error("no weight is needed");
 };
-
-/** The most bytes that tensors held while `f` ran, beyond those before. */
-async function mostBytes(f: () => tf.Tensor): Promise<number> {
-  const before = tf.memory().numBytes;
-  const { peakBytes } = await tf.profile(() => tf.tidy(f).dispose() as never);
-  return peakBytes - before;
-}
 
 type Size = "batch" | "n" | "m" | "heads" | "width";
 
@@ -288,7 +281,7 @@ describe("attention", () => {
       };
       const actual: F = (...all) => {
         const [q, k, v, mask] = all as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor | undefined];
-        return attention(q, k, v, heads, mask);
+        return attention(q, k, v, { heads, mask });
       };
       expectSame(actual, reference, all);
     });
@@ -305,31 +298,26 @@ describe("attention", () => {
   test("without a mask every key counts", () =>
     tf.tidy(() => {
       const [q, k, v] = draw(2, [1, 3, 4], [1, 5, 4], [1, 5, 4]) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      expectClose(attention(q, k, v, 2), attention(q, k, v, 2, tf.zeros([3, 5])), 1e-6);
-      expectClose(attention(tf.zerosLike(q), k, v, 1), tf.tile(tf.mean(v, 1, true), [1, 3, 1]), 1e-6);
+      expectClose(attention(q, k, v, { heads: 2 }), attention(q, k, v, { heads: 2, mask: tf.zeros([3, 5]) }), 1e-6);
+      expectClose(attention(tf.zerosLike(q), k, v, { heads: 1 }), tf.tile(tf.mean(v, 1, true), [1, 3, 1]), 1e-6);
     }));
-});
 
-describe("attention in blocks of queries", () => {
-  test.prop({ seed, batch: size, n: size, m: size, mostScores: fc.integer({ min: 1, max: 40 }) }, runs)(
-    "is attention, with its gradients",
-    ({ seed, batch, n, m, mostScores }) =>
+  test.prop({ seed, batch: size, n: size, m: size, heads: size, width: size, slice: size }, runs)(
+    "in slices it has the same value and gradients",
+    ({ seed, batch, n, m, heads, width, slice }) =>
       tf.tidy(() => {
-        const all = draw(seed, [batch, n, 4], [batch, m, 4], [batch, m, 4]);
-        type Attend = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => tf.Tensor;
-        const blocks: Attend = (q, k, v) => inBlocks(q, k, v, 2, mostScores);
-        const whole: Attend = (q, k, v) => attention(q, k, v, 2, tf.zeros([n, m]));
-        expectSame(blocks as F, whole as F, all);
+        const all = draw(seed, [batch, n, heads * width], [batch, m, heads * width], [batch, m, heads * width]);
+        const whole: F = (...all) => {
+          const [q, k, v] = all as [tf.Tensor, tf.Tensor, tf.Tensor];
+          return attention(q, k, v, { heads, mask: tf.zeros([n, m]) });
+        };
+        const sliced: F = (...all) => {
+          const [q, k, v] = all as [tf.Tensor, tf.Tensor, tf.Tensor];
+          return slicedAttention(q, k, v, heads, slice);
+        };
+        expectSame(sliced, whole, all, 1e-5);
       }),
   );
-
-  test("holds fewer scores at once", async () => {
-    const all = draw(3, [1, 100, 2], [1, 400, 2], [1, 400, 2]) as [tf.Tensor, tf.Tensor, tf.Tensor];
-    const bytes = 4 * 100 * 400;
-    expect(await mostBytes(() => inBlocks(...all, 1))).toBeGreaterThan(bytes);
-    expect(await mostBytes(() => inBlocks(...all, 1, 4000))).toBeLessThan(bytes);
-    tf.dispose(all);
-  });
 });
 
 describe("sequence", () => {

@@ -1,3 +1,4 @@
+export { checkpointed } from "./checkpointed";
 export { SidError, type SidErrorCode } from "./errors";
 export type { HostDtype, HostTensor, TensorInfo, WeightMap, WeightSource } from "./host-tensor";
 export { perSample, type Timesteps } from "./per-sample";

@@ -128,7 +128,7 @@ function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], co
       throw new SidError("shape-mismatch", `${where}: wanted a result [${wanted.join(", ")}], got ${showShape(y)}.`);
     return y;
   };
-  const { value, grads } = clearingTape(() => engine().gradients(checked, [...at], cotangent, true));
+  const { value, grads } = runTape(checked, at, cotangent);
   const gradients = at.map((x, i) => grads[i] ?? unreached(where, x, i));
   // The identity hands its operands through; what the caller is to own must be new.
   const borrowed = new Set<Tensor | undefined>([...at, cotangent]);
@@ -136,17 +136,33 @@ function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], co
   return { value: own(value), gradients: gradients.map(own) };
 }
 
-/** Frees what a tape kept when `run` throws: tfjs itself does so only after a complete backward pass. */
-function clearingTape<T>(run: () => T): T {
+/** What the open tapes differentiate at; nothing where none is open, or one that this library did not open. */
+let targets: ReadonlySet<Tensor> | undefined;
+
+/** Whether the gradient at a variable may be wanted: a tape that others opened could want any. */
+export function isTarget(variable: Variable): boolean {
+  return targets?.has(variable) ?? true;
+}
+
+/**
+ * One tape of tfjs: value and, where `f` reaches them, gradients at `at`. It may be opened in the backward pass
+ * of another one, which goes on unharmed: tfjs itself has one tape only, and forgets the outer one.
+ */
+export function runTape(f: () => Tensor, at: readonly Tensor[], cotangent?: Tensor) {
+  const { state } = engine();
+  const outer = { tape: state.activeTape, targets };
+  const foreign = state.gradientDepth > 0 && targets === undefined;
+  targets = foreign ? undefined : new Set([...(targets ?? []), ...at]);
   try {
-    return run();
+    return engine().gradients(f, [...at], cotangent, true);
   } catch (error) {
-    const { state } = engine();
-    if (state.gradientDepth === 0) {
+    // tfjs frees what a tape kept only after a complete backward pass.
+    if (state.gradientDepth === 0)
       for (const { saved } of state.activeTape ?? []) for (const tensor of saved ?? []) tensor.dispose();
-      state.activeTape = [];
-    }
     throw error;
+  } finally {
+    targets = outer.targets;
+    if (state.gradientDepth === 0) state.activeTape = outer.tape;
   }
 }
 

@@ -8,6 +8,7 @@ export {
 } from "./adapters";
 export { type GeneratorOptions, generatorFrom } from "./generator";
 export { loadParameters } from "./load-parameters";
+export type { Adapter, LowRank } from "./nn/layers";
 export {
   createParameters,
   type HasVariables,

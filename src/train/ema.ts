@@ -69,12 +69,11 @@ export function emaBeta(schedule: EmaSchedule): number {
 export function updateEma(target: readonly Variable[], source: readonly Variable[], beta: number): void {
   checkRange("updateEma", "beta", checkFinite("updateEma", "beta", beta), 0, 1);
   checkTwins("updateEma", { target, source });
-  tidy(() => {
-    for (const { pack, assign } of packs(source.map((v) => v.shape))) {
+  for (const { pack, assign } of packs(source.map((v) => v.shape)))
+    tidy(() => {
       const weights = pack(source);
       assign(target, beta === 0 ? weights : add(weights, mul(sub(pack(target), weights), beta)));
-    }
-  });
+    });
 }
 
 /** Throws unless the two lists of variables have the same shapes in the same order. */

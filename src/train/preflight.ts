@@ -41,8 +41,9 @@ export async function preflight(plan: Plan, uncond: Tensor | undefined): Promise
 function dryRun(plan: Plan, uncond: Tensor | undefined): Tensor1D {
   const { generator, teacher } = plan.generatorObjective;
   const stream = probeStream();
-  // Few images, or enough points in the plane for the figures to mean something.
-  const count = Math.min(256, Math.max(2, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
+  // Few images, no more than the memory must hold anyway, or enough points in the plane for the figures to mean something.
+  const few = Math.min(2, plan.batch / plan.rounds);
+  const count = Math.min(256, Math.max(few, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
   const shape = [count, ...plan.sampleShape];
   const noises = Array.from({ length: generator.steps }, () => stream.normal(shape));
   const noise = stream.normal(shape);
@@ -157,7 +158,9 @@ async function checkFiniteWeights(
     variables.map((variable) => ({ role, variable })),
   );
   if (named.length === 0) return;
-  const finite = tidy(() => stack(named.map(({ variable }) => cast(all(isFiniteElement(variable)), "float32"))));
+  const finite = tidy(() =>
+    stack(named.map(({ variable }) => tidy(() => cast(all(isFiniteElement(variable)), "float32")))),
+  );
   const values = await finite.data().finally(() => finite.dispose());
   const bad = named[values.indexOf(0)];
   if (bad)

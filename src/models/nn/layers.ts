@@ -1,10 +1,36 @@
-import { type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { add, mul, slice, type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
 import type { ParameterInit, ParameterLayout, ParameterSpec } from "../parameters";
 import { type ConvOptions, conv2d, linear } from "./linear";
 import { groupNorm, layerNorm } from "./norms";
 
-/** Where a forward pass finds its parameters: full PyTorch name to tensor in tfjs's layout. */
-export type Weights = (name: string) => Tensor;
+/** Where a forward pass finds its parameters. */
+export interface Weights {
+  /** Full PyTorch name to variable in tfjs's layout. */
+  (name: string): Variable;
+  /** What is added to the linear layer of a name (without `.weight`), if anything. */
+  readonly adapter?: Adapter | undefined;
+}
+
+/** A change of low rank to each of some linear layers, by their names: `W·x + scale·B·(A·x)`. */
+export type Adapter = (layer: string) => LowRank | undefined;
+
+/** The change to one layer; Hu et al., arXiv:2106.09685. */
+export interface LowRank {
+  /** A, `[in, rank]`. */
+  readonly down: Variable;
+  /** B, `[rank, out]`. */
+  readonly up: Variable;
+  /** Factor of their product. */
+  readonly scale: number;
+}
+
+/** All variables behind some parameters: the weights and what is added to them. */
+export function variablesOf(weights: Weights, names: readonly string[]): Variable[] {
+  return names.flatMap((name) => {
+    const change = weights.adapter?.(name.replace(/\.weight$/, ""));
+    return change ? [weights(name), change.down, change.up] : [weights(name)];
+  });
+}
 
 /** A declared layer: a pure function of the weights and its input. */
 export type Layer = (weights: Weights, x: Tensor) => Tensor;
@@ -24,9 +50,14 @@ export interface Layers {
     shape: readonly number[],
     layout: ParameterLayout,
     init: ParameterInit,
-  ): (weights: Weights) => Tensor;
+  ): (weights: Weights) => Variable;
   /** `torch.nn.Linear` over the last axis. */
   linear(name: string, inputs: number, outputs: number, options?: { readonly bias?: boolean }): Layer;
+  /**
+   * `torch.nn.Linear` to twice `outputs`, both halves of its output apart. The weights are halved, not the
+   * activations: they are the smaller tensor.
+   */
+  linearHalves(name: string, inputs: number, outputs: number): (weights: Weights, x: Tensor) => [Tensor, Tensor];
   /** `torch.nn.Conv2d` with a square window, channels last. */
   conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): Layer;
   /** `torch.nn.GroupNorm`, channels last, and the activation after it. */
@@ -58,6 +89,19 @@ export function fanInUniform(fanIn: number): ParameterInit {
   return { uniform: 1 / Math.sqrt(fanIn) };
 }
 
+/** `x·W + b` and the change of low rank to the layer, if there is one; of all of them, only what `columns` takes. */
+function adaptedLinear(
+  weights: Weights,
+  layer: string,
+  x: Tensor,
+  bias: boolean,
+  columns: (x: Tensor) => Tensor = (x) => x,
+): Tensor {
+  const y = linear(x, columns(weights(`${layer}.weight`)), bias ? columns(weights(`${layer}.bias`)) : undefined);
+  const change = weights.adapter?.(layer);
+  return change ? add(y, mul(linear(linear(x, change.down), columns(change.up)), change.scale)) : y;
+}
+
 function scope(specs: ParameterSpec[], path: string): Layers {
   const self: Layers = {
     specs,
@@ -69,9 +113,18 @@ function scope(specs: ParameterSpec[], path: string): Layers {
     },
     linear(name, inputs, outputs, { bias = true } = {}) {
       const init = fanInUniform(inputs);
-      const w = self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
-      const b = bias ? self.parameter(`${name}.bias`, [outputs], "same", init) : undefined;
-      return (weights, x) => linear(x, w(weights), b?.(weights));
+      self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
+      if (bias) self.parameter(`${name}.bias`, [outputs], "same", init);
+      return (weights, x) => adaptedLinear(weights, path + name, x, bias);
+    },
+    linearHalves(name, inputs, outputs) {
+      self.linear(name, inputs, 2 * outputs);
+      const half = (start: number) => (x: Tensor) =>
+        slice(x, [...x.shape.slice(1).map(() => 0), start], [...x.shape.slice(0, -1), outputs]);
+      return (weights, x) => [
+        adaptedLinear(weights, path + name, x, true, half(0)),
+        adaptedLinear(weights, path + name, x, true, half(outputs)),
+      ];
     },
     conv(name, inputs, outputs, kernel, options) {
       const init = fanInUniform(inputs * kernel * kernel);

@@ -86,7 +86,7 @@ function pixelAttention(at: Layers, channels: number, groups: number): Layer {
   return (w, x) => {
     const [batch, height, width] = x.shape as [number, number, number];
     const pixels = reshape(norm(w, x), [batch, height * width, channels]);
-    const mixed = toOut(w, attention(toQ(w, pixels), toK(w, pixels), toV(w, pixels), 1));
+    const mixed = toOut(w, attention(toQ(w, pixels), toK(w, pixels), toV(w, pixels), { heads: 1 }));
     return add(reshape(mixed, x.shape), x);
   };
 }

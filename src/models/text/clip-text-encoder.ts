@@ -171,7 +171,7 @@ function encoderLayer(at: Layers, config: ClipTextConfig): (w: Weights, x: Tenso
   const activate = config.activation === "gelu" ? gelu : quickGelu;
   return (w, x, mask) => {
     const normed = norm1(w, x);
-    const h = add(x, out(w, attention(q(w, normed), k(w, normed), v(w, normed), heads, mask)));
+    const h = add(x, out(w, attention(q(w, normed), k(w, normed), v(w, normed), { heads, mask })));
     return add(h, narrow(w, activate(widen(w, norm2(w, h)))));
   };
 }

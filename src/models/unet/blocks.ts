@@ -2,7 +2,7 @@ import { concat, type Tensor, type Tensor4D } from "@tensorflow/tfjs-core";
 import { upsampleTo } from "../nn/images";
 import type { Layer, Layers, Weights } from "../nn/layers";
 import { residualBlock } from "../nn/residual-block";
-import { type ConditionedLayer, transformer } from "./transformer";
+import { transformer } from "./transformer";
 
 /** What all blocks of one U-Net share. */
 export interface BlockContext {
@@ -13,6 +13,8 @@ export interface BlockContext {
   readonly groups: number;
   readonly eps: number;
   readonly linearProjection: boolean;
+  /** Queries per slice of attention; as many as fit a bound if not given. */
+  readonly attentionSlice: number | undefined;
 }
 
 /** What flows beside the image: the embedded time (after its SiLU) and the condition. */
@@ -40,7 +42,7 @@ export function stage(at: Layers, i: number, options: StageOptions, context: Blo
   const residual = resnet(at.at(`resnets.${i}`), { ...options, scale: 1 }, context);
   if (heads === undefined) return residual;
   const attend = attentionStage(at, i, { channels: outputs, heads, depth }, context);
-  return (w, x, side) => attend(w, residual(w, x, side), side.cond);
+  return (w, x, side) => attend(w, residual(w, x, side), side);
 }
 
 /** Declares `attentions.${i}`. */
@@ -48,9 +50,11 @@ export function attentionStage(
   at: Layers,
   i: number,
   options: { readonly channels: number; readonly heads: number; readonly depth: number },
-  { groups, condDim, linearProjection }: BlockContext,
-): ConditionedLayer {
-  return transformer(at.at(`attentions.${i}`), { ...options, groups, condDim, linearProjection });
+  context: BlockContext,
+): Stage {
+  const { channels, heads, depth } = options;
+  const run = transformer(at.at(`attentions.${i}`), { ...context, channels, heads, depth });
+  return (w, x, { cond }) => run(w, x, cond);
 }
 
 /** A residual block with the embedded time. */

@@ -1,7 +1,8 @@
-import { add, mul, type Tensor } from "@tensorflow/tfjs-core";
+import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkpointed } from "../../core/checkpointed";
 import type { Timesteps } from "../../core/per-sample";
 import { silu } from "../nn/activations";
-import { declareLayers, type Weights } from "../nn/layers";
+import { declareLayers, variablesOf, type Weights } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
 import type { ParameterSpec } from "../parameters";
 import { attentionStage, type BlockContext, downsample, resnet, type Stage, stage, upsample, withSkip } from "./blocks";
@@ -13,8 +14,24 @@ export interface UnetDescription {
   forward(weights: Weights, xt: Tensor, t: Timesteps, cond: Tensor): Tensor;
 }
 
+/** How much memory a U-Net's passes take, at what price in time; its numbers are the same. */
+export interface UnetMemoryOptions {
+  /**
+   * Keeps no activations inside of a residual block and its transformer, but computes them again in the backward
+   * pass; see {@link checkpointed}.
+   * @defaultValue `false`
+   */
+  readonly checkpointing?: boolean | undefined;
+  /**
+   * Queries whose attention is computed at a time: the scores in memory are those of one slice, forward and
+   * backward. The WASM backend's own kernel holds no more than a few scores in any case and needs no slices.
+   * @defaultValue as many as keep the scores within 64 MB; if that is all of them, they are not computed twice
+   */
+  readonly attentionSlice?: number | undefined;
+}
+
 /** Describes diffusers' UNet2DConditionModel for a configuration; allocates nothing. */
-export function describeUnet(config: UnetConfig): UnetDescription {
+export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}): UnetDescription {
   const { levels, timeDim, normGroups: groups, normEps: eps } = config;
   const at = declareLayers();
   const context: BlockContext = {
@@ -23,6 +40,18 @@ export function describeUnet(config: UnetConfig): UnetDescription {
     groups,
     eps,
     linearProjection: config.linearProjection,
+    attentionSlice: options.attentionSlice,
+  };
+  /** A stage that leaves behind only what the tape keeps, on demand nothing. */
+  const part = (declare: () => Stage): Stage => {
+    const from = at.specs.length;
+    const run = declare();
+    if (!options.checkpointing) return (w, x, side) => tidy(() => run(w, x, side));
+    const names = at.specs.slice(from).map(({ name }) => name);
+    return (w, x, { time, cond }) => {
+      const again = (x: Tensor, time: Tensor, cond: Tensor) => run(w, x, { time, cond });
+      return checkpointed(again as (...inputs: Tensor[]) => Tensor, [x, time, cond], variablesOf(w, names));
+    };
   };
   const first = (levels[0] as UnetLevel).channels;
   const last = levels[levels.length - 1] as UnetLevel;
@@ -37,11 +66,13 @@ export function describeUnet(config: UnetConfig): UnetDescription {
     const block = at.at(`down_blocks.${i}`);
     const below = (levels[Math.max(i - 1, 0)] as UnetLevel).channels;
     const stages: Stage[] = Array.from({ length: layers }, (_, j) =>
-      stage(
-        block,
-        j,
-        { inputs: j === 0 ? below : channels, outputs: channels, heads: downAttention ? heads : undefined, depth },
-        context,
+      part(() =>
+        stage(
+          block,
+          j,
+          { inputs: j === 0 ? below : channels, outputs: channels, heads: downAttention ? heads : undefined, depth },
+          context,
+        ),
       ),
     );
     return i < levels.length - 1 ? [...stages, downsample(block, channels, config.downsamplePadding)] : stages;
@@ -49,9 +80,9 @@ export function describeUnet(config: UnetConfig): UnetDescription {
 
   const middle = at.at("mid_block");
   const square = { inputs: last.channels, outputs: last.channels, scale: config.midScale };
-  const before = resnet(middle.at("resnets.0"), square, context);
-  const attend = attentionStage(middle, 0, { channels: last.channels, heads: last.heads, depth: last.depth }, context);
-  const after = resnet(middle.at("resnets.1"), square, context);
+  const before = part(() => resnet(middle.at("resnets.0"), square, context));
+  const attend = part(() => attentionStage(middle, 0, last, context));
+  const after = part(() => resnet(middle.at("resnets.1"), square, context));
 
   const up = levels.map((_, i) => {
     const block = at.at(`up_blocks.${i}`);
@@ -61,7 +92,8 @@ export function describeUnet(config: UnetConfig): UnetDescription {
     const finer = (levels[Math.max(index - 1, 0)] as UnetLevel).channels;
     const stages: Stage[] = Array.from({ length: layers + 1 }, (_, j) => {
       const inputs = (j === 0 ? coarser : channels) + (j === layers ? finer : channels);
-      return stage(block, j, { inputs, outputs: channels, heads: upAttention ? heads : undefined, depth }, context);
+      const options = { inputs, outputs: channels, heads: upAttention ? heads : undefined, depth };
+      return part(() => stage(block, j, options, context));
     });
     return { stages, double: index > 0 ? upsample(block, channels) : undefined };
   });
@@ -83,7 +115,7 @@ export function describeUnet(config: UnetConfig): UnetDescription {
         x = run(w, x, side);
         skips.push(x);
       }
-      x = after(w, attend(w, before(w, x, side), cond), side);
+      x = after(w, attend(w, before(w, x, side), side), side);
       for (const { stages, double } of up) {
         for (const run of stages) x = run(w, withSkip(x, skips.pop() as Tensor), side);
         if (double) x = double(w, x, (skips[skips.length - 1] as Tensor).shape.slice(1, 3));

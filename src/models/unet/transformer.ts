@@ -1,8 +1,7 @@
-import { add, reshape, slice, type Tensor } from "@tensorflow/tfjs-core";
+import { add, reshape, type Tensor } from "@tensorflow/tfjs-core";
 import { gegluGate } from "../nn/activations";
 import { attention } from "../nn/attention";
-import { fanInUniform, type Layer, type Layers, type Weights } from "../nn/layers";
-import { linear } from "../nn/linear";
+import type { Layer, Layers, Weights } from "../nn/layers";
 
 /** A pass that also looks at the condition `[B, tokens, dim]`. */
 export type ConditionedLayer = (weights: Weights, x: Tensor, cond: Tensor) => Tensor;
@@ -18,6 +17,8 @@ export interface TransformerOptions {
   readonly groups: number;
   /** Linear layers around the blocks instead of 1×1 convolutions: only the weights' shapes differ. */
   readonly linearProjection: boolean;
+  /** Queries per slice of attention; as many as fit a bound if not given. */
+  readonly attentionSlice: number | undefined;
 }
 
 /** diffusers' Transformer2DModel for images: norm, projection, blocks over the pixels, projection, residual. */
@@ -38,42 +39,30 @@ export function transformer(at: Layers, options: TransformerOptions): Conditione
 }
 
 /** diffusers' BasicTransformerBlock: self-attention, attention to the condition, feed-forward. */
-function transformerBlock(at: Layers, { channels, heads, condDim }: TransformerOptions): ConditionedLayer {
+function transformerBlock(at: Layers, options: TransformerOptions): ConditionedLayer {
+  const { channels, condDim } = options;
   const norm = (name: string) => at.layerNorm(name, channels, 1e-5);
   const norm1 = norm("norm1");
-  const self = attentionLayer(at.at("attn1"), channels, channels, heads);
+  const self = attentionLayer(at.at("attn1"), channels, options);
   const norm2 = norm("norm2");
-  const cross = attentionLayer(at.at("attn2"), channels, condDim, heads);
+  const cross = attentionLayer(at.at("attn2"), condDim, options);
   const norm3 = norm("norm3");
-  const gated = geglu(at, "ff.net.0.proj", channels, 4 * channels);
+  const halves = at.linearHalves("ff.net.0.proj", channels, 4 * channels);
   const feedOut = at.linear("ff.net.2", 4 * channels, channels);
   return (w, x, cond) => {
     const normed = norm1(w, x);
     const h = add(self(w, normed, normed), x);
     const k = add(cross(w, norm2(w, h), cond), h);
-    return add(feedOut(w, gated(w, norm3(w, k))), k);
+    return add(feedOut(w, gegluGate(...halves(w, norm3(w, k)))), k);
   };
 }
 
 /** Attention with its four projections; keys and values come from `context`. */
-function attentionLayer(at: Layers, channels: number, contextDim: number, heads: number): ConditionedLayer {
+function attentionLayer(at: Layers, contextDim: number, options: TransformerOptions): ConditionedLayer {
+  const { channels, heads, attentionSlice: slice } = options;
   const toQ = at.linear("to_q", channels, channels, { bias: false });
   const toK = at.linear("to_k", contextDim, channels, { bias: false });
   const toV = at.linear("to_v", contextDim, channels, { bias: false });
   const out = at.linear("to_out.0", channels, channels);
-  return (w, x, context) => out(w, attention(toQ(w, x), toK(w, context), toV(w, context), heads));
-}
-
-/**
- * `h ⊙ gelu(g)` where `[h, g]` are the halves of one linear layer (Shazeer, arXiv:2002.05202).
- * The weights are halved, not the activations: they are the smaller tensor.
- */
-function geglu(at: Layers, name: string, inputs: number, outputs: number): Layer {
-  const weight = at.parameter(`${name}.weight`, [2 * outputs, inputs], "linear", fanInUniform(inputs));
-  const bias = at.parameter(`${name}.bias`, [2 * outputs], "same", fanInUniform(inputs));
-  return (w, x) => {
-    const half = (start: number) =>
-      linear(x, slice(weight(w), [0, start], [inputs, outputs]), slice(bias(w), start, outputs));
-    return gegluGate(half(0), half(outputs));
-  };
+  return (w, x, context) => out(w, attention(toQ(w, x), toK(w, context), toV(w, context), { heads, slice }));
 }

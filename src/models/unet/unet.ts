@@ -1,19 +1,29 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkArray, checkBatch, checkPerSample, describe, showShape } from "../../core/checks";
+import {
+  checkArray,
+  checkBatch,
+  checkBoolean,
+  checkInteger,
+  checkPerSample,
+  describe,
+  showShape,
+} from "../../core/checks";
 import { SidError } from "../../core/errors";
+import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration } from "../adapters";
 import { checkFields } from "../check-fields";
 import { checkLive } from "../check-weights";
-import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";
+import type { Adapter, Weights } from "../nn/layers";
+import { createParameters, type InitialWeights, type ParameterSpec, type Parameters } from "../parameters";
 import type { ScoreModel } from "../types";
 import type { UnetConfig } from "./config";
-import { describeUnet } from "./network";
+import { describeUnet, type UnetMemoryOptions } from "./network";
 
 /** Options of {@link unet}. */
-export interface UnetOptions {
+export interface UnetOptions extends UnetMemoryOptions {
   /** Prefix of the variables' names; no two live networks may share one. */
   readonly name: string;
   /** The forward process that the network was, or will be, trained for. */
@@ -28,6 +38,12 @@ export interface UnetOptions {
 export interface Unet extends ScoreModel {
   /** The architecture it was made from. */
   readonly config: UnetConfig;
+  /**
+   * As {@link ScoreModel.predict}; with changes of low rank to its linear layers, if there are any.
+   *
+   * @param adapter - the changes, as `lora` makes them; their variables get gradients too.
+   */
+  predict(xt: Tensor, t: Timesteps, cond?: Tensor, adapter?: Adapter): Tensor;
 }
 
 /**
@@ -88,7 +104,8 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
   checkConfig("unet", config);
   checkDeclaration("unet", options);
   const { name, schedule, predicts, weights } = options;
-  const network = describeUnet(config);
+  checkMemoryOptions(options);
+  const network = describeUnet(config, options);
   const parameters = createParameters(name, network.specs, weights);
   const model: Unet = {
     name,
@@ -96,16 +113,21 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
     predicts,
     config,
     variables: parameters.list,
-    predict(xt, t, cond) {
+    predict(xt, t, cond, adapter) {
       checkLive(`${name}.predict`, model);
       checkInputs(name, config, xt, cond);
       checkPerSample(`${name}.predict`, "t", t, xt.shape[0] as number);
       for (const time of t) checkTime(`${name}.predict`, schedule, time);
-      return tidy(() => network.forward(parameters.get, xt, t, cond as Tensor));
+      return tidy(() => network.forward(weightsOf(parameters, adapter), xt, t, cond as Tensor));
     },
     dispose: parameters.dispose,
   };
   return model;
+}
+
+/** The parameters as a forward pass wants them. */
+function weightsOf({ get }: Parameters, adapter: Adapter | undefined): Weights {
+  return Object.assign((name: string) => get(name), { adapter });
 }
 
 function checkConfig(where: string, config: UnetConfig): void {
@@ -129,6 +151,11 @@ function checkConfig(where: string, config: UnetConfig): void {
       integers: ["channels", "layers", "heads", "depth"],
       flags: ["downAttention", "upAttention"],
     });
+}
+
+function checkMemoryOptions({ checkpointing = false, attentionSlice = 1 }: UnetMemoryOptions): void {
+  checkBoolean("unet", "checkpointing", checkpointing);
+  checkInteger("unet", "attentionSlice", attentionSlice, 1);
 }
 
 /** Throws before a tape records anything of a call that cannot work. */

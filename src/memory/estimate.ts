@@ -1,0 +1,177 @@
+import { engine, getKernel } from "@tensorflow/tfjs-core";
+import { checkArray, checkBoolean, checkInteger, checkObject } from "../core/checks";
+import type { WeightMap } from "../core/host-tensor";
+import { randomStream } from "../core/random";
+import { type Guidance, noGuidance } from "../guidance/strategies";
+import { generatorFrom } from "../models/generator";
+import { type LoraOptions, lora } from "../models/sd/lora";
+import type { ScoreModel } from "../models/types";
+import type { UnetConfig } from "../models/unet/config";
+import type { UnetMemoryOptions } from "../models/unet/network";
+import { unet, unetParameters } from "../models/unet/unet";
+import { ddpmSchedule } from "../schedules/ddpm";
+import { distill } from "../train/distill";
+import { onDryBackend } from "./dry-backend";
+
+/** The run whose memory {@link estimateMemory} predicts. */
+export interface MemoryConfig extends UnetMemoryOptions {
+  /** The architecture of all networks. */
+  readonly unet: UnetConfig;
+  /** Height and width of the samples: for Stable Diffusion an eighth of the image's. */
+  readonly size: readonly [height: number, width: number];
+  /**
+   * Samples that are computed at once: `batch / rounds` of `distill`.
+   * @defaultValue `1`
+   */
+  readonly batch?: number;
+  /**
+   * Tokens of the condition.
+   * @defaultValue `77`
+   */
+  readonly tokens?: number;
+  /**
+   * The four guidance scales: which of them are not 1 decides how often a network is asked.
+   * @defaultValue no guidance
+   */
+  readonly guidance?: Guidance;
+  /**
+   * How the generator's gradient is computed.
+   * @defaultValue `"staged"`
+   */
+  readonly backward?: "staged" | "joint";
+  /**
+   * One frozen network with two adapters of this rank instead of three networks.
+   * @defaultValue three networks
+   */
+  readonly lora?: Pick<LoraOptions, "rank" | "targets"> | undefined;
+  /**
+   * Whether the generator's weights, or its adapter's, have a moving average.
+   * @defaultValue `false`
+   */
+  readonly ema?: boolean;
+  /**
+   * Adam's decay of the first moment; at 0 it is not stored.
+   * @defaultValue `0`
+   */
+  readonly beta1?: number;
+  /**
+   * Whether the backend has this library's own kernels, which keep fewer activations: only `"wasm"` does.
+   * @defaultValue as the backend in use
+   */
+  readonly fusedKernels?: boolean;
+}
+
+/** Bytes of a run's tensors, each buffer counted once. Scratch space inside a backend comes on top. */
+export interface MemoryEstimate {
+  /** The networks' weights. */
+  readonly weights: number;
+  /** Between two iterations: weights, moments and the empty condition. */
+  readonly atRest: number;
+  /** At the worst moment of an iteration. */
+  readonly peak: number;
+}
+
+/**
+ * Predicts the memory of `distill` without using it: an iteration of the very same code runs on a backend whose
+ * tensors have shapes and no numbers. Seconds, whatever the networks' size. Until the promise settles, no other work
+ * with tensors may go on.
+ *
+ * @param config - networks, shapes and options of the run.
+ * @returns bytes.
+ * @throws SidError like `unet`, `lora` and `distill`; `invalid-argument` where another estimate is under way.
+ *
+ * @example
+ * ```ts
+ * import { estimateMemory } from "sid-lsg/memory";
+ * import { parseUnetConfig } from "sid-lsg/models";
+ *
+ * const config = parseUnetConfig({
+ *   block_out_channels: [32, 64], cross_attention_dim: 32, attention_head_dim: 4,
+ *   down_block_types: ["DownBlock2D", "CrossAttnDownBlock2D"], up_block_types: ["CrossAttnUpBlock2D", "UpBlock2D"],
+ * });
+ * const plain = await estimateMemory({ unet: config, size: [32, 32], batch: 4 });
+ * const thrifty = await estimateMemory({ unet: config, size: [32, 32], batch: 4, checkpointing: true });
+ * console.log(thrifty.peak < plain.peak); // true
+ * ```
+ */
+export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstimate> {
+  const where = "estimateMemory";
+  const { unet: architecture, size, batch = 1, tokens = 77, ema = false } = checkObject(where, "config", config);
+  const { guidance = noGuidance(), backward = "staged", beta1 = 0, fusedKernels = hasFusedKernels() } = config;
+  checkObject(where, "unet", architecture);
+  const [height, width] = checkArray(where, "size", size);
+  checkInteger(where, "size[0]", height, 1);
+  checkInteger(where, "size[1]", width, 1);
+  checkInteger(where, "batch", batch, 1);
+  checkInteger(where, "tokens", tokens, 1);
+  checkBoolean(where, "ema", ema);
+  checkBoolean(where, "fusedKernels", fusedKernels);
+  return onDryBackend(fusedKernels, async (usage) => {
+    const owned: { dispose(): void }[] = [];
+    try {
+      const networks = makeNetworks(config, owned);
+      const weights = usage.bytes;
+      usage.restart();
+      let atRest = 0;
+      const condition = (count: number) => randomStream(0).normal([count, tokens, architecture.crossAttentionDim]);
+      const run = distill({
+        ...networks,
+        sampleShape: [height, width, architecture.inChannels],
+        conditions: { sample: (_, count) => condition(count), unconditional: () => condition(1) },
+        ...{ guidance, backward, beta1, batch, iterations: 1, checkTeacher: false },
+        onIteration: () => {
+          atRest = usage.bytes;
+        },
+        onWarning: () => {},
+      });
+      for await (const _ of run);
+      return { weights, atRest, peak: usage.peak };
+    } finally {
+      for (const network of owned.reverse()) network.dispose();
+    }
+  });
+}
+
+function hasFusedKernels(): boolean {
+  const name = engine().backendName;
+  return Boolean(name && getKernel("SidAttention", name));
+}
+
+/** The run's networks, listed in `owned`, their weights as meaningless as everything on the dry backend. */
+function makeNetworks(
+  { unet: architecture, lora: adapter, ema, ...options }: MemoryConfig,
+  owned: { dispose(): void }[],
+) {
+  const { checkpointing, attentionSlice } = options;
+  const own = <T extends { dispose(): void }>(x: T): T => {
+    owned.push(x);
+    return x;
+  };
+  const named = (name: string) => `estimate-memory/${name}`;
+  const base = (name: string) =>
+    unet(architecture, {
+      ...{ name: named(name), schedule: ddpmSchedule(), predicts: "eps", checkpointing, attentionSlice },
+      weights: blankWeights(architecture),
+    });
+  const teacher = own(base("teacher"));
+  const student = (name: string): ScoreModel =>
+    own(adapter ? lora(teacher, { ...adapter, name: named(name), weights: randomStream(0) }) : base(name));
+  return {
+    teacher,
+    fakeScore: student("fake-score"),
+    generator: generatorFrom(student("generator")),
+    // Without a ramp, since the ramp's first average shares its buffers with the generator.
+    ema: ema ? { target: generatorFrom(student("average")), rampUp: null } : undefined,
+  };
+}
+
+/** Weights that all share one buffer of zeros: the host has no room for a large network's either. */
+function blankWeights(architecture: UnetConfig): WeightMap {
+  const sized = unetParameters(architecture).map(({ name, shape }) => ({
+    name,
+    shape,
+    size: shape.reduce((a, b) => a * b, 1),
+  }));
+  const zeros = new Float32Array(Math.max(...sized.map(({ size }) => size)));
+  return new Map(sized.map(({ name, shape, size }) => [name, { dtype: "F32", shape, data: zeros.subarray(0, size) }]));
+}

@@ -1,0 +1,1 @@
+export { estimateMemory, type MemoryConfig, type MemoryEstimate } from "./estimate";
