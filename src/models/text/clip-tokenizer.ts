@@ -3,26 +3,23 @@ import { SidError } from "../../core/errors";
 import { bytePairs, readVocabulary } from "./byte-pairs";
 import { readSpecialTokens, type SpecialToken, specialTokenSplitter } from "./special-tokens";
 
-/** A JSON file: its text, or what it parses to. */
-type Json = string | Readonly<Record<string, unknown>>;
-
 /** The files of a tokenizer folder, as texts or parsed. */
 export interface ClipTokenizerFiles {
   /** `vocab.json`: the id of each piece. */
-  readonly vocab: Json;
+  readonly vocab: string | Readonly<Record<string, unknown>>;
   /** The text of `merges.txt`: a line `#version: …`, then a merge per line. */
   readonly merges: string;
   /**
    * `tokenizer_config.json`: `model_max_length` and the special tokens.
    * @defaultValue 77 tokens, `<|startoftext|>` before and `<|endoftext|>` after them and as padding
    */
-  readonly tokenizerConfig?: Json | undefined;
+  readonly tokenizerConfig?: string | Readonly<Record<string, unknown>> | undefined;
   /**
    * `special_tokens_map.json`, which overrides the tokens of `tokenizerConfig`: Stable Diffusion 2.1 pads with `!`,
    * and says so only here.
    * @defaultValue the tokens of `tokenizerConfig`
    */
-  readonly specialTokensMap?: Json | undefined;
+  readonly specialTokensMap?: string | Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Options of {@link clipTokenizer}. */
@@ -167,7 +164,7 @@ function mergeLines(text: string): string[] {
   return lines;
 }
 
-function parse(name: string, json: Json): Readonly<Record<string, unknown>> {
+function parse(name: string, json: ClipTokenizerFiles["vocab"]): Readonly<Record<string, unknown>> {
   let value: unknown = json;
   if (typeof json === "string")
     try {
