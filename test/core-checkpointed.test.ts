@@ -60,6 +60,18 @@ test("checkpointed blocks may hold others", () =>
     expect(gradients(nested).map(numbers)).toEqual(gradients((x) => plain(plain(x))).map(numbers));
   }));
 
+test("weights of an outer tape get their gradients through an inner one that does not want them", () =>
+  withBlock((w, plain, again) => {
+    const v = weight("core-checkpointed/v", [0.3, -2]);
+    const both = (f: (x: Tensor) => Tensor) => () => {
+      const { value, gradients } = valueAndGradients(() => sum(f(v)) as Scalar, [v]);
+      return add(value, sum(gradients[0] as Tensor)) as Scalar;
+    };
+    const [wanted, got] = [plain, again].map((f) => valueAndGradients(both(f), [w]).gradients[0] as Tensor);
+    expectClose(got as Tensor, wanted as Tensor, 1e-5);
+    v.dispose();
+  }));
+
 test("works on a tape that tfjs opened, its variables included, and twice differentiated", () =>
   withBlock((w, plain, again) => {
     const x = tensor1d([0.3, -2]);
