@@ -26,7 +26,7 @@ export function plotSeries(series: readonly Series[]): string {
       return `<line x1="0" x2="${panel.width}" y1="${at}" y2="${at}" stroke="#e5e5e5"/><text x="-6" y="${at}" dy="4" text-anchor="end" fill="#888">×${2 ** doublings}</text>`;
     });
     const ticks = points.map(
-      (point, at) => `<text x="${x(at).toFixed(1)}" y="${panel.height + 18}" text-anchor="middle">${point.x}</text>`,
+      (point, at) => `<text x="${x(at).toFixed(1)}" y="${panel.height + 36}" text-anchor="middle">${point.x}</text>`,
     );
     const drawn = curves.map(({ of, colour, label }, c) => {
       const places = points.map((point, at) => [x(at), y(Math.log2(point[of] / (points[0]?.[of] ?? 1)))] as const);
@@ -40,5 +40,5 @@ export function plotSeries(series: readonly Series[]): string {
     return `<g transform="translate(${gap + i * (panel.width + gap)},${top})"><text y="-26" font-size="14">${axis}</text>${[...lines, ...ticks, ...drawn].join("")}</g>`;
   });
   const width = gap + series.length * (panel.width + gap);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${top + panel.height + 40}" font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>${body.join("\n")}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${top + panel.height + 50}" font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>${body.join("\n")}</svg>\n`;
 }

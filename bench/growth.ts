@@ -37,6 +37,7 @@ async function measure(of: Shape): Promise<{ seconds: number; megabytes: number 
 }
 
 const axes = { batch: [1, 2, 4, 8, 16], width: [16, 32, 64, 128], size: [8, 16, 32, 64] } as const;
+const titles = { batch: "images in a batch", width: "channels of the first level", size: "height and width, pixels" };
 const all: Series[] = [];
 // Once unmeasured: the engine compiles.
 await measure(shape({}));
@@ -49,7 +50,7 @@ for (const [axis, values] of Object.entries(axes)) {
     );
     points.push({ x, seconds, megabytes });
   }
-  all.push({ axis, points });
+  all.push({ axis: titles[axis as keyof typeof axes], points });
 }
 const [file] = process.argv.slice(2);
 if (file !== undefined) await writeFileAtomic(file, plotSeries(all));
