@@ -123,6 +123,17 @@ test("a bias of several blocks of columns", () =>
     fused.matMul({ a: a as Tensor2D, b: b as Tensor2D, bias: bias as Tensor }),
   ));
 
+test("a 1×1 convolution whose stride and padding keep the size is no plain product", () =>
+  expectSame([positive([1, 1, 2, 1]), positive([1, 1, 1, 1], 1)], (x, filter) => {
+    const pad: Padding = [
+      [0, 0],
+      [0, 0],
+      [0, 1],
+      [0, 0],
+    ];
+    return grads((y, w) => conv2d(y as Tensor4D, w as Tensor4D, [1, 2], pad))([x as Tensor, filter as Tensor]);
+  }));
+
 test.each([1, 2])("an image too large for one piece, stride %d", (stride) =>
   expectSame([positive([1, 263, 130, 32]), positive([3, 3, 32, 1], 1)], (x, filter) => [
     conv2d(x as Tensor4D, filter as Tensor4D, stride, "same"),

@@ -64,7 +64,7 @@ export function convGeometry(
 /** A 1×1 convolution that reads every pixel once: a plain product of matrices. */
 export function isPointwise(g: ConvGeometry): boolean {
   return (
-    g.filterHeight * g.filterWidth === 1 &&
+    g.filterHeight * g.filterWidth * g.strideHeight * g.strideWidth === 1 &&
     g.outHeight === g.inHeight &&
     g.outWidth === g.inWidth &&
     g.top + g.left === 0
