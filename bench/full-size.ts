@@ -5,7 +5,7 @@
  *
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/full-size.ts FOLDER
  */
-import { type Tensor, tensor, tidy, transpose } from "@tensorflow/tfjs-core";
+import { tensor, tidy, tile, transpose } from "@tensorflow/tfjs-core";
 import { ddpmSchedule, distill, generatorFrom, lsg, randomStream } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { openComponent, readSafetensors } from "sid-lsg/io";
@@ -56,7 +56,7 @@ const run = distill({
   teacher,
   fakeScore,
   generator: generatorFrom(student),
-  conditions: { sample: () => text.clone() as Tensor, unconditional: () => text.clone() as Tensor },
+  conditions: { sample: (_, count) => tile(text, [count, 1, 1]), unconditional: () => text.clone() },
   guidance: lsg(1.5),
   sampleShape: [8, 8, 4],
   batch: 1,
