@@ -2,12 +2,23 @@ import { env } from "@tensorflow/tfjs-core";
 import { type Assembly, assembly, assemblyModule, memoryOf } from "./assembly";
 import type { WasmModule } from "./module";
 
-/** How a worker is told to work, in memory that all share: words, then the numbers to call with. */
-interface Slot {
-  /** Jobs given, jobs done, the function's index (-1 after a failure), how many numbers. */
+/**
+ * Where a job is written down, in memory that all share. A job is one function with several lists of numbers to call
+ * it with, its parts; each thread takes the next part until there is none.
+ */
+interface Board {
+  /** See {@link word}. */
   readonly words: Int32Array;
+  /** The parts' numbers, `numberCount` each. */
   readonly numbers: Float64Array;
 }
+
+/**
+ * Words of the board. The ticket tells in one word how many parts there are and which is next: `parts·2⁸ + next`.
+ * Whoever adds 1 to it has taken that part, if there is one, and the board stays as it is until the part is done.
+ * The job is a number that changes with each job: what sleeping workers watch.
+ */
+const word = { job: 0, ticket: 1, done: 2, failed: 3, function: 4, arguments: 5, count: 6 } as const;
 
 interface Worker {
   terminate(): unknown;
@@ -15,36 +26,41 @@ interface Worker {
 
 interface Workers {
   readonly names: readonly string[];
-  readonly slots: readonly Slot[];
+  readonly board: Board;
   readonly workers: readonly Worker[];
 }
 
-const wordBytes = 16;
 const numberCount = 40;
+/** Parts of a job, at most: one for each thread. */
+const mostParts = 16;
 const all = new WeakMap<WasmModule, Workers>();
-const none: Workers = { names: [], slots: [], workers: [] };
 
 /**
  * A worker: makes functions of its own from the same module and memory, then waits for jobs; awake for a moment
  * after each, asleep after that.
  */
 const source = `
-const work = ({ module, memory, names, slot }, ready) => {
+const work = ({ module, memory, names, at }, ready) => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const words = new Int32Array(memory.buffer, slot, 4);
-  const numbers = new Float64Array(memory.buffer, slot + ${wordBytes}, ${numberCount});
+  const words = new Int32Array(memory.buffer, at, ${word.count});
+  const numbers = new Float64Array(memory.buffer, at + ${4 * word.count}, ${numberCount} * ${mostParts});
   ready("ready");
   for (let seen = 0; ; ) {
-    for (let i = 0; i < 5000 && Atomics.load(words, 0) === seen; i++);
-    Atomics.wait(words, 0, seen);
-    if (Atomics.load(words, 0) === seen) continue;
-    seen = Atomics.load(words, 0);
-    try {
-      exports[names[words[2]]](...numbers.subarray(0, words[3]));
-    } catch {
-      words[2] = -1;
+    for (let i = 0; i < 5000 && Atomics.load(words, ${word.job}) === seen; i++);
+    Atomics.wait(words, ${word.job}, seen);
+    seen = Atomics.load(words, ${word.job});
+    for (;;) {
+      const ticket = Atomics.add(words, ${word.ticket}, 1);
+      const part = ticket & 255;
+      if (part >= ticket >> 8) break;
+      try {
+        const first = part * ${numberCount};
+        exports[names[words[${word.function}]]](...numbers.subarray(first, first + words[${word.arguments}]));
+      } catch {
+        words[${word.failed}] = 1;
+      }
+      Atomics.add(words, ${word.done}, 1);
     }
-    Atomics.store(words, 1, seen);
   }
 };`;
 
@@ -53,21 +69,20 @@ export async function startWorkers(wasm: WasmModule, count: number): Promise<voi
   const module = assemblyModule(wasm);
   const memory = memoryOf(wasm);
   const names = Object.keys(assembly(wasm));
+  const at = wasm._malloc(4 * word.count + 8 * numberCount * mostParts) >>> 0;
+  const board = {
+    words: new Int32Array(memory.buffer, at, word.count),
+    numbers: new Float64Array(memory.buffer, at + 4 * word.count, numberCount * mostParts),
+  };
+  board.words.fill(0);
   const workers: Worker[] = [];
-  const slots: Slot[] = [];
   try {
-    for (let i = 0; i < count; i++) {
-      const slot = wasm._malloc(wordBytes + 8 * numberCount) >>> 0;
-      const words = new Int32Array(memory.buffer, slot, wordBytes / 4);
-      words.fill(0);
-      slots.push({ words, numbers: new Float64Array(memory.buffer, slot + wordBytes, numberCount) });
-      workers.push(await startWorker({ module, memory, names, slot }));
-    }
+    for (let i = 0; i < count; i++) workers.push(await startWorker({ module, memory, names, at }));
   } catch (cause) {
     for (const worker of workers) worker.terminate();
     throw cause;
   }
-  all.set(wasm, { names, slots, workers });
+  all.set(wasm, { names, board, workers });
 }
 
 /** A worker that has made its functions; it does not keep the process alive. */
@@ -135,28 +150,38 @@ export function threadsFor(wasm: WasmModule, work: number, enough: number): numb
 
 /** Threads that work for a module, this one included. */
 export function threadsOf(wasm: WasmModule): number {
-  return 1 + (all.get(wasm)?.slots.length ?? 0);
+  return 1 + (all.get(wasm)?.workers.length ?? 0);
 }
 
 /** Calls a function of the assembly once per list of numbers: at the same time, on as many threads as there are. */
 export function callTogether(wasm: WasmModule, job: keyof Assembly, calls: readonly (readonly number[])[]): void {
-  const [own, ...others] = calls;
-  if (!own) return;
   const run = assembly(wasm)[job] as (...numbers: readonly number[]) => void;
-  const { names, slots } = all.get(wasm) ?? none;
-  const given = others.map((numbers, i) => {
-    const slot = slots[i] as Slot;
-    slot.numbers.set(numbers);
-    slot.words[2] = names.indexOf(job);
-    slot.words[3] = numbers.length;
-    Atomics.add(slot.words, 0, 1);
-    Atomics.notify(slot.words, 0);
-    return slot.words;
+  const workers = all.get(wasm);
+  if (!workers || calls.length < 2) {
+    for (const numbers of calls) run(...numbers);
+    return;
+  }
+  const { words, numbers } = workers.board;
+  calls.forEach((list, part) => {
+    numbers.set(list, part * numberCount);
   });
-  run(...own);
+  words[word.function] = workers.names.indexOf(job);
+  words[word.arguments] = calls[0]?.length ?? 0;
+  words[word.done] = 0;
+  Atomics.store(words, word.ticket, calls.length << 8);
+  Atomics.add(words, word.job, 1);
+  Atomics.notify(words, word.job);
+  // This thread takes parts, too: all of them, if the others are busy elsewhere.
+  for (;;) {
+    const part = Atomics.add(words, word.ticket, 1) & 255;
+    const numbers = calls[part];
+    if (!numbers) break;
+    run(...numbers);
+    Atomics.add(words, word.done, 1);
+  }
   // A page must not sleep, and it is a matter of microseconds.
-  for (const words of given) while (Atomics.load(words, 1) !== words[0]);
-  if (given.some((words) => words[2] === -1)) throw new Error(`wasm kernels: ${job} failed in a worker.`);
+  while (Atomics.load(words, word.done) < calls.length);
+  if (words[word.failed] !== 0) throw new Error(`wasm kernels: ${job} failed in a worker.`);
 }
 
 /** `total` in up to `parts` ranges of about the same length, all but the last a multiple of `unit`. */
