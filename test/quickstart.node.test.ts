@@ -12,10 +12,10 @@ import { glyphColumns } from "../examples/quickstart/font";
 import { openHistory, type SavedHistory } from "../examples/quickstart/history";
 import { defaults, parseOptions } from "../examples/quickstart/options";
 import { drawGrid } from "../examples/quickstart/picture";
-import { duration } from "../examples/quickstart/progress";
 import { knownWords } from "../examples/quickstart/prompt";
 import type { Report, Rows } from "../examples/quickstart/report";
 import { formatReport } from "../examples/quickstart/table";
+import { duration } from "../examples/shared/progress";
 import { randomStream } from "../src/core";
 
 describe("captions", () => {
