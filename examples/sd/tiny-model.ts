@@ -81,6 +81,9 @@ export async function writeTinyModel(folder: string, seed: number): Promise<void
     intermediate_size: 2 * textWidth,
     num_hidden_layers: 2,
     num_attention_heads: 4,
+    bos_token_id: vocabularySize - 2,
+    eos_token_id: vocabularySize - 1,
+    pad_token_id: vocabularySize - 1,
   };
   const { schedule, predicts } = scheduleFromConfig(schedulerConfig);
   const network = unet(parseUnetConfig(unetConfig), { name: "tiny-unet", schedule, predicts, weights: stream });
