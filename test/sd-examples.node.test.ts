@@ -188,13 +188,14 @@ test("bad models are refused by name before anything is trained", async () => {
       /cross_attention_dim must be .* 32 and 64/,
     ],
   ];
-  for (const [model, message] of cases) {
-    const { code, text } = await distill("bad", ["--model", model]);
+  const check = async ([model, message]: readonly [string, RegExp], i: number) => {
+    const { code, text } = await distill(`bad${i}`, ["--model", model]);
     expect(text).toMatch(message);
     expect(text).not.toMatch(/^ +at /m);
     expect(code).toBe(1);
-  }
-  expect(existsSync(join(folder, "bad", "log.jsonl"))).toBe(false);
+    expect(existsSync(join(folder, `bad${i}`, "log.jsonl"))).toBe(false);
+  };
+  await Promise.all(cases.map(check));
 });
 
 test("an empty prompts file and a taken folder are refused", async () => {
