@@ -134,6 +134,8 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     "long",
     "--ema-half-life",
     "0",
+    "--lr",
+    "0.05",
   ];
   expect(await distill("lora", [...memory, ...recipe])).toMatchObject({ code: 0 });
   const file = join(folder, "lora", "adapter", "pytorch_lora_weights.safetensors");
