@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
 import { decode } from "fast-png";
 import { describe, expect, onTestFinished, vi } from "vitest";
+import { duration } from "../examples/common/progress";
 import { createCanvas, drawImage, drawText, encodePng, textWidth } from "../examples/quickstart/canvas";
 import { allPairs, caption, captionWords, heldOutPairs, pairOf, trainedPairs } from "../examples/quickstart/captions";
 import { drawCurves } from "../examples/quickstart/curves";
@@ -15,7 +16,6 @@ import { drawGrid } from "../examples/quickstart/picture";
 import { knownWords } from "../examples/quickstart/prompt";
 import type { Report, Rows } from "../examples/quickstart/report";
 import { formatReport } from "../examples/quickstart/table";
-import { duration } from "../examples/shared/progress";
 import { randomStream } from "../src/core";
 
 describe("captions", () => {

@@ -5,7 +5,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { useBackend } from "sid-lsg/backends";
-import { type Progress, startProgress } from "../shared/progress";
+import { type Progress, startProgress } from "../common/progress";
 import { type GroupName, type Measuring, measure, prepareMeasuring } from "./measure";
 import { type TeacherMethods, teacherMethods } from "./methods";
 import type { QuickStartOptions } from "./options";

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { integer, number } from "../shared/command-line";
+import { integer, number } from "../common/command-line";
 
 /** What `npm start` was asked to do, all of it checked. */
 export interface QuickStartOptions {

@@ -14,7 +14,7 @@ import {
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
 import { type Adam, adam, updateEma } from "sid-lsg/train";
-import { startProgress } from "../shared/progress";
+import { startProgress } from "../common/progress";
 import { caption, captionWords, drawPairs, trainedPairs } from "./captions";
 import { drawImages, loadDigits } from "./digits";
 import { teacherFolder } from "./paths";

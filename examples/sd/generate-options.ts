@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { choice, integer, number } from "../shared/command-line";
+import { choice, integer, number } from "../common/command-line";
 import { type BackendChoice, backends } from "./backend";
 import { parseResolution } from "./options";
 

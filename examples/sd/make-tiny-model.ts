@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { useBackend } from "sid-lsg/backends";
-import { integer, runProgram } from "../shared/command-line";
+import { integer, runProgram } from "../common/command-line";
 import { writeTinyModel } from "./tiny-model";
 
 const usage = `npm run sd:tiny-model -- [--out DIR] [--seed N]

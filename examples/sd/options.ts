@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "sid-lsg";
-import { choice, integer, number, positive } from "../shared/command-line";
+import { choice, integer, number, positive } from "../common/command-line";
 import { type BackendChoice, backends } from "./backend";
 import type { MemoryOptions, ModelPlace } from "./model";
 

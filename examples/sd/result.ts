@@ -3,7 +3,7 @@ import type { WeightMap } from "sid-lsg";
 import { openComponent, readComponent, writeFileAtomic, writeModelFolder, writeSafetensors } from "sid-lsg/io";
 import { type GeneratorOptions, readWeights, type Unet } from "sid-lsg/models";
 import { type Lora, loraFile, mergeLora } from "sid-lsg/models/sd";
-import { makeFolder } from "../shared/folders";
+import { makeFolder } from "../common/folders";
 import type { OpenModel } from "./model";
 
 /** The file that says how a folder's U-Net is asked. */
