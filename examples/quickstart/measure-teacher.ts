@@ -5,11 +5,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { useBackend } from "sid-lsg/backends";
+import { type Progress, startProgress } from "../common/progress";
 import { type GroupName, type Measuring, measure, prepareMeasuring } from "./measure";
 import { type TeacherMethods, teacherMethods } from "./methods";
 import type { QuickStartOptions } from "./options";
 import { teacherFolder } from "./paths";
-import { type Progress, startProgress } from "./progress";
 import type { Row, Rows } from "./report";
 import { makeText, makeUnet, readFolder } from "./text-to-image";
 

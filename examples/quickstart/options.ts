@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { integer, number } from "../common/command-line";
 
 /** What `npm start` was asked to do, all of it checked. */
 export interface QuickStartOptions {
@@ -69,18 +70,4 @@ export function parseOptions(args: readonly string[]): QuickStartOptions | undef
     captions: integer("captions", values.captions, defaults.captions, 100),
     kappa: number("kappa", values.kappa, defaults.kappa, 0),
   };
-}
-
-function number(name: string, text: string | undefined, fallback: number, least: number): number {
-  if (text === undefined) return fallback;
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (!Number.isFinite(value) || value < least)
-    throw new Error(`--${name} must be a number of at least ${least}, got "${text}".`);
-  return value;
-}
-
-function integer(name: string, text: string | undefined, fallback: number, least: number): number {
-  const value = number(name, text, fallback, least);
-  if (!Number.isSafeInteger(value)) throw new Error(`--${name} must be a whole number, got "${text}".`);
-  return value;
 }

@@ -3,6 +3,8 @@ import { SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type Generator, readWeights } from "sid-lsg/models";
+import { makeFolder } from "../common/folders";
+import { startProgress } from "../common/progress";
 import { type Clock, startClock } from "./clock";
 import { type DistillationInputs, distillTeacher } from "./distillation";
 import { openHistory } from "./history";
@@ -10,8 +12,7 @@ import { type Group, type Measuring, measure, measureReal, prepareMeasuring } fr
 import { measureTeacher, type TeacherRows } from "./measure-teacher";
 import { generatorMethod, type Method, teacherMethods } from "./methods";
 import type { QuickStartOptions } from "./options";
-import { makeFolder, outputs, teacherFolder } from "./paths";
-import { startProgress } from "./progress";
+import { outputs, teacherFolder } from "./paths";
 import type { Report } from "./report";
 import { drawSamples } from "./samples";
 import { formatReport } from "./table";

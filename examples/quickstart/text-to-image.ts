@@ -13,7 +13,7 @@ import {
   wordTokenizer,
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
-import { makeFolder } from "./paths";
+import { makeFolder } from "../common/folders";
 
 /** A miniature Stable Diffusion without VAE, in host memory: what a diffusers-style folder holds. */
 export interface ModelFolder {

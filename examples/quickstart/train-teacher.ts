@@ -14,10 +14,10 @@ import {
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
 import { type Adam, adam, updateEma } from "sid-lsg/train";
+import { startProgress } from "../common/progress";
 import { caption, captionWords, drawPairs, trainedPairs } from "./captions";
 import { drawImages, loadDigits } from "./digits";
 import { teacherFolder } from "./paths";
-import { startProgress } from "./progress";
 import { schedulerConfig, textConfig, unetConfig } from "./teacher-config";
 import { withTokenizer, writeFolder } from "./text-to-image";
 

@@ -1,0 +1,42 @@
+/** A command line's number, or the fallback where it is absent. Throws an error with a plain message for a bad one. */
+export function number(name: string, text: string | undefined, fallback: number, least = -Infinity): number {
+  if (text === undefined) return fallback;
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!Number.isFinite(value) || value < least) {
+    const range = least === -Infinity ? "" : ` of at least ${least}`;
+    throw new Error(`--${name} must be a number${range}, got "${text}".`);
+  }
+  return value;
+}
+
+/** A {@link number} above 0. */
+export function positive(name: string, text: string | undefined, fallback: number): number {
+  const value = number(name, text, fallback, 0);
+  if (value === 0) throw new Error(`--${name} must be above 0, got "${text}".`);
+  return value;
+}
+
+/** A {@link number} without a fraction. */
+export function integer(name: string, text: string | undefined, fallback: number, least: number): number {
+  const value = number(name, text, fallback, least);
+  if (!Number.isSafeInteger(value)) throw new Error(`--${name} must be a whole number, got "${text}".`);
+  return value;
+}
+
+/** One of some words. */
+export function choice<T extends string>(name: string, text: string | undefined, fallback: T, words: readonly T[]): T {
+  const value = text ?? fallback;
+  if (!(words as readonly string[]).includes(value))
+    throw new Error(`--${name} must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}, got "${value}".`);
+  return value as T;
+}
+
+/** Runs a program: what it throws is printed as one line without a stack, and the exit code is 1. */
+export async function runProgram(program: () => Promise<void>): Promise<void> {
+  try {
+    await program();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

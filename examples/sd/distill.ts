@@ -1,0 +1,10 @@
+/** `npm run sd:distill`: distills a Stable Diffusion into a generator of one step. See docs/stable-diffusion.md. */
+import { runProgram } from "../common/command-line";
+import { parseDistillOptions, usage } from "./options";
+import { runDistillation } from "./run";
+
+await runProgram(async () => {
+  const settings = parseDistillOptions(process.argv.slice(2));
+  if (settings) await runDistillation(settings);
+  else console.log(usage);
+});

@@ -1,0 +1,148 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { randomStream, SidError, uniformTimesteps } from "sid-lsg";
+import { writeFileAtomic } from "sid-lsg/io";
+import { estimateMemory } from "sid-lsg/memory";
+import type { Generator, TextConditioner } from "sid-lsg/models";
+import type { Vae } from "sid-lsg/models/sd";
+import { distill, promptConditions } from "sid-lsg/train";
+import { makeFolder } from "../common/folders";
+import { startProgress } from "../common/progress";
+import { startBackend } from "./backend";
+import { arrange, decodePicture, encodePicture } from "./grid";
+import { openLog } from "./log";
+import { type OpenModel, openModel } from "./model";
+import { makeNetworks, type Networks } from "./networks";
+import type { DistillSettings } from "./options";
+import { readPrompts } from "./prompts";
+import { outputs, writeResult } from "./result";
+import { checkSpace, gigabytes } from "./space";
+
+/** Checks everything, distills, writes the result. Ctrl-C saves and stops. */
+export async function runDistillation(settings: DistillSettings): Promise<void> {
+  const { out, recipe, dryRun, resume } = settings;
+  const files = outputs(out);
+  if (resume && !existsSync(files.checkpoint))
+    throw new Error(`There is nothing to resume: ${files.checkpoint} is missing.`);
+  const prompts = readPrompts(settings.prompts);
+  const model = await openModel(settings.place);
+  model.checkPrompts(prompts);
+  makeFolder(files.samples);
+  await startBackend(settings.backend);
+  await checkMemory(model, settings);
+
+  const networks = await makeNetworks(model, settings);
+  await checkSpace(out, networks, recipe.beta1);
+  const text = await model.makeText("text");
+  const vae = await model.makeVae("vae");
+  const inputs: Inputs = { settings, model, networks, text, vae, prompts };
+  if (dryRun) {
+    for await (const _ of distillation(inputs, { iterations: 0 }));
+    return console.log(`A dry run: ${prompts.length} prompts, all checks passed, nothing was trained.`);
+  }
+  if (!resume) await drawSamples(inputs, networks.generator, 0);
+  if (!(await train(inputs))) return;
+  const written = await writeResult(out, model, {
+    network: networks.result,
+    generator: settings.generator,
+    output: settings.lora?.output ?? "merged",
+  });
+  console.log(`The generator is in ${written.join(" and ")}, samples are in ${files.samples}.`);
+}
+
+interface Inputs {
+  readonly settings: DistillSettings;
+  readonly model: OpenModel;
+  readonly networks: Networks;
+  readonly text: TextConditioner;
+  readonly vae: Vae;
+  readonly prompts: readonly string[];
+}
+
+/** Height and width of the latents. */
+function sizeOf({ scale }: OpenModel, { resolution }: DistillSettings): [number, number] {
+  return [resolution / scale, resolution / scale];
+}
+
+/** Tells what the run takes; throws where that is more than the WASM backend can hold. */
+async function checkMemory(model: OpenModel, settings: DistillSettings): Promise<void> {
+  const { recipe, lora, memory, microBatch, emaHalfLife, backend } = settings;
+  const { weights, peak } = await estimateMemory({
+    ...{ unet: model.unetConfig, size: sizeOf(model, settings), batch: microBatch, tokens: model.tokenizer.maxLength },
+    ...{ guidance: recipe.guidance, backward: recipe.backward, beta1: recipe.beta1, ema: emaHalfLife > 0 },
+    ...{ ...memory, lora: lora && { rank: lora.rank } },
+  });
+  console.log(`Memory: about ${gigabytes(peak)} at most, ${gigabytes(weights)} of it U-Nets' weights.`);
+  if (backend === "wasm" && peak > 2 ** 32)
+    throw new Error(
+      "The wasm backend holds at most 4.29 GB. Take --backend tensorflow, or try --checkpointing, --lora-rank and a lower --resolution.",
+    );
+}
+
+/** The run as `distill` wants it. */
+function distillation(inputs: Inputs, over: { readonly iterations?: number; readonly signal?: AbortSignal }) {
+  const { settings, model, networks, text, prompts } = inputs;
+  const { teacher, fakeScore, generator, average } = networks;
+  const { recipe, resume, checkpointEvery, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
+  return distill({
+    ...recipe,
+    ...{ teacher, fakeScore, generator, ema: average && { target: average, halfLife, rampUp } },
+    sampleShape: [...sizeOf(model, settings), model.unetConfig.inChannels],
+    rounds: recipe.batch / settings.microBatch,
+    timesteps: uniformTimesteps({ min: settings.tMin, max: settings.tMax }),
+    conditions: promptConditions({ prompts, conditioner: text }),
+    checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, resume },
+    snapshots: { every: snapshotEvery, run: (shot) => drawSamples(inputs, shot.generator, shot.iteration) },
+    ...over,
+  });
+}
+
+/** Trains with a progress line and a log; false when Ctrl-C stopped it. */
+async function train(inputs: Inputs): Promise<boolean> {
+  const { iterations } = inputs.settings.recipe;
+  const log = openLog(outputs(inputs.settings.out).log);
+  const progress = startProgress("distilling", iterations);
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  process.on("SIGINT", interrupt);
+  console.log("Ctrl-C stops and saves; --resume goes on.");
+  let iteration = 0;
+  try {
+    for await (const metrics of distillation(inputs, { signal: interruption.signal })) {
+      iteration = metrics.iteration;
+      const { deltaSquared, fakeLoss, droppedSamples } = metrics;
+      const dropped = droppedSamples === 0 ? undefined : droppedSamples;
+      progress.update(iteration, { "score gap": deltaSquared, "fake loss": fakeLoss, "NaN samples": dropped });
+      await log.add(metrics);
+    }
+  } catch (error) {
+    if (!(error instanceof SidError && error.code === "aborted")) throw error;
+  } finally {
+    process.off("SIGINT", interrupt);
+    progress.finish();
+  }
+  if (!interruption.signal.aborted || iteration === iterations) return true;
+  console.log(
+    iteration > 0
+      ? `Stopped; the run is saved at iteration ${iteration}. Go on with --resume and the same options.`
+      : "Stopped before an iteration was done; nothing new was saved.",
+  );
+  return false;
+}
+
+/** Writes a grid of samples: the first prompts, with the same noise each time. */
+async function drawSamples(inputs: Inputs, generator: Generator, iteration: number): Promise<void> {
+  const { settings, model, text, vae, prompts } = inputs;
+  const stream = randomStream(settings.recipe.seed);
+  const shape = [1, ...sizeOf(model, settings), model.unetConfig.inChannels];
+  const pictures = [];
+  for (let i = 0; i < settings.samples; i++) {
+    const cond = text.encode([prompts[i % prompts.length] as string]);
+    const noises = Array.from({ length: generator.steps }, () => stream.normal(shape));
+    const latents = generator.generate(noises, cond);
+    pictures.push(await decodePicture(vae, latents));
+    for (const tensor of [cond, latents, ...noises]) tensor.dispose();
+  }
+  const path = join(outputs(settings.out).samples, `${String(iteration).padStart(6, "0")}.png`);
+  await writeFileAtomic(path, encodePicture(arrange(pictures, Math.ceil(Math.sqrt(settings.samples)))));
+}

@@ -1,0 +1,31 @@
+import { statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import type { Networks } from "./networks";
+import { outputs } from "./result";
+
+/** Throws unless the disk has room for two checkpoints (the old one stays until the new one is whole) and the result. */
+export async function checkSpace(out: string, networks: Networks, beta1: number): Promise<void> {
+  const { generator, fakeScore, average, teacher } = networks;
+  const trained = bytesOf(generator) + bytesOf(fakeScore);
+  const checkpoint = trained * (beta1 === 0 ? 2 : 3) + (average ? bytesOf(average) : 0);
+  const found = statSync(outputs(out).checkpoint, { throwIfNoEntry: false })?.size ?? 0;
+  const { bavail, bsize } = await statfs(out);
+  checkRoom(out, 2 * checkpoint - found + bytesOf(teacher), bavail * bsize);
+}
+
+/** Throws where `free` bytes are less than those needed. */
+export function checkRoom(folder: string, needed: number, free: number): void {
+  if (free < needed)
+    throw new Error(
+      `--out ${folder}: the run writes ${gigabytes(needed)} (checkpoints and result), the disk has room for ${gigabytes(free)}.`,
+    );
+}
+
+/** `1.25 GB`. */
+export function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+function bytesOf({ variables }: { readonly variables: readonly { readonly size: number }[] }): number {
+  return 4 * variables.reduce((sum, { size }) => sum + size, 0);
+}

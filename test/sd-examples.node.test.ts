@@ -1,0 +1,257 @@
+/** Runs the scripts for Stable Diffusion as their npm scripts do, on a model with random weights. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { decode } from "fast-png";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseGenerateOptions } from "../examples/sd/generate-options";
+import { parseDistillOptions } from "../examples/sd/options";
+import { checkRoom } from "../examples/sd/space";
+import { readSafetensors, writeSafetensors } from "../src/io";
+
+const folder = mkdtempSync(join(tmpdir(), "sid-lsg-sd-"));
+const tiny = join(folder, "tiny");
+const prompts = join(folder, "prompts.txt");
+// A build of its own: another test may be renewing dist.
+const dist = resolve(".cache/sd-examples");
+const tsconfig = join(folder, "tsconfig.json");
+const short = ["--iterations", "1", "--resolution", "64", "--batch", "2", "--lr", "1e-3", "--samples", "2"];
+
+interface Outcome {
+  readonly code: number | null;
+  readonly text: string;
+}
+
+/** Runs a script; at the first line that matches, it is interrupted. */
+async function run(script: string, args: readonly string[], at?: RegExp): Promise<Outcome> {
+  const child = spawn(
+    process.execPath,
+    ["--import", "./scripts/run-typescript.mjs", `examples/sd/${script}.ts`, ...args],
+    {
+      env: { ...process.env, TSX_TSCONFIG_PATH: tsconfig },
+    },
+  );
+  const lines: string[] = [];
+  let sent = false;
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on("line", (line) => {
+      lines.push(line);
+      if (!at?.test(line) || sent) return;
+      sent = true;
+      child.kill("SIGINT");
+    });
+  const [code] = await once(child, "close");
+  return { code, text: lines.join("\n") };
+}
+
+const distill = (out: string, args: readonly string[] = [], at?: RegExp) =>
+  run("distill", ["--model", tiny, "--prompts", prompts, "--out", join(folder, out), ...short, ...args], at);
+
+const unetFile = join("unet", "diffusion_pytorch_model.safetensors");
+const generatorIn = (out: string) => join(folder, out, "generator");
+
+/** A copy of the tiny model with one file changed. */
+function changed(name: string, file: string, change: (text: string) => string): string {
+  const copy = join(folder, name);
+  cpSync(tiny, copy, { recursive: true });
+  writeFileSync(join(copy, file), change(readFileSync(join(copy, file), "utf8")));
+  return copy;
+}
+
+beforeAll(async () => {
+  execFileSync("npx", ["tsup", "--no-dts", "--silent", "--out-dir", dist]);
+  const paths = { "sid-lsg": [join(dist, "index.js")], "sid-lsg/*": [join(dist, "*.js")] };
+  writeFileSync(tsconfig, JSON.stringify({ extends: resolve("tsconfig.base.json"), compilerOptions: { paths } }));
+  writeFileSync(prompts, "\uFEFFa red fox\n\na blue boat\r\npainting of a cat in the snow\n");
+  expect(await run("make-tiny-model", ["--out", tiny])).toMatchObject({ code: 0 });
+});
+afterAll(() => {
+  for (const path of [folder, dist]) rmSync(path, { recursive: true, force: true });
+});
+
+test("a run that Ctrl-C stopped and --resume finished ends like one that was left alone", async () => {
+  const recipe = ["--iterations", "3", "--snapshot-every", "2"];
+  const [whole, stopped] = await Promise.all([distill("whole", recipe), distill("cut", recipe, / 1\/3 /)]);
+  expect(whole).toMatchObject({ code: 0, text: expect.stringContaining("The generator is in") });
+  expect(stopped).toMatchObject({
+    code: 0,
+    text: expect.stringMatching(/^Stopped; the run is saved at iteration [12]\./m),
+  });
+  expect(existsSync(generatorIn("cut"))).toBe(false);
+  // What a run leaves that is killed after its checkpoint.
+  appendFileSync(join(folder, "cut", "log.jsonl"), '{"iteration":3,"fakeLoss":0}\n{"iterat');
+
+  const other = distill("cut", ["--iterations", "3", "--resume", "--alpha", "0.5"]);
+  expect(await other).toMatchObject({ code: 1, text: expect.stringMatching(/another run, which differs in .*alpha/) });
+
+  const resumed = await distill("cut", [...recipe, "--resume"]);
+  expect(resumed).toMatchObject({ code: 0, text: expect.not.stringContaining(" 1/3 ") });
+  for (const file of [unetFile, join("text_encoder", "model.safetensors")])
+    expect(readFileSync(join(generatorIn("cut"), file)).equals(readFileSync(join(generatorIn("whole"), file)))).toBe(
+      true,
+    );
+  expect(readFileSync(join(generatorIn("whole"), unetFile)).equals(readFileSync(join(tiny, unetFile)))).toBe(false);
+
+  const [log, wholeLog] = ["cut", "whole"].map((out) =>
+    readFileSync(join(folder, out, "log.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ) as [Record<string, number>[], Record<string, number>[]];
+  const figures = (entries: Record<string, number>[]) => entries.map(({ seconds, peakMemory, ...rest }) => rest);
+  expect(figures(log)).toEqual(figures(wholeLog));
+  expect(log.map(({ iteration }) => iteration)).toEqual([1, 2, 3]);
+  expect(log.every(({ peakMemory = 0, deltaSquared = 0 }) => peakMemory > 1e7 && deltaSquared > 0)).toBe(true);
+  expect(readdirSync(join(folder, "whole", "samples")).sort()).toEqual(["000000.png", "000002.png", "000003.png"]);
+  expect(decode(readFileSync(join(folder, "whole", "samples", "000003.png")))).toMatchObject({
+    width: 130,
+    height: 64,
+  });
+});
+
+test("adapters: their file on the teacher and the merged folder draw the same", async () => {
+  const memory = ["--checkpointing", "--attention-slice", "16", "--backward", "joint"];
+  const recipe = [
+    "--iterations",
+    "1",
+    "--lora-rank",
+    "2",
+    "--steps",
+    "2",
+    "--guidance",
+    "long",
+    "--ema-half-life",
+    "0",
+    "--lr",
+    "0.05",
+  ];
+  expect(await distill("lora", [...memory, ...recipe])).toMatchObject({ code: 0 });
+  const file = join(folder, "lora", "adapter", "pytorch_lora_weights.safetensors");
+  const draw = async (out: string, args: readonly string[]) => {
+    const path = join(folder, out);
+    const what = ["--prompt", "a red fox", "--seeds", "3,4", "--resolution", "64", "--out", path];
+    expect(await run("generate", [...what, ...args])).toMatchObject({ code: 0 });
+    expect(readdirSync(path).sort()).toEqual(["0001-seed3-a-red-fox.png", "0001-seed4-a-red-fox.png", "grid.png"]);
+    return decode(readFileSync(join(path, "grid.png")));
+  };
+  const [adapted, merged, teacher] = await Promise.all([
+    draw("adapted", ["--model", tiny, "--adapter", file]),
+    draw("merged", ["--model", generatorIn("lora")]),
+    draw("teacher", ["--model", tiny, "--ddim", "2"]),
+  ]);
+  const apart = (a: typeof merged) =>
+    Array.from(a.data).reduce((most, x, i) => Math.max(most, Math.abs(x - (merged.data[i] ?? 0))), 0);
+  expect(adapted.width).toBe(130);
+  expect(apart(adapted)).toBeLessThanOrEqual(1);
+  expect(apart(teacher)).toBeGreaterThan(20);
+});
+
+test("a dry run checks and trains nothing; prompts that are too long are cut with a warning", async () => {
+  const long = join(folder, "long.txt");
+  writeFileSync(long, `${"fox ".repeat(80)}\na cat\n`);
+  const { code, text } = await distill("dry", ["--dry-run", "--prompts", long]);
+  expect(text).toMatch(/has 82 tokens and is cut to 77/);
+  expect(text).toMatch(/^Memory: about 0\.\d+ GB.*\n?/m);
+  expect(text).toMatch(/A dry run: 2 prompts, all checks passed/);
+  expect(code).toBe(0);
+  expect(readdirSync(join(folder, "dry"), { recursive: true })).toEqual(["samples"]);
+});
+
+test("bad models are refused by name before anything is trained", async () => {
+  const json = (edit: object) => (text: string) => JSON.stringify({ ...JSON.parse(text), ...edit });
+  const lacking = changed("lacking", "model_index.json", (text) => text);
+  rmSync(join(lacking, "vae", "diffusion_pytorch_model.safetensors"));
+  const spoilt = changed("spoilt", "model_index.json", (text) => text);
+  const { tensors, metadata } = await readSafetensors(join(spoilt, unetFile));
+  (tensors.get("conv_in.weight")?.data as Float32Array)[5] = Number.NaN;
+  await writeSafetensors(join(spoilt, unetFile), tensors, metadata);
+  const scheduler = "scheduler/scheduler_config.json";
+  const cases: readonly [string, RegExp][] = [
+    [lacking, /vae\/diffusion_pytorch_model\.safetensors/],
+    [spoilt, /unet: weight "conv_in\.weight" holds NaN/],
+    [
+      changed("velocity", scheduler, json({ prediction_type: "v_prediction" })),
+      /the teacher declares "v", but its output/,
+    ],
+    [
+      changed("wide", "text_encoder/config.json", json({ hidden_size: 64 })),
+      /cross_attention_dim must be .* 32 and 64/,
+    ],
+  ];
+  const check = async ([model, message]: readonly [string, RegExp], i: number) => {
+    const { code, text } = await distill(`bad${i}`, ["--model", model]);
+    expect(text).toMatch(message);
+    expect(text).not.toMatch(/^ +at /m);
+    expect(code).toBe(1);
+    expect(existsSync(join(folder, `bad${i}`, "log.jsonl"))).toBe(false);
+  };
+  await Promise.all(cases.map(check));
+});
+
+test("an empty prompts file and a taken folder are refused", async () => {
+  const empty = join(folder, "empty.txt");
+  writeFileSync(empty, "\n \n");
+  expect(await distill("bad", ["--prompts", empty])).toMatchObject({
+    code: 1,
+    text: expect.stringContaining("holds no prompts"),
+  });
+  expect(await run("make-tiny-model", ["--out", tiny])).toMatchObject({
+    code: 1,
+    text: expect.stringContaining("empty folder"),
+  });
+  const resume = await distill("nowhere", ["--resume"]);
+  expect(resume).toMatchObject({ code: 1, text: expect.stringContaining("There is nothing to resume") });
+});
+
+test("a disk without room is named", () => {
+  expect(() => checkRoom("out", 3e9, 2e9)).toThrow("--out out: the run writes 3.00 GB");
+  expect(() => checkRoom("out", 2e9, 2e9)).not.toThrow();
+});
+
+test.each([
+  [["--resolution", "100"], "--resolution must be a multiple of 64, got 100."],
+  [["--micro-batch", "3"], "--micro-batch must divide the batch of 512, got 3."],
+  [["--t-min", "980"], "--t-max must be above --t-min, got 980 and 980."],
+  [["--lora-alpha", "4"], "--lora-alpha needs --lora-rank."],
+  [["--lr", "0"], "--lr must be above 0"],
+  [["--beta2", "1"], "--beta2 must be below 1"],
+  [["--context-dropout", "2"], "--context-dropout is at most 1"],
+  [["--kappa", "x"], '--kappa must be a number, got "x".'],
+  [["--guidance", "most"], "--guidance must be lsg, none, long, short, zero-cfg or anti-cfg"],
+  [["--guidance", "long", "--kappa", "0.5"], "longGuidance"],
+  [["--resume", "--dry-run"], "do not go together"],
+])("options %j are refused: %s", (args, message) => {
+  expect(() => parseDistillOptions(["--model", "m", "--prompts", "p", ...args])).toThrow(message);
+});
+
+test("the recipe is that of the paper unless options say otherwise", () => {
+  const parse = (...args: string[]) => parseDistillOptions(["--model", "m", "--prompts", "p", ...args]);
+  expect(parse()).toMatchObject({
+    ...{ tMin: 20, tMax: 980, microBatch: 1, emaHalfLife: 50_000, emaRamp: 0.05, resolution: 512 },
+    generator: { tInit: 625, steps: 1 },
+    recipe: { alpha: 1, batch: 512, learningRate: 1e-6, fakeLearningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 },
+  });
+  expect(parse("--kappa=2", "--kappa4", "3", "--kappa23=1")?.recipe.guidance).toEqual({
+    kappa1: 2,
+    kappa2: 1,
+    kappa3: 1,
+    kappa4: 3,
+  });
+  expect(parse("--guidance", "zero-cfg")?.recipe.guidance).toEqual({ kappa1: 0, kappa2: 0, kappa3: 0, kappa4: 1 });
+  expect(parse("--lora-rank", "8")?.lora).toEqual({ rank: 8, alpha: 8, output: "both" });
+  expect(() => parseDistillOptions([])).toThrow("--prompts");
+  expect(() => parseGenerateOptions(["--model", "m"])).toThrow("wanted one of --prompt TEXT and --prompts FILE");
+  expect(() => parseGenerateOptions(["--prompt", "p", "--guidance-scale", "2"])).toThrow("needs --ddim");
+});
