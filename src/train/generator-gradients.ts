@@ -60,7 +60,7 @@ export interface GeneratorObjective {
   readonly lossScale?: number;
   /**
    * `staged` opens one network's tape at a time: about 0.4 times the memory of `joint`, which holds all
-   * three at once, at about 1.25 times its time, since two networks run forward twice.
+   * three at once, at about 1.1 times its time, since two networks run forward twice.
    * @defaultValue `"staged"`
    */
   readonly backward?: "staged" | "joint";

@@ -1,7 +1,7 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { env, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
 import type { WasmModule } from "./module";
-import { startWorkers, stopWorkers, within } from "./workers";
+import { inTime, startWorkers, stopWorkers } from "./workers";
 
 /** What starting needs of the backend's package. */
 export interface WasmPackage {
@@ -22,9 +22,6 @@ export const mostThreads = 16;
 
 /** That of the package's own registration. */
 const priority = 2;
-
-/** Longer than this no start takes; then it hangs. */
-const patience = 20_000;
 
 /**
  * Has a backend that has not started yet start in memory that threads can share: the package's threaded binary. Its
@@ -103,7 +100,7 @@ async function startSharedInNode(tfjs: WasmPackage, wasmPath: string | undefined
     default: Factory;
   };
   return untouched(async () => {
-    const wasm = await within(patience, factory({ locateFile: (file, folder) => (wasmPath ?? folder) + file }));
+    const wasm = await inTime(factory({ locateFile: (file, folder) => (wasmPath ?? folder) + file }));
     wasm.PThread.terminateAllThreads();
     Object.assign(wasm, { tfjs: bridge(wasm) });
     return new tfjs.BackendWasm(wasm as never);

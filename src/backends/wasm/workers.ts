@@ -92,10 +92,8 @@ async function startWorker(data: object): Promise<Worker> {
     const text = `const { parentPort, workerData } = require("${nodeThreads}");
       work(workerData, (message) => parentPort.postMessage(message));`;
     const worker = new threads.default.Worker(source + text, { eval: true, workerData: data });
-    await within(
-      patience,
-      new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject)),
-    ).catch((cause) => {
+    const answer = new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+    await inTime(answer).catch((cause) => {
       void worker.terminate();
       throw cause;
     });
@@ -106,8 +104,7 @@ async function startWorker(data: object): Promise<Worker> {
   const url = URL.createObjectURL(text);
   const worker = new Worker(url);
   worker.postMessage(data);
-  await within(
-    patience,
+  await inTime(
     new Promise((resolve, reject) => {
       worker.onmessage = resolve;
       worker.onerror = () => reject(new Error("the page permits no worker"));
@@ -125,10 +122,10 @@ const nodeThreads = "node:worker_threads";
 const patience = 20_000;
 
 /** The promise, or an error when it takes too long. */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+export async function inTime<T>(promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
+    timer = setTimeout(() => reject(new Error(`no answer within ${patience / 1000} s`)), patience);
   });
   try {
     return await Promise.race([promise, late]);
