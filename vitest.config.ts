@@ -28,7 +28,7 @@ const onBackend = (name: string) => ({
     include: ["test/**/*.test.ts"],
     exclude: ["test/**/*.node.test.ts", "test/package/**", ...(name === "wasm" ? [] : ["test/wasm-*.test.ts"])],
     env: { SID_TEST_BACKEND: name },
-    setupFiles: ["test/support/setup.ts"],
+    setupFiles: ["test/support/seeds.ts", "test/support/setup.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
@@ -43,7 +43,13 @@ export default defineConfig({
       onBackend("wasm"),
       {
         resolve: { alias },
-        test: { name: "node", include: ["test/**/*.node.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 },
+        test: {
+          name: "node",
+          include: ["test/**/*.node.test.ts"],
+          setupFiles: ["test/support/seeds.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
       },
     ],
   },
