@@ -53,10 +53,10 @@ describe("useBackend", () => {
   });
 
   test("refuses a backend that it does not know", async () => {
-    for (const name of ["webgl", "", undefined, 3]) {
+    for (const name of ["tensorflow", "", undefined, 3]) {
       const error = await failure(useBackend(name as BackendName));
       expect(error.code).toBe("invalid-argument");
-      expect(error.message).toMatch(/"cpu" or "wasm"/);
+      expect(error.message).toMatch(/"auto" or one of "cpu", "wasm"/);
     }
   });
 });

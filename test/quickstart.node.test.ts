@@ -262,7 +262,7 @@ describe("the command line", () => {
     [["--kappa", "much"], /--kappa must be a number of at least 0, got "much"/],
     [["--kappa=-1"], /--kappa must be/],
     [["--captions", "99"], /--captions must be a number of at least 100/],
-    [["--backend", "gpu"], /--backend must be wasm or cpu, got "gpu"/],
+    [["--backend", "gpu"], /--backend must be auto, cpu, .* or node-gpu, got "gpu"/],
     [["--out", " "], /--out must name a folder/],
     [["--prompt", "a red one", "--resume"], /do not go together/],
     [["--steps", "3"], /--steps/],

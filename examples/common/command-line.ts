@@ -1,3 +1,8 @@
+import { type BackendName, backendNames } from "sid-lsg/backends";
+
+/** What `--backend` may be. */
+export const backends: readonly (BackendName | "auto")[] = ["auto", ...backendNames];
+
 /** A command line's number, or the fallback where it is absent. Throws an error with a plain message for a bad one. */
 export function number(name: string, text: string | undefined, fallback: number, least = -Infinity): number {
   if (text === undefined) return fallback;

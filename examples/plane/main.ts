@@ -8,6 +8,7 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { dispose, type Tensor, tensor2d, tidy } from "@tensorflow/tfjs-core";
 import {
   addNoise,
@@ -22,6 +23,7 @@ import { useBackend } from "sid-lsg/backends";
 import { slicedWasserstein } from "sid-lsg/metrics";
 import { copyWeights, gaussianMixtureModel, generatorFrom, mlp, type ScoreModel } from "sid-lsg/models";
 import { adam, distill } from "sid-lsg/train";
+import { backends, choice } from "../common/command-line";
 import { type Point, plotPanels } from "./plot";
 
 const out = join("runs", "plane");
@@ -29,7 +31,8 @@ const drawn = 4000;
 const extent = 2.2;
 const seed = 1;
 
-await useBackend("wasm");
+const { values } = parseArgs({ options: { backend: { type: "string" } } });
+await useBackend(choice("backend", values.backend, "wasm", backends));
 const schedule = ddpmSchedule({ betaSchedule: "scaled_linear", betaStart: 0.00085, betaEnd: 0.012 });
 const angles = Array.from({ length: 6 }, (_, k) => (2 * Math.PI * k) / 6);
 const teacher = gaussianMixtureModel({

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { integer, number } from "../common/command-line";
+import { backends, choice, integer, number } from "../common/command-line";
 
 /** What `npm start` was asked to do, all of it checked. */
 export interface QuickStartOptions {
@@ -11,7 +11,7 @@ export interface QuickStartOptions {
   readonly seed: number;
   /** Guidance scales κ1 … κ4 in one number. */
   readonly kappa: number;
-  readonly backend: "wasm" | "cpu";
+  readonly backend: (typeof backends)[number];
   /** Folder of everything that the run writes. */
   readonly out: string;
   /** Captions per group to measure on. */
@@ -35,7 +35,7 @@ npm start -- --resume                 go on with an interrupted run
   --kappa K        guidance scale, at least 0 (${defaults.kappa})
   --seed N         names the random numbers of the run (${defaults.seed})
   --captions N     captions per group to measure on, at least 100 (${defaults.captions})
-  --backend NAME   wasm or cpu (${defaults.backend})
+  --backend NAME   ${backends.join(", ")} (${defaults.backend})
   --out DIR        where to write (${defaults.out})
   --help           this text`;
 
@@ -56,8 +56,8 @@ export function parseOptions(args: readonly string[]): QuickStartOptions | undef
     },
   });
   if (values.help) return undefined;
-  const { prompt, resume, out, backend = defaults.backend } = values;
-  if (backend !== "wasm" && backend !== "cpu") throw new Error(`--backend must be wasm or cpu, got "${backend}".`);
+  const { prompt, resume, out } = values;
+  const backend = choice("backend", values.backend, defaults.backend, backends);
   if (out.trim() === "") throw new Error("--out must name a folder.");
   if (prompt !== undefined && resume) throw new Error("--prompt and --resume do not go together.");
   return {

@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
-import { choice, integer, number } from "../common/command-line";
-import { type BackendChoice, backends } from "./backend";
+import { backends, choice, integer, number } from "../common/command-line";
 import { parseResolution } from "./options";
 
 /** What `npm run sd:generate` was asked to do, all of it checked. */
@@ -19,7 +18,7 @@ export const usage = `npm run sd:generate -- --model DIR --prompt TEXT [options]
   --ddim N                  sample a teacher with DDIM in N steps instead
   --guidance-scale K        guidance of DDIM (7.5)
   --resolution N            pixels along a side, a multiple of 64 (512)
-  --backend NAME            ${backends.join(", ")} (${backends[0]})
+  --backend NAME            ${backends.join(", ")} (wasm)
   --out DIR                 where to write (runs/sd-pictures)
   --help                    this text`;
 
@@ -52,6 +51,6 @@ export function parseGenerateOptions(args: readonly string[]) {
     ddim: ddim === undefined ? undefined : integer("ddim", ddim, 0, 1),
     guidanceScale: number("guidance-scale", values["guidance-scale"], 7.5),
     resolution: parseResolution(values.resolution, 512),
-    backend: choice<BackendChoice>("backend", values.backend, backends[0], backends),
+    backend: choice("backend", values.backend, "wasm", backends),
   };
 }

@@ -1,7 +1,6 @@
 import { parseArgs } from "node:util";
 import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "sid-lsg";
-import { choice, integer, number, positive } from "../common/command-line";
-import { type BackendChoice, backends } from "./backend";
+import { backends, choice, integer, number, positive } from "../common/command-line";
 import type { MemoryOptions, ModelPlace } from "./model";
 
 /** What `npm run sd:distill` was asked to do, all of it checked. */
@@ -61,7 +60,7 @@ Recipe
   --seed N                  names the random numbers of the run (0)
 
 Memory
-  --backend NAME            ${backends.join(", ")} (${backends[0]})
+  --backend NAME            ${backends.join(", ")} (wasm)
   --checkpointing           activations are computed again in the backward pass
   --attention-slice N       queries of attention at a time
   --backward HOW            staged or joint (staged)
@@ -106,7 +105,7 @@ export function parseDistillOptions(args: readonly string[]) {
   const settings = {
     place: { model, hub, variant } satisfies ModelPlace,
     ...{ prompts, out, resume: values.resume, dryRun: values["dry-run"] },
-    backend: choice<BackendChoice>("backend", values.backend, backends[0], backends),
+    backend: choice("backend", values.backend, "wasm", backends),
     memory: {
       checkpointing: values.checkpointing,
       attentionSlice: optional(values["attention-slice"], (text) => integer("attention-slice", text, 1, 1)),

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { randomStream, SidError, uniformTimesteps } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
 import type { Generator, TextConditioner } from "sid-lsg/models";
@@ -8,7 +9,6 @@ import type { Vae } from "sid-lsg/models/sd";
 import { distill, promptConditions } from "sid-lsg/train";
 import { makeFolder } from "../common/folders";
 import { startProgress } from "../common/progress";
-import { startBackend } from "./backend";
 import { arrange, decodePicture, encodePicture } from "./grid";
 import { openLog } from "./log";
 import { type OpenModel, openModel } from "./model";
@@ -28,7 +28,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const model = await openModel(settings.place);
   model.checkPrompts(prompts);
   makeFolder(files.samples);
-  await startBackend(settings.backend);
+  await useBackend(settings.backend);
   await checkMemory(model, settings);
 
   const networks = await makeNetworks(model, settings);
@@ -75,7 +75,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
   console.log(`Memory: about ${gigabytes(peak)} at most, ${gigabytes(weights)} of it U-Nets' weights.`);
   if (backend === "wasm" && peak > 2 ** 32)
     throw new Error(
-      "The wasm backend holds at most 4.29 GB. Take --backend tensorflow, or try --checkpointing, --lora-rank and a lower --resolution.",
+      "The wasm backend holds at most 4.29 GB. Take --backend webgpu or node-gpu, or try --checkpointing, --lora-rank and a lower --resolution.",
     );
 }
 

@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SidError } from "sid-lsg";
-import { type BackendName, useBackend } from "sid-lsg/backends";
+import { type BackendName, backendNames, useBackend } from "sid-lsg/backends";
 import { readCase } from "./case";
 import { replay } from "./replay";
 
@@ -33,7 +33,7 @@ export async function main(args: readonly string[]): Promise<Outcome> {
 }
 
 function parse(args: readonly string[]): { folder: string; backend: string } {
-  const usage = "usage: npm run -s replay -- DIR [--backend cpu|wasm]";
+  const usage = `usage: npm run -s replay -- DIR [--backend ${backendNames.join("|")}]`;
   try {
     const options = { backend: { type: "string", default: "wasm" } } as const;
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });

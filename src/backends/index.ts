@@ -1,1 +1,1 @@
-export { type BackendName, type UseBackendOptions, useBackend } from "./use-backend";
+export { type BackendName, backendNames, type UseBackendOptions, useBackend } from "./use-backend";

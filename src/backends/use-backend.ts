@@ -1,13 +1,26 @@
-import { backend, engine, env, ready, setBackend } from "@tensorflow/tfjs-core";
-import { checkInteger, checkObject, checkText, describe } from "../core/checks";
+import { env } from "@tensorflow/tfjs-core";
+import { checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import { guardMemory } from "./wasm/memory";
-import type { WasmBackend } from "./wasm/module";
-import { registerWasmKernels } from "./wasm/register";
-import { mostThreads, shareMemory, startThreads } from "./wasm/threads";
+import { useCpu } from "./cpu";
+import { useNode } from "./node";
+import { useWasm } from "./wasm/use-wasm";
+import { useWebgl } from "./webgl";
+import { useWebgpu } from "./webgpu";
 
-/** Backends that can train: `wasm` is the fast one without a GPU, `cpu` plain JavaScript. */
-export type BackendName = "cpu" | "wasm";
+/**
+ * Backends that can train.
+ *
+ * - `cpu`: plain JavaScript, the reference.
+ * - `wasm`: the fast one without a GPU and without anything native, with this library's own kernels.
+ * - `webgl`: a browser's GPU where there is no WebGPU.
+ * - `webgpu`: any GPU, in a browser and in Node.
+ * - `node`: TensorFlow's C library on the processor, in Node.
+ * - `node-gpu`: the same on a GPU of NVIDIA through CUDA.
+ */
+export type BackendName = (typeof backendNames)[number];
+
+/** Every {@link BackendName}. */
+export const backendNames = ["cpu", "wasm", "webgl", "webgpu", "node", "node-gpu"] as const;
 
 /** Options of {@link useBackend}. */
 export interface UseBackendOptions {
@@ -25,6 +38,18 @@ export interface UseBackendOptions {
    *   cross-origin isolated
    */
   readonly threads?: number;
+  /**
+   * Which GPU `webgpu` asks for.
+   * @defaultValue `"high-performance"`
+   */
+  readonly powerPreference?: "high-performance" | "low-power";
+  /** Part of the name of the GPU that `webgpu` shall take in Node, such as `"NVIDIA"`; the error for a wrong one lists them. */
+  readonly adapter?: string;
+  /**
+   * Takes the one line in which `auto` says what it chose and why.
+   * @defaultValue `console.info`
+   */
+  readonly log?: (line: string) => void;
 }
 
 /**
@@ -52,75 +77,46 @@ export interface UseBackendOptions {
  * console.log(getBackend()); // "wasm"
  * ```
  */
-export async function useBackend(name: BackendName, options: UseBackendOptions = {}): Promise<void> {
+export async function useBackend(name: BackendName | "auto", options: UseBackendOptions = {}): Promise<BackendName> {
   checkObject("useBackend", "options", options);
-  if (name === "wasm") await useWasm(options);
-  else if (name === "cpu") await useCpu();
-  else throw new SidError("invalid-argument", `useBackend: wanted "cpu" or "wasm", got ${describe(name)}.`);
-}
-
-async function useCpu(): Promise<void> {
-  await importCpu();
-  await start("cpu");
-  // It prints an advertisement for tfjs-node on its first write; this is its own switch.
-  (backend() as { firstUse?: boolean }).firstUse = false;
-}
-
-async function useWasm({ wasmPath, threads }: UseBackendOptions): Promise<void> {
-  if (threads !== undefined) checkInteger("useBackend", "threads", threads, 1, mostThreads);
-  if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
-  const tfjs = await importWasm();
-  if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
-  if (!(await env().getAsync("WASM_HAS_SIMD_SUPPORT")))
+  if (name === "auto") return await useBest(options);
+  if (!backendNames.includes(name))
     throw new SidError(
-      "unsupported",
-      'useBackend: "wasm" wants WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or newer), which is missing here; "cpu" works, slowly.',
+      "invalid-argument",
+      `useBackend: wanted "auto" or one of ${backendNames.map((known) => `"${known}"`).join(", ")}, got ${describe(name)}.`,
     );
-  const running = "wasm" in engine().registry;
-  registerWasmKernels();
-  const toStart = running ? 1 : await shareMemory(tfjs, { threads, wasmPath });
-  await start("wasm", "; are its .wasm files where wasmPath says?");
-  const { wasm } = backend() as unknown as WasmBackend;
-  guardMemory(wasm);
-  await startThreads(wasm, toStart);
+  await starters[name](options);
+  return name;
 }
 
-// Each import stands in a try block of its own: only then do bundlers accept that the package is not installed.
-async function importCpu() {
-  try {
-    return await import("@tensorflow/tfjs-backend-cpu");
-  } catch (cause) {
-    throw notInstalled("@tensorflow/tfjs-backend-cpu", cause);
+const starters: Readonly<Record<BackendName, (options: UseBackendOptions) => Promise<void>>> = {
+  cpu: useCpu,
+  wasm: useWasm,
+  webgl: useWebgl,
+  webgpu: useWebgpu,
+  node: () => useNode("node"),
+  "node-gpu": () => useNode("node-gpu"),
+};
+
+/** Best first. WebGL comes after WASM: where it is all there is, it is often a processor that plays a GPU. */
+const preferences = {
+  node: ["node-gpu", "webgpu", "node", "wasm", "cpu"],
+  browser: ["webgpu", "wasm", "webgl", "cpu"],
+} as const;
+
+/** The first of the preferences that starts; the line says which, and why none before it. */
+async function useBest(options: UseBackendOptions): Promise<BackendName> {
+  const refused: string[] = [];
+  for (const name of preferences[env().getBool("IS_NODE") ? "node" : "browser"]) {
+    try {
+      await starters[name](options);
+    } catch (error) {
+      if (!(error instanceof SidError) || !["missing-backend", "unsupported"].includes(error.code)) throw error;
+      refused.push(`${name}: ${error.message.replace(/^useBackend: /, "")}`);
+      continue;
+    }
+    (options.log ?? console.info)(`sid-lsg: backend ${name}${refused.length ? ` (${refused.join("; ")})` : ""}`);
+    return name;
   }
-}
-
-async function importWasm() {
-  try {
-    return await import("@tensorflow/tfjs-backend-wasm");
-  } catch (cause) {
-    throw notInstalled("@tensorflow/tfjs-backend-wasm", cause);
-  }
-}
-
-function notInstalled(packageName: string, cause: unknown): SidError {
-  return new SidError(
-    "missing-backend",
-    `useBackend: cannot load ${packageName}; install it with: npm install ${packageName}`,
-    { cause },
-  );
-}
-
-/** Makes the backend the current one. */
-async function start(name: BackendName, question = ""): Promise<void> {
-  let cause: unknown;
-  try {
-    if (await setBackend(name)) return await ready();
-  } catch (reason) {
-    cause = reason;
-  }
-  throw new SidError(
-    "missing-backend",
-    `useBackend: the ${name} backend is installed but did not start${question || "."}`,
-    { cause },
-  );
+  throw new SidError("missing-backend", `useBackend: no backend starts here: ${refused.join("; ")}`);
 }

@@ -1,0 +1,43 @@
+import { backend, engine, env } from "@tensorflow/tfjs-core";
+import { checkInteger, checkText } from "../../core/checks";
+import { SidError } from "../../core/errors";
+import { notInstalled, start } from "../start";
+import { guardMemory } from "./memory";
+import type { WasmBackend } from "./module";
+import { registerWasmKernels } from "./register";
+import { mostThreads, shareMemory, startThreads } from "./threads";
+
+/** Starts WASM with our kernels and threads; the options are those of `useBackend`. */
+export async function useWasm({
+  wasmPath,
+  threads,
+}: {
+  readonly wasmPath?: string | undefined;
+  readonly threads?: number | undefined;
+}): Promise<void> {
+  if (threads !== undefined) checkInteger("useBackend", "threads", threads, 1, mostThreads);
+  if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
+  const tfjs = await importWasm();
+  if (wasmPath !== undefined) tfjs.setWasmPaths(wasmPath);
+  if (!(await env().getAsync("WASM_HAS_SIMD_SUPPORT")))
+    throw new SidError(
+      "unsupported",
+      'useBackend: "wasm" wants WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or newer), which is missing here; "cpu" works, slowly.',
+    );
+  const running = "wasm" in engine().registry;
+  registerWasmKernels();
+  const toStart = running ? 1 : await shareMemory(tfjs, { threads, wasmPath });
+  await start("wasm", "; are its .wasm files where wasmPath says?");
+  const { wasm } = backend() as unknown as WasmBackend;
+  guardMemory(wasm);
+  await startThreads(wasm, toStart);
+}
+
+// The import stands in a try block of its own: only then do bundlers accept that the package is not installed.
+async function importWasm() {
+  try {
+    return await import("@tensorflow/tfjs-backend-wasm");
+  } catch (cause) {
+    throw notInstalled("@tensorflow/tfjs-backend-wasm", cause);
+  }
+}
