@@ -1,7 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type HostTensor, SidError, type Timesteps, type WeightMap } from "sid-lsg";
-import { readSafetensors } from "sid-lsg/io";
+import { type FileTree, openSafetensors, readText } from "sid-lsg/io";
 
 /** The settings of a recorded run, in this library's terms. */
 export interface CaseSettings {
@@ -37,10 +35,9 @@ export interface ReplayCase {
 }
 
 /** Reads a case folder. Throws SidError `io`, `corrupt-file` or `invalid-argument` naming what is amiss. */
-export async function readCase(folder: string): Promise<ReplayCase> {
-  const path = join(folder, "case.json");
-  const json = record("case.json", await readJson(path));
-  const read = async (name: string) => (await readSafetensors(join(folder, `${name}.safetensors`))).tensors;
+export async function readCase(folder: FileTree): Promise<ReplayCase> {
+  const json = record("case.json", await readJson(folder, "case.json"));
+  const read = (name: string) => readTensors(folder, `${name}.safetensors`);
   const iterations = number(json, "iterations");
   const losses = json["losses"];
   if (!Array.isArray(losses) || losses.length < iterations)
@@ -116,19 +113,26 @@ export function channelsLast(name: string, x: HostTensor): { shape: number[]; da
   return { shape: [batch, height, width, channels], data };
 }
 
-async function readJson(path: string): Promise<unknown> {
-  let text = "";
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new SidError("io", `replay: cannot read ${JSON.stringify(path)}: ${(cause as Error).message}.`, { cause });
-  }
+async function readJson(folder: FileTree, path: string): Promise<unknown> {
+  const text = await readText(folder, path);
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new SidError("corrupt-file", `replay: ${JSON.stringify(path)} is not JSON: ${(cause as Error).message}.`, {
-      cause,
-    });
+    const message = `replay: ${path} of ${folder.name} is not JSON: ${(cause as Error).message}.`;
+    throw new SidError("corrupt-file", message, { cause });
+  }
+}
+
+async function readTensors(folder: FileTree, path: string): Promise<WeightMap> {
+  const source = await folder.open(path);
+  if (!source) throw new SidError("io", `replay: ${folder.name} lacks the file ${path}.`);
+  try {
+    const file = await openSafetensors(source);
+    const tensors = new Map<string, HostTensor>();
+    for (const name of file.entries.keys()) tensors.set(name, await file.read(name));
+    return tensors;
+  } finally {
+    await source.close();
   }
 }
 

@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SidError } from "sid-lsg";
 import { type BackendName, backendNames, useBackend } from "sid-lsg/backends";
+import { diskFolder } from "sid-lsg/io";
 import { readCase } from "./case";
 import { replay } from "./replay";
 
@@ -20,7 +21,7 @@ export async function main(args: readonly string[]): Promise<Outcome> {
   try {
     const { folder, backend } = parse(args);
     const started = performance.now();
-    const recorded = await readCase(folder);
+    const recorded = await readCase(diskFolder(folder));
     await useBackend(backend as BackendName);
     const report = await replay(recorded);
     const seconds = Math.round(performance.now() - started) / 1000;

@@ -138,10 +138,11 @@ function isCommit(revision: unknown): revision is string {
   return typeof revision === "string" && /^[0-9a-f]{40}$/.test(revision);
 }
 
-// In a try block of its own: only then do bundlers accept that the package is not installed.
+// By a name that bundlers do not see: a page shall not need what only Node can run.
 async function importHub(): Promise<Hub> {
+  const hub = "@huggingface/hub";
   try {
-    return await import("@huggingface/hub");
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ hub)) as Hub;
   } catch (cause) {
     throw new SidError(
       "missing-package",

@@ -1,12 +1,13 @@
 import {
   all,
-  clipByValue,
   isFinite as isFiniteElement,
   isNaN as isNaNElement,
   logicalAnd,
+  mul,
   ones,
   reshape,
   where as select,
+  sign,
   type Tensor,
   type Tensor1D,
   tidy,
@@ -78,7 +79,8 @@ export function cleanGradients(gradients: readonly Tensor[]): Tensor[] {
   for (const [i, gradient] of gradients.entries()) checkTensor("cleanGradients", `gradient ${i}`, gradient);
   return tidy(() =>
     gradients.map((g) => {
-      const bounded = select(isNaNElement(g), zerosLike(g), clipByValue(g, -largestGradient, largestGradient));
+      // The sign, since WebGL's clipByValue lets +∞ through.
+      const bounded = select(isNaNElement(g), zerosLike(g), mul(sign(g), largestGradient));
       return select(isFiniteElement(g), g, bounded);
     }),
   );

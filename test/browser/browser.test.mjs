@@ -1,49 +1,14 @@
 // The wasm backend in a real Chromium: with threads and without, and what it says where something is missing.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { build } from "esbuild";
-import { chromium } from "playwright-core";
+import { bundle, launch, serve } from "./support.mjs";
 
-const root = resolve(import.meta.dirname, "../..");
-const binaries = join(root, "node_modules/@tensorflow/tfjs-backend-wasm/wasm-out");
 let browser;
 let server;
-let address;
 
 before(async () => {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, "page.ts")],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-    tsconfig: join(root, "tsconfig.base.json"),
-    logLevel: "error",
-  });
-  const script = outputFiles[0].contents;
-  server = createServer(async (request, response) => {
-    const [, kind, file = ""] = request.url.split("/");
-    if (kind === "isolated") {
-      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-    }
-    if (file === "page.js") response.setHeader("Content-Type", "text/javascript").end(script);
-    else if (file.endsWith(".wasm") && kind !== "empty")
-      response.setHeader("Content-Type", "application/wasm").end(await readFile(join(binaries, file)));
-    else if (file === "")
-      response.setHeader("Content-Type", "text/html").end('<script type="module" src="page.js"></script>');
-    else response.writeHead(404).end();
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  address = `http://127.0.0.1:${server.address().port}`;
-  const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"];
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-sync", ...quiet],
-  });
+  server = await serve(await bundle("page.ts"));
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
@@ -53,7 +18,7 @@ after(async () => {
 /** Runs the page, served so, with options for the backend. */
 async function run(kind, options = {}) {
   const page = await browser.newPage();
-  await page.goto(`${address}/${kind}/`);
+  await page.goto(`${server.address}/${kind}/`);
   await page.waitForFunction(() => "run" in globalThis);
   const outcome = await page.evaluate((given) => globalThis.run(given), { wasmPath: `/${kind}/`, ...options });
   await page.close();
