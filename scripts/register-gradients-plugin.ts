@@ -35,10 +35,12 @@ export function registerGradientsPlugin(): Plugin {
         const names = exportsOf(file);
         if (path === "../base" || (names.length > 0 && names.every((name) => name in tfjs)))
           return { path: root, external: true };
-        return forwarder(file, names) ? { path: file, namespace: root, sideEffects: false } : { path: file };
+        return forwarder(file, names)
+          ? { path: relative(dist, file), namespace: root, sideEffects: false }
+          : { path: file };
       });
       build.onLoad({ filter: /.*/, namespace: root }, ({ path }) => ({
-        contents: forwarder(path, exportsOf(path)) ?? "",
+        contents: forwarder(resolve(dist, path), exportsOf(resolve(dist, path))) ?? "",
         resolveDir: dist,
       }));
     },

@@ -1,6 +1,7 @@
 import { clone, customGrad, type Tensor, tidy, type Variable, zerosLike } from "@tensorflow/tfjs-core";
-import { checkArray, checkFunction, checkTensor, checkVariables } from "./checks";
+import { checkArray, checkFunction } from "./checks";
 import { isTarget, runTape } from "./tape";
+import { checkTensor, checkVariables } from "./tensor-checks";
 
 /**
  * Runs a part of a network off the tape and, in the backward pass, once more on a tape of its own: between the

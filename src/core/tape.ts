@@ -1,6 +1,7 @@
 import { clone, customGrad, engine, type Scalar, type Tensor, tidy, Variable } from "@tensorflow/tfjs-core";
-import { checkFunction, checkTensor, checkVariables, describe, showShape } from "./checks";
+import { checkFunction, describe, showShape } from "./checks";
 import { SidError } from "./errors";
+import { checkTensor, checkVariables } from "./tensor-checks";
 
 /**
  * Runs `f` off the tape: nothing in it is recorded, no activation is kept, and its result is a

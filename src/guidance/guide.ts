@@ -1,16 +1,8 @@
 import { add, clone, concat, mul, split, sub, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
-import {
-  checkBatch,
-  checkFinite,
-  checkFunction,
-  checkObject,
-  checkPerSample,
-  checkSameShape,
-  checkTensor,
-  showShape,
-} from "../core/checks";
+import { checkFinite, checkFunction, checkObject, checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
+import { checkBatch, checkSameShape, checkTensor } from "../core/tensor-checks";
 
 /** What {@link guide} combines. */
 export interface GuideInputs {

@@ -1,7 +1,8 @@
 import { mul, type Scalar, square, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFloat32, checkObject, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFloat32, checkObject, checkOneOf } from "../core/checks";
 import { perSample } from "../core/per-sample";
 import type { PredictionType } from "../core/prediction-type";
+import { checkSameShape } from "../core/tensor-checks";
 import { coefficients, predictionTarget } from "../predict/convert";
 import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
 import { checkLossOptions, type LossOptions, onlyValid, reduce } from "./reduce";

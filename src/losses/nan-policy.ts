@@ -14,9 +14,10 @@ import {
   zeros,
   zerosLike,
 } from "@tensorflow/tfjs-core";
-import { checkArray, checkBatch, checkTensor, showShape } from "../core/checks";
+import { checkArray, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { sampleSize } from "../core/per-sample";
+import { checkBatch, checkTensor } from "../core/tensor-checks";
 
 const largestGradient = 1e5;
 

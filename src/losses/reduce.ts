@@ -8,9 +8,10 @@ import {
   type Tensor1D,
   zerosLike,
 } from "@tensorflow/tfjs-core";
-import { checkOneOf, checkTensor, showShape } from "../core/checks";
+import { checkOneOf, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { sampleSize, total } from "../core/per-sample";
+import { checkTensor } from "../core/tensor-checks";
 
 /** How one sample's elements add up, before the mean over the batch: their `sum` or their `mean`. */
 export type Reduction = "sum" | "mean";

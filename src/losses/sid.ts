@@ -1,6 +1,7 @@
 import { div, mul, type Scalar, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject, checkOneOf } from "../core/checks";
 import { SidError } from "../core/errors";
+import { checkSameShape } from "../core/tensor-checks";
 import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
 import { checkLossOptions, divisor, type LossOptions, onlyValid, reduce } from "./reduce";
 import { type SidInputs, type SidWeight, sidWeights, weightOf } from "./weights";

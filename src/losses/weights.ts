@@ -1,8 +1,9 @@
 import { abs, div, maximum, reshape, scalar, sub, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
-import { checkFloat32, checkTensor, showShape } from "../core/checks";
+import { checkFloat32, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, sampleSize, sumPerSample } from "../core/per-sample";
 import { noGrad } from "../core/tape";
+import { checkTensor } from "../core/tensor-checks";
 import type { NoiseLevel } from "../predict/level";
 
 /** What the generator's loss compares: three x0-like batches of one shape. */

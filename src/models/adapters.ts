@@ -1,21 +1,19 @@
 import { clone, type Tensor, type Tensor2D, tensor2d, tidy, Variable } from "@tensorflow/tfjs-core";
 import {
   checkArray,
-  checkBatch,
   checkFunction,
   checkMethods,
   checkObject,
   checkOneOf,
   checkPerSample,
-  checkTensor,
   checkText,
-  checkVariables,
   describe,
   showShape,
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 import { type PredictionType, predictionTypes } from "../core/prediction-type";
+import { checkBatch, checkTensor, checkVariables } from "../core/tensor-checks";
 import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
 import { checkLive } from "./check-weights";

@@ -8,13 +8,13 @@ import {
   checkOneOf,
   checkStream,
   checkText,
-  checkVariables,
   describe,
   showShape,
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostDtype, HostTensor, TensorInfo, WeightMap, WeightSource } from "../core/host-tensor";
 import type { RandomStream } from "../core/random";
+import { checkVariables } from "../core/tensor-checks";
 import type { HasVariables, InitialWeights, ParameterSpec, Parameters } from "./parameters";
 
 /** What is read as float32. */

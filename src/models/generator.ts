@@ -1,16 +1,8 @@
 import { mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import {
-  checkFinite,
-  checkInteger,
-  checkMethods,
-  checkObject,
-  checkOneOf,
-  checkSameShape,
-  checkVariables,
-  describe,
-} from "../core/checks";
+import { checkFinite, checkInteger, checkMethods, checkObject, checkOneOf, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
+import { checkSameShape, checkVariables } from "../core/tensor-checks";
 import { addNoise, noiseLevel } from "../predict";
 import type { NoiseSchedule } from "../schedules/types";
 import { checkDeclaration } from "./adapters";

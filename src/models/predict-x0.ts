@@ -1,6 +1,7 @@
 import { clone, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkMethods, checkObject, checkTensor } from "../core/checks";
+import { checkMethods, checkObject } from "../core/checks";
 import type { Timesteps } from "../core/per-sample";
+import { checkTensor } from "../core/tensor-checks";
 import { guidedPrediction } from "../guidance";
 import { convertPrediction, noiseLevel } from "../predict";
 import type { ScoreModel } from "./types";

@@ -1,6 +1,5 @@
 import { add, clipByValue, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import {
-  checkBatch,
   checkBoolean,
   checkFinite,
   checkMethods,
@@ -8,11 +7,11 @@ import {
   checkPerSample,
   checkPositive,
   checkRange,
-  checkSameShape,
   describe,
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
+import { checkBatch, checkSameShape } from "../core/tensor-checks";
 import { guidedPrediction } from "../guidance";
 import { convertPrediction, noiseLevel } from "../predict";
 import { ddimTimesteps, type TimestepSpacing } from "../schedules/ddim-timesteps";

@@ -1,8 +1,9 @@
 import { add, clone, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFloat32, checkObject, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFloat32, checkObject, checkOneOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample } from "../core/per-sample";
 import { type PredictionType, predictionTypes } from "../core/prediction-type";
+import { checkSameShape } from "../core/tensor-checks";
 import { batchOf, checkLevel, type NoiseLevel } from "./level";
 
 /** A quantity `x0·(signal) + ε·(noise)`. */

@@ -1,7 +1,8 @@
 import { mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkBatch, checkFloat32, checkObject, checkOneOf } from "../core/checks";
+import { checkFloat32, checkObject, checkOneOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample } from "../core/per-sample";
+import { checkBatch } from "../core/tensor-checks";
 import { batchOf, checkLevel, type NoiseLevel } from "./level";
 
 /** The three families of coordinates: `alpha² + sigma² = 1`, `alpha = 1`, `alpha + sigma = 1`. */

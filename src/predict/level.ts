@@ -1,7 +1,8 @@
 import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkObject, checkPerSample, checkSameShape } from "../core/checks";
+import { checkObject, checkPerSample } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, type Timesteps } from "../core/per-sample";
+import { checkSameShape } from "../core/tensor-checks";
 import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
 

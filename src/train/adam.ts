@@ -13,17 +13,9 @@ import {
   type Variable,
   zeros,
 } from "@tensorflow/tfjs-core";
-import {
-  checkInteger,
-  checkObject,
-  checkPositive,
-  checkRange,
-  checkTensor,
-  checkVariables,
-  describe,
-  showShape,
-} from "../core/checks";
+import { checkInteger, checkObject, checkPositive, checkRange, describe, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
+import { checkTensor, checkVariables } from "../core/tensor-checks";
 import { packs } from "./packing";
 
 /** Options of {@link adam}. */

@@ -5,14 +5,13 @@ import {
   checkObject,
   checkOneOf,
   checkPerSample,
-  checkSameShape,
-  checkTensor,
   describe,
   showShape,
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 import { predictionTypes } from "../core/prediction-type";
+import { checkSameShape, checkTensor } from "../core/tensor-checks";
 import type { Generator, ScoreModel } from "../models/types";
 import { type NoiseLevel, noiseLevel } from "../predict/level";
 

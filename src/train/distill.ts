@@ -1,7 +1,7 @@
 import { dispose, where as select, type Tensor, type Tensor1D, tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkTensor } from "../core/checks";
 import { SidError } from "../core/errors";
 import { type RandomStream, randomStream } from "../core/random";
+import { checkTensor } from "../core/tensor-checks";
 import { type Adam, adam } from "./adam";
 import type { TrainBatch } from "./batch";
 import { checkWritable, type Goal, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";

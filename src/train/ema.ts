@@ -1,6 +1,7 @@
 import { add, mul, sub, tidy, type Variable } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkRange, checkVariables } from "../core/checks";
+import { checkFinite, checkObject, checkRange } from "../core/checks";
 import { SidError } from "../core/errors";
+import { checkVariables } from "../core/tensor-checks";
 import { packs } from "./packing";
 
 /** What {@link emaBeta} depends on. */

@@ -1,6 +1,7 @@
 import { mul, type Scalar, type Tensor, type Tensor1D, tidy } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject } from "../core/checks";
 import { noGrad, valueAndGradients } from "../core/tape";
+import { checkSameShape } from "../core/tensor-checks";
 import { guidedPrediction } from "../guidance/guide";
 import { type Guidance, noGuidance } from "../guidance/strategies";
 import { type FakeScoreLossOptions, fakeScoreLoss } from "../losses/fake-score";

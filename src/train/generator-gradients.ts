@@ -10,10 +10,11 @@ import {
   type Tensor1D,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkOneOf, checkSameShape } from "../core/checks";
+import { checkFinite, checkObject, checkOneOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
+import { checkSameShape } from "../core/tensor-checks";
 import { type Guidance, noGuidance } from "../guidance/strategies";
 import { finiteSamples } from "../losses/nan-policy";
 import { onlyValid, type Reduction } from "../losses/reduce";

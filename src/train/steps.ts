@@ -20,8 +20,9 @@ import {
   tidy,
   type Variable,
 } from "@tensorflow/tfjs-core";
-import { checkFunction, checkMethods, checkObject, checkTensor, checkVariables, describe } from "../core/checks";
+import { checkFunction, checkMethods, checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
+import { checkTensor, checkVariables } from "../core/tensor-checks";
 import { cleanGradients } from "../losses/nan-policy";
 import type { Adam } from "./adam";
 import type { TrainBatch } from "./batch";

@@ -1,16 +1,9 @@
 import { add, matMul, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import {
-  checkArray,
-  checkInteger,
-  checkMethods,
-  checkObject,
-  checkPositive,
-  checkText,
-  checkVariables,
-} from "../../core/checks";
+import { checkArray, checkInteger, checkMethods, checkObject, checkPositive, checkText } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap } from "../../core/host-tensor";
 import type { RandomStream } from "../../core/random";
+import { checkVariables } from "../../core/tensor-checks";
 import { checkLive } from "../check-weights";
 import type { Adapter, LowRank } from "../nn/layers";
 import { createParameters, inPyTorchLayout, type ParameterSpec } from "../parameters";

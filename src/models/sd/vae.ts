@@ -10,8 +10,9 @@ import {
   tidy,
   type Variable,
 } from "@tensorflow/tfjs-core";
-import { checkArray, checkBatch, checkInteger, checkObject, checkText, showShape } from "../../core/checks";
+import { checkArray, checkInteger, checkObject, checkText, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import { checkBatch } from "../../core/tensor-checks";
 import { checkFields } from "../check-fields";
 import { checkLive, checkSource } from "../check-weights";
 import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";

@@ -1,8 +1,9 @@
 import { concat, mul, type Tensor } from "@tensorflow/tfjs-core";
-import { checkBatch, checkInteger, checkObject, describe, showShape } from "../../core/checks";
+import { checkInteger, checkObject, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { perSample, type Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
+import { checkBatch } from "../../core/tensor-checks";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, functionModel } from "../adapters";
 import { silu } from "../nn/activations";

@@ -1,16 +1,9 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import {
-  checkArray,
-  checkBatch,
-  checkBoolean,
-  checkInteger,
-  checkPerSample,
-  describe,
-  showShape,
-} from "../../core/checks";
+import { checkArray, checkBoolean, checkInteger, checkPerSample, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
+import { checkBatch } from "../../core/tensor-checks";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration } from "../adapters";
