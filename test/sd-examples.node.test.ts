@@ -5,6 +5,7 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -18,6 +19,7 @@ import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseGenerateOptions } from "../examples/sd/generate-options";
 import { parseDistillOptions } from "../examples/sd/options";
+import { readPrompts } from "../examples/sd/prompts";
 import { checkRoom } from "../examples/sd/space";
 import { readSafetensors, writeSafetensors } from "../src/io";
 
@@ -163,7 +165,7 @@ test("a dry run checks and trains nothing; prompts that are too long are cut wit
   writeFileSync(long, `${"fox ".repeat(80)}\na cat\n`);
   const { code, text } = await distill("dry", ["--dry-run", "--prompts", long]);
   expect(text).toMatch(/has 82 tokens and is cut to 77/);
-  expect(text).toMatch(/^Memory: about 0\.\d+ GB.*\n?/m);
+  expect(text).toMatch(/^Memory: about \d+\.\d MB at most, \d+\.\d MB of it U-Nets/m);
   expect(text).toMatch(/A dry run: 2 prompts, all checks passed/);
   expect(code).toBe(0);
   expect(readdirSync(join(folder, "dry"), { recursive: true })).toEqual(["samples"]);
@@ -200,7 +202,18 @@ test("bad models are refused by name before anything is trained", async () => {
   await Promise.all(cases.map(check));
 });
 
-test("an empty prompts file and a taken folder are refused", async () => {
+test("prompts are UTF-8, in lines of any system", () => {
+  const path = join(folder, "encoded.txt");
+  const read = (content: string | Uint8Array) => {
+    writeFileSync(path, content);
+    return readPrompts(path);
+  };
+  expect(read("\uFEFFa café\r\n\r\n a fox \ra cat")).toEqual(["a café", "a fox", "a cat"]);
+  for (const other of [Buffer.from("a café\n", "latin1"), Buffer.from("\uFEFFa fox\n", "utf16le"), "a\0fox"])
+    expect(() => read(other)).toThrow(`--prompts: ${path} is no UTF-8 text`);
+});
+
+test("an empty prompts file, a taken folder and times that the model lacks are refused", async () => {
   const empty = join(folder, "empty.txt");
   writeFileSync(empty, "\n \n");
   expect(await distill("bad", ["--prompts", empty])).toMatchObject({
@@ -210,6 +223,25 @@ test("an empty prompts file and a taken folder are refused", async () => {
   expect(await run("make-tiny-model", ["--out", tiny])).toMatchObject({
     code: 1,
     text: expect.stringContaining("empty folder"),
+  });
+  const taken = join(folder, "taken");
+  mkdirSync(taken);
+  writeFileSync(join(taken, "checkpoint.safetensors"), "days of work");
+  expect(await distill("taken")).toMatchObject({ code: 1, text: expect.stringContaining("holds a run already") });
+  expect(readdirSync(taken)).toEqual(["checkpoint.safetensors"]);
+  for (const [args, message] of [
+    [["--t-max", "1001"], "--t-max is at most 1000"],
+    [["--t-init", "1000"], "--t-init must be below 1000"],
+  ] as const)
+    expect(await distill("nowhere", [...args, "--dry-run"])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining(message),
+    });
+  const spoilt = changed("spoilt-settings", "model_index.json", (text) => text);
+  writeFileSync(join(spoilt, "sid-lsg.json"), "null");
+  expect(await run("generate", ["--model", spoilt, "--prompt", "a cat", "--out", taken])).toMatchObject({
+    code: 1,
+    text: expect.stringMatching(/sid-lsg\.json must be as sd:distill wrote it/),
   });
   const resume = await distill("nowhere", ["--resume"]);
   expect(resume).toMatchObject({ code: 1, text: expect.stringContaining("There is nothing to resume") });
