@@ -140,6 +140,16 @@ test("weights and what stays between iterations are those of the networks and Ad
   expect(atRest - weights).toBeLessThan(2 * network + 10_000);
 });
 
+test("scores of more than 64 MB are computed in slices of so many bytes", async () => {
+  // Two heads of 4096 queries and keys.
+  const config = { unet: wide, size: [64, 64], tokens: 5, fusedKernels: false } as const;
+  const peakAt = async (attentionSlice?: number) => (await estimateMemory({ ...config, attentionSlice })).peak;
+  const free = await peakAt();
+  // Attention to the text is not sliced, where an option would.
+  expect(free / (await peakAt(2 ** 24 / (2 * 4096)))).toBeCloseTo(1, 1);
+  expect((await peakAt(4096)) - free).toBeGreaterThan(2 ** 26);
+});
+
 test("the backend and its tensors are as before, after an error too", async () => {
   const before = memory().numTensors;
   await estimateMemory(small);
