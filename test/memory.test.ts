@@ -138,6 +138,9 @@ test("weights and what stays between iterations are those of the networks and Ad
   expect(weights).toBe(4 * network);
   expect(atRest - weights).toBeGreaterThanOrEqual(2 * network);
   expect(atRest - weights).toBeLessThan(2 * network + 10_000);
+  // Two moments of each of two networks.
+  const withFirst = await estimateMemory({ ...small, ema: true, beta1: 0.9 });
+  expect(withFirst.atRest - atRest).toBe(2 * network);
 });
 
 test("scores of more than 64 MB are computed in slices of so many bytes", async () => {
