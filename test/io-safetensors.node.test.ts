@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { type HostTensor, SidError } from "../src/core";
-import { decodeSafetensors, encodeSafetensors } from "../src/io";
+import { blobSource, decodeSafetensors, encodeSafetensors, openSafetensors } from "../src/io";
 
 const golden = readFileSync("test/golden/safetensors.safetensors");
 
@@ -229,6 +229,13 @@ describe("a damaged file is refused with one clear error", () => {
       code: "unsupported",
       message: expect.stringMatching(/"w" is F64; only .*F32/),
     });
+  });
+
+  test("a header longer than the file", async () => {
+    const bytes = file("{}", 0, 3n);
+    expect(failure(bytes)?.message).toMatch(/the header needs 3 bytes, the file has 2 after its length/);
+    const opened = openSafetensors(blobSource(new Blob([bytes as Uint8Array<ArrayBuffer>])));
+    await expect(opened).rejects.toThrow(/the header needs 3 bytes, the file has 2 after its length/);
   });
 
   test("a header of spaces at its end and an empty file of tensors are fine", () => {

@@ -37,7 +37,7 @@ async function peakBytes(f: () => Promise<void>): Promise<number> {
 /** The run that a configuration describes, on the backend of the test. */
 async function run(config: MemoryConfig): Promise<void> {
   const { unet: architecture, size, batch = 1, tokens = 77, guidance, backward, beta1, checkpointing } = config;
-  const { attentionSlice, lora: adapter, ema } = config;
+  const { attentionSlice, lora: adapter, ema, generator } = config;
   const owned: ScoreModel[] = [];
   const own = <T extends ScoreModel>(model: T): T => {
     owned.unshift(model);
@@ -59,8 +59,8 @@ async function run(config: MemoryConfig): Promise<void> {
     for await (const _ of distill({
       teacher,
       fakeScore: student("fake"),
-      generator: generatorFrom(student("generator")),
-      ema: ema ? { target: generatorFrom(student("average")), rampUp: null } : undefined,
+      generator: generatorFrom(student("generator"), generator),
+      ema: ema ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,
       sampleShape: [...size, architecture.inChannels],
       conditions: { sample: (_, count) => condition(count), unconditional: () => condition(1) },
       ...{ batch, checkTeacher: false, iterations: 1, onWarning: () => {} },
@@ -108,6 +108,8 @@ describe("the estimate is right within 15 %", () => {
     ["checkpointed jointly", { ...large, checkpointing: true, backward: "joint" }],
     ["in slices", { ...large, attentionSlice: 16 }],
     ["in slices and checkpointed", { ...large, attentionSlice: 16, checkpointing: true }],
+    ["of three passes", { ...large, generator: { steps: 3 } }],
+    ["of three passes, the last with a gradient", { ...large, generator: { steps: 3, gradientThrough: "last" } }],
     ["with adapters", { ...large, lora: { rank: 2 } }],
     [
       "with adapters, checkpointed and in slices",
@@ -136,6 +138,19 @@ test("weights and what stays between iterations are those of the networks and Ad
   expect(weights).toBe(4 * network);
   expect(atRest - weights).toBeGreaterThanOrEqual(2 * network);
   expect(atRest - weights).toBeLessThan(2 * network + 10_000);
+  // Two moments of each of two networks.
+  const withFirst = await estimateMemory({ ...small, ema: true, beta1: 0.9 });
+  expect(withFirst.atRest - atRest).toBe(2 * network);
+});
+
+test("scores of more than 64 MB are computed in slices of so many bytes", async () => {
+  // Two heads of 4096 queries and keys.
+  const config = { unet: wide, size: [64, 64], tokens: 5, fusedKernels: false } as const;
+  const peakAt = async (attentionSlice?: number) => (await estimateMemory({ ...config, attentionSlice })).peak;
+  const free = await peakAt();
+  // Attention to the text is not sliced, where an option would.
+  expect(free / (await peakAt(2 ** 24 / (2 * 4096)))).toBeCloseTo(1, 1);
+  expect((await peakAt(4096)) - free).toBeGreaterThan(2 ** 26);
 });
 
 test("the backend and its tensors are as before, after an error too", async () => {
@@ -159,6 +174,7 @@ test("bad configurations are refused", async () => {
     [{ unet: 3 }, /unet/],
     [{ ema: "yes" }, /ema/],
     [{ backward: "sideways" }, /backward/],
+    [{ generator: { steps: 0 } }, /steps/],
   ] as const) {
     const error = await estimateMemory({ ...small, ...more } as never).catch((error) => error);
     expectSidError(

@@ -230,7 +230,10 @@ describe("parseLora", () => {
     refuse("unsupported", { tensors: tensors({ [`${first}.alpha`]: part }), metadata: file.metadata }, /one alpha/);
     refuse("missing-weight", { tensors: new Map(), metadata: {} }, /lora_A/);
     refuse("corrupt-file", { tensors: file.tensors, metadata: { lora_adapter_metadata: "{" } }, /JSON/);
-    refuse("unsupported", { tensors: file.tensors, metadata: metadata({ "unet.use_dora": true }) }, /use_dora/);
+    for (const key of ["use_dora", "use_rslora", "lora_bias"])
+      refuse("unsupported", { tensors: file.tensors, metadata: metadata({ [`unet.${key}`]: true }) }, RegExp(key));
+    for (const key of ["rank_pattern", "alpha_pattern"])
+      refuse("unsupported", { tensors: file.tensors, metadata: metadata({ [`unet.${key}`]: { x: 2 } }) }, RegExp(key));
     refuse("out-of-range", { tensors: file.tensors, metadata: metadata({ "unet.lora_alpha": -1 }) }, /alpha/);
     refuse("invalid-argument", { tensors: {} as never, metadata: {} }, /Map/);
     refuse("invalid-argument", undefined as never, /file/);

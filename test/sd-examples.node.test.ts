@@ -5,6 +5,7 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,7 +18,9 @@ import { createInterface } from "node:readline";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseGenerateOptions } from "../examples/sd/generate-options";
+import { arrange } from "../examples/sd/grid";
 import { parseDistillOptions } from "../examples/sd/options";
+import { readPrompts } from "../examples/sd/prompts";
 import { checkRoom } from "../examples/sd/space";
 import { readSafetensors, writeSafetensors } from "../src/io";
 
@@ -82,7 +85,7 @@ afterAll(() => {
 });
 
 test("a run that Ctrl-C stopped and --resume finished ends like one that was left alone", async () => {
-  const recipe = ["--iterations", "3", "--snapshot-every", "2"];
+  const recipe = ["--iterations", "3", "--snapshot-every", "2", "--ema-ramp", "100"];
   const [whole, stopped] = await Promise.all([distill("whole", recipe), distill("cut", recipe, / 1\/3 /)]);
   expect(whole).toMatchObject({ code: 0, text: expect.stringContaining("The generator is in") });
   expect(stopped).toMatchObject({
@@ -103,6 +106,14 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
       true,
     );
   expect(readFileSync(join(generatorIn("whole"), unetFile)).equals(readFileSync(join(tiny, unetFile)))).toBe(false);
+
+  const { tensors, metadata } = await readSafetensors(join(folder, "whole", "checkpoint.safetensors"));
+  expect(JSON.parse(metadata["run"] as string)).toMatchObject({ batch: "2", rounds: "2", "ema.rampUp": "100" });
+  // The result is the average, not what it follows. Sorted, since the file has another layout.
+  const sorted = (from: typeof tensors, name: string) => from.get(name)?.data.toSorted();
+  const result = sorted((await readSafetensors(join(generatorIn("whole"), unetFile))).tensors, "conv_in.weight");
+  expect(result).toEqual(sorted(tensors, "ema.0"));
+  expect(result).not.toEqual(sorted(tensors, "generator.0"));
 
   const [log, wholeLog] = ["cut", "whole"].map((out) =>
     readFileSync(join(folder, out, "log.jsonl"), "utf8")
@@ -128,6 +139,12 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     "1",
     "--lora-rank",
     "2",
+    "--lora-alpha",
+    "8",
+    "--t-max",
+    "900",
+    "--micro-batch",
+    "2",
     "--steps",
     "2",
     "--guidance",
@@ -138,24 +155,46 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     "0.05",
   ];
   expect(await distill("lora", [...memory, ...recipe])).toMatchObject({ code: 0 });
+  const settings = { tInit: 625, steps: 2, gradientThrough: "all" };
+  for (const place of [generatorIn("lora"), join(folder, "lora", "adapter")])
+    expect(JSON.parse(readFileSync(join(place, "sid-lsg.json"), "utf8"))).toEqual(settings);
+  const saved = await readSafetensors(join(folder, "lora", "checkpoint.safetensors"));
+  const ran = JSON.parse(saved.metadata["run"] as string);
+  expect(ran).toMatchObject({ ema: "none", rounds: "1", backward: "joint" });
+  expect(Math.max(...JSON.parse(ran.timesteps))).toBeLessThan(900);
   const file = join(folder, "lora", "adapter", "pytorch_lora_weights.safetensors");
+  expect(JSON.parse((await readSafetensors(file)).metadata["lora_adapter_metadata"] as string)).toMatchObject({
+    "unet.r": 2,
+    "unet.lora_alpha": 8,
+  });
   const draw = async (out: string, args: readonly string[]) => {
     const path = join(folder, out);
     const what = ["--prompt", "a red fox", "--seeds", "3,4", "--resolution", "64", "--out", path];
     expect(await run("generate", [...what, ...args])).toMatchObject({ code: 0 });
-    expect(readdirSync(path).sort()).toEqual(["0001-seed3-a-red-fox.png", "0001-seed4-a-red-fox.png", "grid.png"]);
+    const files = ["0001-seed3-a-red-fox.png", "0001-seed4-a-red-fox.png", "grid.png"];
+    expect(readdirSync(path).sort()).toEqual(files);
+    const [one, other] = files.map((name) => readFileSync(join(path, name))) as [Buffer, Buffer];
+    expect(one.equals(other)).toBe(false);
     return decode(readFileSync(join(path, "grid.png")));
   };
-  const [adapted, merged, teacher] = await Promise.all([
+  const scheduler = join("scheduler", "scheduler_config.json");
+  const early = changed("early", scheduler, (text) => JSON.stringify({ ...JSON.parse(text), steps_offset: 300 }));
+  const [adapted, merged, teacher, once, unguided, shifted] = await Promise.all([
     draw("adapted", ["--model", tiny, "--adapter", file]),
     draw("merged", ["--model", generatorIn("lora")]),
     draw("teacher", ["--model", tiny, "--ddim", "2"]),
+    draw("once", ["--model", generatorIn("lora"), "--steps", "1"]),
+    draw("unguided", ["--model", tiny, "--ddim", "2", "--guidance-scale", "1"]),
+    draw("shifted", ["--model", early, "--ddim", "2"]),
   ]);
-  const apart = (a: typeof merged) =>
-    Array.from(a.data).reduce((most, x, i) => Math.max(most, Math.abs(x - (merged.data[i] ?? 0))), 0);
+  const apart = (a: typeof merged, b = merged) =>
+    Array.from(a.data).reduce((most, x, i) => Math.max(most, Math.abs(x - (b.data[i] ?? 0))), 0);
   expect(adapted.width).toBe(130);
   expect(apart(adapted)).toBeLessThanOrEqual(1);
   expect(apart(teacher)).toBeGreaterThan(20);
+  expect(apart(once)).toBeGreaterThan(5);
+  expect(apart(unguided, teacher)).toBeGreaterThan(0);
+  expect(apart(shifted, teacher)).toBeGreaterThan(5);
 });
 
 test("a dry run checks and trains nothing; prompts that are too long are cut with a warning", async () => {
@@ -163,7 +202,7 @@ test("a dry run checks and trains nothing; prompts that are too long are cut wit
   writeFileSync(long, `${"fox ".repeat(80)}\na cat\n`);
   const { code, text } = await distill("dry", ["--dry-run", "--prompts", long]);
   expect(text).toMatch(/has 82 tokens and is cut to 77/);
-  expect(text).toMatch(/^Memory: about 0\.\d+ GB.*\n?/m);
+  expect(text).toMatch(/^Memory: about \d+\.\d MB at most, \d+\.\d MB of it U-Nets/m);
   expect(text).toMatch(/A dry run: 2 prompts, all checks passed/);
   expect(code).toBe(0);
   expect(readdirSync(join(folder, "dry"), { recursive: true })).toEqual(["samples"]);
@@ -189,6 +228,11 @@ test("bad models are refused by name before anything is trained", async () => {
       changed("wide", "text_encoder/config.json", json({ hidden_size: 64 })),
       /cross_attention_dim must be .* 32 and 64/,
     ],
+    [changed("deep", "vae/config.json", json({ latent_channels: 8 })), /the U-Net's in_channels must be .* 4 and 8/],
+    [
+      changed("terse", "text_encoder/config.json", json({ vocab_size: 9, bos_token_id: 7, eos_token_id: 8 })),
+      /the text encoder takes 77 of 9/,
+    ],
   ];
   const check = async ([model, message]: readonly [string, RegExp], i: number) => {
     const { code, text } = await distill(`bad${i}`, ["--model", model]);
@@ -200,7 +244,18 @@ test("bad models are refused by name before anything is trained", async () => {
   await Promise.all(cases.map(check));
 });
 
-test("an empty prompts file and a taken folder are refused", async () => {
+test("prompts are UTF-8, in lines of any system", () => {
+  const path = join(folder, "encoded.txt");
+  const read = (content: string | Uint8Array) => {
+    writeFileSync(path, content);
+    return readPrompts(path);
+  };
+  expect(read("\uFEFFa café\r\n\r\n a fox \ra cat")).toEqual(["a café", "a fox", "a cat"]);
+  for (const other of [Buffer.from("a café\n", "latin1"), Buffer.from("\uFEFFa fox\n", "utf16le"), "a\0fox"])
+    expect(() => read(other)).toThrow(`--prompts: ${path} is no UTF-8 text`);
+});
+
+test("an empty prompts file, a taken folder and times that the model lacks are refused", async () => {
   const empty = join(folder, "empty.txt");
   writeFileSync(empty, "\n \n");
   expect(await distill("bad", ["--prompts", empty])).toMatchObject({
@@ -211,8 +266,36 @@ test("an empty prompts file and a taken folder are refused", async () => {
     code: 1,
     text: expect.stringContaining("empty folder"),
   });
+  const taken = join(folder, "taken");
+  mkdirSync(taken);
+  writeFileSync(join(taken, "checkpoint.safetensors"), "days of work");
+  expect(await distill("taken")).toMatchObject({ code: 1, text: expect.stringContaining("holds a run already") });
+  expect(readdirSync(taken)).toEqual(["checkpoint.safetensors"]);
+  for (const [args, message] of [
+    [["--t-max", "1001"], "--t-max is at most 1000"],
+    [["--t-init", "1000"], "--t-init must be below 1000"],
+    [["--resolution", "8192"], "The wasm backend holds at most 4.29 GB."],
+  ] as const)
+    expect(await distill("nowhere", [...args, "--dry-run"])).toMatchObject({
+      code: 1,
+      text: expect.stringContaining(message),
+    });
+  const spoilt = changed("spoilt-settings", "model_index.json", (text) => text);
+  writeFileSync(join(spoilt, "sid-lsg.json"), "null");
+  expect(await run("generate", ["--model", spoilt, "--prompt", "a cat", "--out", taken])).toMatchObject({
+    code: 1,
+    text: expect.stringMatching(/sid-lsg\.json must be as sd:distill wrote it/),
+  });
   const resume = await distill("nowhere", ["--resume"]);
   expect(resume).toMatchObject({ code: 1, text: expect.stringContaining("There is nothing to resume") });
+});
+
+test("pictures stand in rows from the top, white between them", () => {
+  const dot = (level: number) => ({ width: 1, height: 1, data: Uint8Array.of(level, level, level) });
+  const { width, height, data } = arrange([1, 2, 3].map(dot), 2);
+  expect([width, height]).toEqual([4, 4]);
+  const at = (row: number, column: number) => data[(row * width + column) * 3];
+  expect([at(0, 0), at(0, 3), at(3, 0), at(3, 3), at(1, 1)]).toEqual([1, 2, 3, 255, 255]);
 });
 
 test("a disk without room is named", () => {
@@ -251,6 +334,10 @@ test("the recipe is that of the paper unless options say otherwise", () => {
   });
   expect(parse("--guidance", "zero-cfg")?.recipe.guidance).toEqual({ kappa1: 0, kappa2: 0, kappa3: 0, kappa4: 1 });
   expect(parse("--lora-rank", "8")?.lora).toEqual({ rank: 8, alpha: 8, output: "both" });
+  expect(parse("--lr", "1e-3")?.recipe).toMatchObject({ learningRate: 1e-3, fakeLearningRate: 1e-3 });
+  expect(parse("--fake-lr", "1e-3", "--loss-scale", "2", "--fake-loss-scale", "3")?.recipe).toMatchObject({
+    ...{ learningRate: 1e-6, fakeLearningRate: 1e-3, lossScale: 2, fakeLossScale: 3 },
+  });
   expect(() => parseDistillOptions([])).toThrow("--prompts");
   expect(() => parseGenerateOptions(["--model", "m"])).toThrow("wanted one of --prompt TEXT and --prompts FILE");
   expect(() => parseGenerateOptions(["--prompt", "p", "--guidance-scale", "2"])).toThrow("needs --ddim");

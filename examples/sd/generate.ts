@@ -79,8 +79,13 @@ function trainedSettings({ place, adapter }: GenerateSettings): { readonly steps
   const folder = adapter === undefined ? place.model : dirname(adapter);
   const file = folder === undefined ? undefined : join(folder, settingsFile);
   if (file === undefined || !existsSync(file)) return {};
-  const { steps, tInit } = JSON.parse(readFileSync(file, "utf8"));
-  return { steps, tInit };
+  try {
+    const { steps, tInit } = JSON.parse(readFileSync(file, "utf8"));
+    if ([steps, tInit].every(Number.isSafeInteger)) return { steps, tInit };
+  } catch {
+    // Said below.
+  }
+  throw new Error(`${file} must be as sd:distill wrote it, with whole numbers "steps" and "tInit".`);
 }
 
 function ddim(network: ScoreModel, model: OpenModel, text: TextConditioner, settings: GenerateSettings): Draw {

@@ -9,7 +9,8 @@ import { writeTinyModel } from "./tiny-model";
 const usage = `npm run sd:tiny-model -- [--out DIR] [--seed N]
 
   --out DIR   a new or empty folder (runs/tiny-model)
-  --seed N    names the random weights (0)`;
+  --seed N    names the random weights (0)
+  --help      this text`;
 
 await runProgram(async () => {
   const { values } = parseArgs({

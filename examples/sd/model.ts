@@ -44,6 +44,8 @@ export interface OpenModel extends ConfiguredSchedule {
   checkPrompts(prompts: readonly string[]): void;
   /** Pixels along one latent element. */
   readonly scale: number;
+  /** What the weights of text encoder and VAE take in float32. */
+  readonly otherBytes: number;
   makeUnet(name: string, memory?: MemoryOptions): Promise<Unet>;
   makeText(name: string): Promise<TextConditioner & { dispose(): void }>;
   makeVae(name: string): Promise<Vae>;
@@ -83,9 +85,11 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
     );
   const parameters = (name: string, part: ComponentName, specs: readonly ParameterSpec[]) =>
     load(tree, variant, name, part, specs);
+  const [textSpecs, vaeSpecs] = [clipTextParameters(textConfig), vaeParameters(vaeConfig)];
   return {
     ...scheduled,
     ...{ tree, variant, unetConfig, tokenizer, scale: 2 ** (vaeConfig.channels.length - 1) },
+    otherBytes: bytesOf(textSpecs) + bytesOf(vaeSpecs),
     checkPrompts(prompts) {
       for (const prompt of prompts) tokenizer([prompt]);
       if (cut > shownCuts) console.warn(`${cut} of ${prompts.length} prompts are too long and cut.`);
@@ -96,14 +100,18 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
       return unet(unetConfig, { name, schedule, predicts, weights, ...memory });
     },
     async makeText(name) {
-      const weights = await parameters(name, "text_encoder", clipTextParameters(textConfig));
+      const weights = await parameters(name, "text_encoder", textSpecs);
       const encoder = clipTextEncoder(textConfig, { name, weights });
       return { ...textConditioner({ tokenizer, encoder }), dispose: encoder.dispose };
     },
     async makeVae(name) {
-      return vae(vaeConfig, { name, weights: await parameters(name, "vae", vaeParameters(vaeConfig)) });
+      return vae(vaeConfig, { name, weights: await parameters(name, "vae", vaeSpecs) });
     },
   };
+}
+
+function bytesOf(specs: readonly ParameterSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
 }
 
 function treeOf(model: string | undefined, hub: string | undefined): FileTree {

@@ -16,7 +16,7 @@ import { makeNetworks, type Networks } from "./networks";
 import type { DistillSettings } from "./options";
 import { readPrompts } from "./prompts";
 import { outputs, writeResult } from "./result";
-import { checkSpace, gigabytes } from "./space";
+import { checkSpace, inUnits } from "./space";
 
 /** Checks everything, distills, writes the result. Ctrl-C saves and stops. */
 export async function runDistillation(settings: DistillSettings): Promise<void> {
@@ -24,15 +24,18 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const files = outputs(out);
   if (resume && !existsSync(files.checkpoint))
     throw new Error(`There is nothing to resume: ${files.checkpoint} is missing.`);
+  if (!resume && existsSync(files.checkpoint))
+    throw new Error(`--out: ${out} holds a run already; go on with --resume, or take another folder.`);
   const prompts = readPrompts(settings.prompts);
   const model = await openModel(settings.place);
+  checkTimes(model, settings);
   model.checkPrompts(prompts);
   makeFolder(files.samples);
   await useBackend(settings.backend);
   await checkMemory(model, settings);
 
   const networks = await makeNetworks(model, settings);
-  await checkSpace(out, networks, recipe.beta1);
+  await checkSpace(out, networks, { beta1: recipe.beta1, others: model.otherBytes });
   const text = await model.makeText("text");
   const vae = await model.makeVae("vae");
   const inputs: Inputs = { settings, model, networks, text, vae, prompts };
@@ -64,16 +67,28 @@ function sizeOf({ scale }: OpenModel, { resolution }: DistillSettings): [number,
   return [resolution / scale, resolution / scale];
 }
 
+/** Throws for times that the model's schedule lacks. */
+function checkTimes({ schedule }: OpenModel, { tMax, generator }: DistillSettings): void {
+  const count = schedule.numTimesteps;
+  if (tMax > count) throw new Error(`--t-max is at most ${count}, the model's number of timesteps, got ${tMax}.`);
+  if (generator.tInit >= count)
+    throw new Error(`--t-init must be below ${count}, the model's number of timesteps, got ${generator.tInit}.`);
+}
+
 /** Tells what the run takes; throws where that is more than the WASM backend can hold. */
 async function checkMemory(model: OpenModel, settings: DistillSettings): Promise<void> {
-  const { recipe, lora, memory, microBatch, emaHalfLife, backend } = settings;
+  const { recipe, lora, memory, microBatch, emaHalfLife, backend, generator } = settings;
   const { weights, peak } = await estimateMemory({
     ...{ unet: model.unetConfig, size: sizeOf(model, settings), batch: microBatch, tokens: model.tokenizer.maxLength },
     ...{ guidance: recipe.guidance, backward: recipe.backward, beta1: recipe.beta1, ema: emaHalfLife > 0 },
-    ...{ ...memory, lora: lora && { rank: lora.rank } },
+    ...{ ...memory, generator, lora: lora && { rank: lora.rank } },
   });
-  console.log(`Memory: about ${gigabytes(peak)} at most, ${gigabytes(weights)} of it U-Nets' weights.`);
-  if (backend === "wasm" && peak > 2 ** 32)
+  const most = peak + model.otherBytes;
+  console.log(
+    `Memory: about ${inUnits(most)} at most, ${inUnits(weights)} of it U-Nets' weights, ` +
+      `${inUnits(model.otherBytes)} those of the text encoder and the VAE.`,
+  );
+  if (backend === "wasm" && most > 2 ** 32)
     throw new Error(
       "The wasm backend holds at most 4.29 GB. Take --backend webgpu or node-gpu, or try --checkpointing, --lora-rank and a lower --resolution.",
     );

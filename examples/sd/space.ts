@@ -3,27 +3,34 @@ import { statfs } from "node:fs/promises";
 import type { Networks } from "./networks";
 import { outputs } from "./result";
 
-/** Throws unless the disk has room for two checkpoints (the old one stays until the new one is whole) and the result. */
-export async function checkSpace(out: string, networks: Networks, beta1: number): Promise<void> {
+/**
+ * Throws unless the disk has room for two checkpoints (the old one stays until the new one is whole) and the result: a
+ * U-Net and `others`, the bytes of text encoder and VAE.
+ */
+export async function checkSpace(
+  out: string,
+  networks: Networks,
+  { beta1, others }: { readonly beta1: number; readonly others: number },
+): Promise<void> {
   const { generator, fakeScore, average, teacher } = networks;
   const trained = bytesOf(generator) + bytesOf(fakeScore);
   const checkpoint = trained * (beta1 === 0 ? 2 : 3) + (average ? bytesOf(average) : 0);
   const found = statSync(outputs(out).checkpoint, { throwIfNoEntry: false })?.size ?? 0;
   const { bavail, bsize } = await statfs(out);
-  checkRoom(out, 2 * checkpoint - found + bytesOf(teacher), bavail * bsize);
+  checkRoom(out, 2 * checkpoint - found + bytesOf(teacher) + others, bavail * bsize);
 }
 
 /** Throws where `free` bytes are less than those needed. */
 export function checkRoom(folder: string, needed: number, free: number): void {
   if (free < needed)
     throw new Error(
-      `--out ${folder}: the run writes ${gigabytes(needed)} (checkpoints and result), the disk has room for ${gigabytes(free)}.`,
+      `--out ${folder}: the run writes ${inUnits(needed)} (checkpoints and result), the disk has room for ${inUnits(free)}.`,
     );
 }
 
-/** `1.25 GB`. */
-export function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(2)} GB`;
+/** `1.25 GB`, `63.0 MB`. */
+export function inUnits(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
 
 function bytesOf({ variables }: { readonly variables: readonly { readonly size: number }[] }): number {

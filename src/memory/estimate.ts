@@ -3,7 +3,7 @@ import { checkArray, checkBoolean, checkInteger, checkObject } from "../core/che
 import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
 import { type Guidance, noGuidance } from "../guidance/strategies";
-import { generatorFrom } from "../models/generator";
+import { type GeneratorOptions, generatorFrom } from "../models/generator";
 import { type LoraOptions, lora } from "../models/sd/lora";
 import type { ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
@@ -49,6 +49,11 @@ export interface MemoryConfig extends UnetMemoryOptions {
    * @defaultValue `false`
    */
   readonly ema?: boolean;
+  /**
+   * Passes of the generator and what its gradient goes through, as in `generatorFrom`.
+   * @defaultValue one pass
+   */
+  readonly generator?: Pick<GeneratorOptions, "steps" | "gradientThrough">;
   /**
    * Adam's decay of the first moment; at 0 it is not stored.
    * @defaultValue `0`
@@ -139,7 +144,7 @@ function hasFusedKernels(): boolean {
 
 /** The run's networks, listed in `owned`, their weights as meaningless as everything on the dry backend. */
 function makeNetworks(
-  { unet: architecture, lora: adapter, ema, ...options }: MemoryConfig,
+  { unet: architecture, lora: adapter, ema, generator = {}, ...options }: MemoryConfig,
   owned: { dispose(): void }[],
 ) {
   const { checkpointing, attentionSlice } = options;
@@ -159,9 +164,9 @@ function makeNetworks(
   return {
     teacher,
     fakeScore: student("fake-score"),
-    generator: generatorFrom(student("generator")),
+    generator: generatorFrom(student("generator"), generator),
     // Without a ramp, since the ramp's first average shares its buffers with the generator.
-    ema: ema ? { target: generatorFrom(student("average")), rampUp: null } : undefined,
+    ema: ema ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,
   };
 }
 

@@ -86,7 +86,7 @@ function at(spacing: TimestepSpacing, total: number, n: number, i: number): numb
   if (spacing === "leading") return (n - 1 - i) * Math.floor(total / n);
   // arange's increment is the difference of its first two elements.
   if (spacing === "trailing") return toEven(total + i * (total - total / n - total)) - 1;
-  return i === 0 && n > 1 ? total - 1 : toEven((n - 1 - i) * ((total - 1) / Math.max(n - 1, 1)));
+  return toEven((n - 1 - i) * ((total - 1) / Math.max(n - 1, 1)));
 }
 
 /** The nearest integer, the even one of two. */
