@@ -6,14 +6,22 @@ import { decode } from "fast-png";
 import { describe, expect, onTestFinished, vi } from "vitest";
 import { duration } from "../examples/common/progress";
 import { createCanvas, drawImage, drawText, encodePng, textWidth } from "../examples/quickstart/canvas";
-import { allPairs, caption, captionWords, heldOutPairs, pairOf, trainedPairs } from "../examples/quickstart/captions";
+import {
+  allPairs,
+  caption,
+  captionWords,
+  heldOutPairs,
+  knownWords,
+  pairOf,
+  trainedPairs,
+} from "../examples/quickstart/captions";
 import { drawCurves } from "../examples/quickstart/curves";
-import { colourImage, everyImage, loadDigits, pixelDeviation, pixelMean } from "../examples/quickstart/digits";
+import { colourImage, everyImage, loadDigits } from "../examples/quickstart/digits";
 import { glyphColumns } from "../examples/quickstart/font";
 import { openHistory, type SavedHistory } from "../examples/quickstart/history";
 import { defaults, parseOptions } from "../examples/quickstart/options";
 import { drawGrid } from "../examples/quickstart/picture";
-import { knownWords } from "../examples/quickstart/prompt";
+import { pixelDeviation, pixelMean } from "../examples/quickstart/pixels";
 import type { Report, Rows } from "../examples/quickstart/report";
 import { formatReport } from "../examples/quickstart/table";
 import { randomStream } from "../src/core";

@@ -1,6 +1,6 @@
 import { encode } from "fast-png";
-import { pixelDeviation, pixelMean, side } from "./digits";
 import { glyphColumns, glyphHeight, glyphWidth } from "./font";
+import { pixelByte, side } from "./pixels";
 
 /** Red, green and blue from 0 to 255. */
 export type Rgb = readonly [number, number, number];
@@ -27,7 +27,7 @@ export function fillRectangle(canvas: Canvas, x: number, y: number, width: numbe
 
 /** Draws a standardised 8×8 image with square pixels of `scale` dots; colours out of range are clipped. */
 export function drawImage(canvas: Canvas, image: ArrayLike<number>, x: number, y: number, scale: number): void {
-  const byte = (i: number) => Math.round(255 * Math.min(1, Math.max(0, (image[i] ?? 0) * pixelDeviation + pixelMean)));
+  const byte = (i: number) => pixelByte(image[i] ?? 0);
   for (let pixel = 0; pixel < side * side; pixel++) {
     const left = x + (pixel % side) * scale;
     const top = y + Math.floor(pixel / side) * scale;

@@ -79,6 +79,15 @@ export const captionWords: readonly string[] = [
   ]),
 ].sort();
 
+/** The words of a prompt. Refuses those that the text encoder never learned, and names those that it knows. */
+export function knownWords(prompt: string, known: readonly string[]): string[] {
+  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const unknown = words.filter((word) => !known.includes(word)).map((word) => `"${word}"`);
+  const problem = words.length === 0 ? "The prompt is empty" : `The generator does not know ${unknown.join(", ")}`;
+  if (words.length === 0 || unknown.length > 0) throw new Error(`${problem}. It knows: ${known.join(" ")}.`);
+  return words;
+}
+
 /** What a text asks for: the first digit and the first colour named in it, if any. */
 export function pairOf(text: string): Partial<Pair> {
   const words = text.split(" ");

@@ -3,15 +3,7 @@ import { gunzipSync } from "node:zlib";
 import { type Tensor4D, tensor4d } from "@tensorflow/tfjs-core";
 import type { RandomStream } from "sid-lsg";
 import { allPairs, type Pair, palette } from "./captions";
-
-/** Pixels along one side of an image. */
-export const side = 8;
-/** Shape of one image: height, width and the channels red, green, blue. */
-export const imageShape = [side, side, 3] as const;
-
-/** Mean and deviation of all coloured pixels; images go through the networks as `(pixel − mean) / deviation`. */
-export const pixelMean = 0.1774;
-export const pixelDeviation = 0.2899;
+import { imageShape, pixelDeviation, pixelMean, side } from "./pixels";
 
 /** The handwritten digits, by class: `byDigit[7]` holds every 7 as 64 ink values in `[0, 1]`. */
 export interface Digits {

@@ -2,8 +2,8 @@ import { lsg } from "sid-lsg";
 import { type Generator, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
 import { type DistillMetrics, distill, promptConditions } from "sid-lsg/train";
 import { caption, drawPairs, trainedPairs } from "./captions";
-import { imageShape } from "./digits";
 import type { QuickStartOptions } from "./options";
+import { imageShape } from "./pixels";
 import { type ModelFolder, makeUnet } from "./text-to-image";
 
 /** Captions per training step. */

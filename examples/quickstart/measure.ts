@@ -6,8 +6,9 @@ import { readSafetensors } from "sid-lsg/io";
 import { type FeatureStatistics, featureStatistics, frechetDistance } from "sid-lsg/metrics";
 import { caption, drawPairs, heldOutPairs, type Pair, trainedPairs } from "./captions";
 import { type Classifier, createClassifier, featureSize, type Verdict } from "./classifier";
-import { type Digits, drawImages, everyImage, imageShape, loadDigits, stackImages } from "./digits";
+import { type Digits, drawImages, everyImage, loadDigits, stackImages } from "./digits";
 import type { Method } from "./methods";
+import { imageShape } from "./pixels";
 import type { Row } from "./report";
 
 /** Large batches: one image at a time would spend its time in calls. */

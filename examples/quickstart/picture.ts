@@ -1,5 +1,5 @@
 import { type Canvas, createCanvas, drawImage, drawText, type Rgb, textWidth } from "./canvas";
-import { side } from "./digits";
+import { side } from "./pixels";
 
 const background: Rgb = [24, 26, 32];
 const ink: Rgb = [226, 228, 233];

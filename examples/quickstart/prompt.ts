@@ -5,6 +5,7 @@ import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { generatorFrom } from "sid-lsg/models";
 import { encodePng } from "./canvas";
+import { knownWords } from "./captions";
 import { generatorMethod } from "./methods";
 import type { QuickStartOptions } from "./options";
 import { outputs } from "./paths";
@@ -27,13 +28,4 @@ export async function drawPrompt(prompt: string, options: QuickStartOptions): Pr
   const path = join(options.out, `${words.join("-")}.png`);
   await writeFileAtomic(path, encodePng(drawGrid([prompt], [{ title: "generator, 1 step", images: drawn }])));
   console.log(`Drew "${prompt}" ${images} times, one network pass each: ${path}`);
-}
-
-/** The words of a prompt. Refuses those that the text encoder never learned, and names those that it knows. */
-export function knownWords(prompt: string, known: readonly string[]): string[] {
-  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  const unknown = words.filter((word) => !known.includes(word)).map((word) => `"${word}"`);
-  const problem = words.length === 0 ? "The prompt is empty" : `The generator does not know ${unknown.join(", ")}`;
-  if (words.length === 0 || unknown.length > 0) throw new Error(`${problem}. It knows: ${known.join(" ")}.`);
-  return words;
 }

@@ -16,7 +16,8 @@ import { outputs, teacherFolder } from "./paths";
 import type { Report } from "./report";
 import { drawSamples } from "./samples";
 import { formatReport } from "./table";
-import { makeText, makeUnet, readFolder, writeFolder } from "./text-to-image";
+import { makeText, makeUnet, readFolder } from "./text-to-image";
+import { writeFolder } from "./write-folder";
 
 /** Captions that a look at the generator takes while it trains. */
 const captionsPerLook = 128;

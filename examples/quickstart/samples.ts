@@ -2,9 +2,9 @@ import { tidy, tile } from "@tensorflow/tfjs-core";
 import { type RandomStream, randomStream } from "sid-lsg";
 import { encodePng } from "./canvas";
 import { heldOutPairs, pairOf } from "./captions";
-import { imageShape } from "./digits";
 import type { Draw } from "./methods";
 import { type Block, drawGrid } from "./picture";
+import { imageShape } from "./pixels";
 
 const columns = 5;
 

@@ -1,5 +1,5 @@
 import { captionWords } from "./captions";
-import { side } from "./digits";
+import { side } from "./pixels";
 
 /** Width of the text's states. */
 const textWidth = 32;

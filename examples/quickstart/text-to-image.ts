@@ -1,6 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type JsonObject, type ModelComponent, readComponent, writeFileAtomic, writeModelFolder } from "sid-lsg/io";
+import { type FileTree, type JsonObject, type ModelComponent, readComponent, readText } from "sid-lsg/io";
 import {
   type ClipTextEncoder,
   clipTextEncoder,
@@ -13,7 +11,6 @@ import {
   wordTokenizer,
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
-import { makeFolder } from "../common/folders";
 
 /** A miniature Stable Diffusion without VAE, in host memory: what a diffusers-style folder holds. */
 export interface ModelFolder {
@@ -24,27 +21,14 @@ export interface ModelFolder {
   readonly words: readonly string[];
 }
 
-/** Reads `unet/`, `text_encoder/`, `scheduler/` and `tokenizer/`. */
-export async function readFolder(folder: string): Promise<ModelFolder> {
-  const wordsFile = join(folder, "tokenizer", "words.json");
-  if (!existsSync(wordsFile)) throw new Error(`There is no model in ${folder}: ${wordsFile} is missing.`);
+/** Reads `unet/`, `text_encoder/`, `scheduler/` and `tokenizer/` of a folder on the disk or elsewhere. */
+export async function readFolder(folder: string | FileTree): Promise<ModelFolder> {
   return {
     unet: await readComponent(folder, "unet"),
     textEncoder: await readComponent(folder, "text_encoder"),
     scheduler: (await readComponent(folder, "scheduler")).config,
-    words: JSON.parse(readFileSync(wordsFile, "utf8")),
+    words: JSON.parse(await readText(folder, "tokenizer/words.json")),
   };
-}
-
-/** Writes such a folder. */
-export async function writeFolder(folder: string, model: ModelFolder): Promise<void> {
-  makeFolder(join(folder, "tokenizer"));
-  await writeFileAtomic(join(folder, "tokenizer", "words.json"), `${JSON.stringify(model.words, null, 2)}\n`);
-  await writeModelFolder(folder, {
-    unet: model.unet,
-    text_encoder: model.textEncoder,
-    scheduler: { config: model.scheduler, weights: new Map() },
-  });
 }
 
 /** The folder's U-Net under a name of its own: each training needs several. */

@@ -19,7 +19,8 @@ import { caption, captionWords, drawPairs, trainedPairs } from "./captions";
 import { drawImages, loadDigits } from "./digits";
 import { teacherFolder } from "./paths";
 import { schedulerConfig, textConfig, unetConfig } from "./teacher-config";
-import { withTokenizer, writeFolder } from "./text-to-image";
+import { withTokenizer } from "./text-to-image";
+import { writeFolder } from "./write-folder";
 
 const iterations = 2000;
 const batch = 64;

@@ -3,11 +3,16 @@ import { SidError } from "../core/errors";
 import { allocate, type ByteSource, checkSpan } from "./byte-source";
 import { corrupt } from "./safetensors-header";
 
-/** Node's file system, imported when first used and with a handler, so that bundles for browsers can hold this module. */
-export function nodeFs(): Promise<typeof import("node:fs/promises")> {
-  return import(/* webpackIgnore: true */ "node:fs/promises").catch((cause) => {
+/** In Node only, under a name that a bundler for browsers does not follow. */
+const nodeFsName = "node:fs/promises";
+
+/** Node's file system, imported when first used, so that bundles for browsers can hold this module. */
+export async function nodeFs(): Promise<typeof import("node:fs/promises")> {
+  try {
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ nodeFsName);
+  } catch (cause) {
     throw new SidError("unsupported", "files: reading and writing needs Node's file system.", { cause });
-  });
+  }
 }
 
 /**

@@ -26,7 +26,7 @@ const priority = 2;
 /**
  * Has a backend that has not started yet start in memory that threads can share: the package's threaded binary. Its
  * own threads stay idle, since its slow kernels do not use them; ours work for ours. In a browser the package takes
- * that binary by itself where the page is cross-origin isolated.
+ * that binary by itself where the page is cross-origin isolated; start it with {@link withoutOwnThreads}.
  *
  * @param options - for how many threads (nothing: as many as pay), and where the binaries are.
  * @returns how many threads to start: 1 where memory cannot be shared, which costs speed, not the run.
@@ -107,16 +107,26 @@ async function startSharedInNode(tfjs: WasmPackage, wasmPath: string | undefined
   });
 }
 
-/** What the script takes for a worker of Node. */
-class IdleWorker {
-  #answer: (message: object) => void = () => {};
+/**
+ * Starts the package's threaded binary in a browser without its own eight workers. They would cost time, and in a
+ * minified bundle they break: the package hands them the text of a function, without the names that it closes over.
+ *
+ * Their place is taken until the next task only, since a page may start workers of its own at any time. That is long
+ * enough: whatever the package waits for before it makes its workers is known when `start` is called.
+ */
+export function withoutOwnThreads(start: () => Promise<void>): Promise<void> {
+  if (!env().getBool("IS_NODE")) setTimeout(replaceWorker());
+  return start();
+}
 
-  on(event: string, listener: (message: object) => void): void {
-    if (event === "message") this.#answer = listener;
-  }
+/** What the script takes for a worker, of a browser or of Node. */
+class IdleWorker {
+  onmessage: (event: { readonly data: object }) => void = () => {};
+
   postMessage({ cmd }: { readonly cmd: string }): void {
-    if (cmd === "load") queueMicrotask(() => this.#answer({ cmd: "loaded" }));
+    if (cmd === "load") queueMicrotask(() => this.onmessage({ data: { cmd: "loaded" } }));
   }
+  on(): void {}
   ref(): void {}
   unref(): void {}
   terminate(): void {}
@@ -141,16 +151,24 @@ function bridge(wasm: ThreadedModule) {
 async function untouched<T>(start: () => Promise<T>): Promise<T> {
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = events.map((event) => process.rawListeners(event));
-  const hadWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
-  Object.defineProperty(globalThis, "Worker", { configurable: true, get: () => IdleWorker, set: () => {} });
+  const restoreWorker = replaceWorker();
   try {
     return await start();
   } finally {
-    if (hadWorker) Object.defineProperty(globalThis, "Worker", hadWorker);
-    else Reflect.deleteProperty(globalThis, "Worker");
+    restoreWorker();
     events.forEach((event, i) => {
       for (const listener of process.rawListeners(event))
         if (!before[i]?.includes(listener)) process.removeListener(event, listener as never);
     });
   }
+}
+
+/** Makes the global Worker an {@link IdleWorker}; what is returned undoes it. */
+function replaceWorker(): () => void {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "Worker");
+  Object.defineProperty(globalThis, "Worker", { configurable: true, get: () => IdleWorker, set: () => {} });
+  return () => {
+    if (before) Object.defineProperty(globalThis, "Worker", before);
+    else Reflect.deleteProperty(globalThis, "Worker");
+  };
 }

@@ -5,7 +5,7 @@ import { notInstalled, start } from "../start";
 import { guardMemory } from "./memory";
 import type { WasmBackend } from "./module";
 import { registerWasmKernels } from "./register";
-import { mostThreads, shareMemory, startThreads } from "./threads";
+import { mostThreads, shareMemory, startThreads, withoutOwnThreads } from "./threads";
 
 /** Starts WASM with our kernels and threads; the options are those of `useBackend`. */
 export async function useWasm({
@@ -27,7 +27,8 @@ export async function useWasm({
   const running = "wasm" in engine().registry;
   registerWasmKernels();
   const toStart = running ? 1 : await shareMemory(tfjs, { threads, wasmPath });
-  await start("wasm", "; are its .wasm files where wasmPath says?");
+  const startIt = () => start("wasm", "; are its .wasm files where wasmPath says?");
+  await (toStart > 1 ? withoutOwnThreads(startIt) : startIt());
   const { wasm } = backend() as unknown as WasmBackend;
   guardMemory(wasm);
   await startThreads(wasm, toStart);

@@ -1,0 +1,98 @@
+/** All computing happens here, so that the page stays responsive whatever the backend. */
+import { randomStream, SidError } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
+import { blobSource } from "sid-lsg/io";
+import { knownWords } from "../quickstart/captions";
+import { teacherSteps } from "../quickstart/methods";
+import { imageShape } from "../quickstart/pixels";
+import { drawInManySteps, drawInOneStep, type Look, loadNetworks, type Networks, openGenerator } from "./drawing";
+import type { Artist, BackendChoice, Order, Report } from "./protocol";
+
+type Drawing = Extract<Order, { kind: "draw" }>;
+
+let networks: Networks | undefined;
+let latest = 0;
+
+addEventListener("message", ({ data: order }: MessageEvent<Order>) => {
+  carryOut(order).catch((error: unknown) => {
+    const code = error instanceof SidError ? error.code : undefined;
+    report({
+      kind: "failed",
+      order: order.kind,
+      code,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  });
+});
+
+function report(message: Report): void {
+  postMessage(message);
+}
+
+async function carryOut(order: Order): Promise<void> {
+  if (order.kind === "start") return start(order.backend, order.page);
+  if (!networks) throw new Error("The networks are not loaded.");
+  if (order.kind === "draw") return draw(networks, order);
+  await openGenerator(networks.generator, blobSource(order.file));
+  report({ kind: "opened", name: order.file.name });
+}
+
+async function start(backend: BackendChoice, page: string): Promise<void> {
+  let line = `${backend}, as the address of the page asks`;
+  const name = await useBackend(backend, {
+    wasmPath: new URL("wasm/", page).href,
+    log: (chosen) => {
+      line = chosen.replace(/^sid-lsg: backend /, "");
+    },
+  });
+  if (name === "wasm" && !crossOriginIsolated) line += "; on one thread, as the page is not cross-origin isolated";
+  report({ kind: "backend", line });
+  const loaded = await loadNetworks(page);
+  await warmUp(loaded);
+  networks = loaded;
+  report({ kind: "ready", words: loaded.words });
+}
+
+/** Draws for a while: kernels are compiled when they first run, and JavaScript later, and that is not to be measured. */
+async function warmUp(loaded: Networks): Promise<void> {
+  const noise = randomStream(0).normal([1, ...imageShape]);
+  for await (const _ of drawInManySteps(loaded, "", noise)) break;
+  const end = performance.now() + 200;
+  do await drawInOneStep(loaded, "", noise);
+  while (performance.now() < end);
+  noise.dispose();
+}
+
+/** Draws the same noise with both networks, until a later order comes. */
+async function draw(loaded: Networks, { id, caption, seed }: Drawing): Promise<void> {
+  latest = id;
+  knownWords(caption, loaded.words);
+  const noise = randomStream(seed).normal([1, ...imageShape]);
+  const show = (artist: Artist, steps: number, began: number, look: Look) =>
+    report({ kind: "picture", id, artist, steps, milliseconds: performance.now() - began, ...look });
+  try {
+    let began = performance.now();
+    show("generator", 1, began, await drawInOneStep(loaded, caption, noise));
+    if (latest !== id) return;
+    began = performance.now();
+    for await (const look of drawInManySteps(loaded, caption, noise)) {
+      show("teacher", teacherSteps, began, look);
+      await messages();
+      if (latest !== id) return;
+    }
+  } finally {
+    noise.dispose();
+  }
+}
+
+/** Lets waiting messages in. A timer would do, but browsers have it wait for milliseconds. */
+function messages(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

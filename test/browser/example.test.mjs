@@ -1,0 +1,365 @@
+// The page of examples/browser in a real Chromium: built, served from a subfolder with and without cross-origin
+// isolation, on each backend, and with everything that a user may do wrong.
+import assert from "node:assert/strict";
+import { readFile, stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { concat, tidy } from "@tensorflow/tfjs-core";
+import { chromium } from "playwright-core";
+import { ddimSample, randomStream } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
+import { encodeSafetensors, readComponent, readSafetensors } from "sid-lsg/io";
+import {
+  clipTextEncoder,
+  generatorFrom,
+  parseClipTextConfig,
+  parseUnetConfig,
+  textConditioner,
+  unet,
+  wordTokenizer,
+} from "sid-lsg/models";
+import { scheduleFromConfig } from "sid-lsg/schedules";
+import { build, createServer as createViteServer } from "vite";
+
+const root = resolve(import.meta.dirname, "../..");
+const example = join(root, "examples/browser");
+const built = join(root, "runs/browser-test");
+const generatorFile = join(example, "public/generator.safetensors");
+const software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"];
+const types = { html: "text/html", js: "text/javascript", css: "text/css", wasm: "application/wasm" };
+const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+const warnings = [];
+let browser;
+let server;
+let address;
+let reference;
+
+before(async () => {
+  await build({
+    root: example,
+    configFile: join(example, "vite.config.ts"),
+    logLevel: "warn",
+    build: { outDir: built },
+    customLogger: logger(),
+  });
+  server = createServer(async (request, response) => {
+    const [, kind, ...path] = new URL(request.url, "http://localhost").pathname.split("/");
+    const file = join(built, ...path.map(decodeURIComponent), path.at(-1) === "" ? "index.html" : "");
+    for (const [name, value] of kind === "isolated" ? Object.entries(isolation) : []) response.setHeader(name, value);
+    if (!(await stat(file).catch(() => undefined))?.isFile()) return response.writeHead(404).end();
+    response.setHeader("Content-Type", types[file.split(".").at(-1)] ?? "application/octet-stream");
+    response.end(await readFile(file));
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  address = `http://127.0.0.1:${server.address().port}`;
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-sync", ...quiet, ...software],
+  });
+  reference = await nodePictures();
+});
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+/** Takes what vite has to complain about. */
+function logger() {
+  const warn = (message) => void warnings.push(message);
+  return { info() {}, warn, warnOnce: warn, error: warn, clearScreen() {}, hasErrorLogged: () => false };
+}
+
+/** The page at a path, from its first moment; `errors` fills with what the console reports. */
+async function open(path, prepare = async () => {}) {
+  const page = await browser.newPage();
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (line) => line.type() === "error" && errors.push(line.text()));
+  await prepare(page);
+  await page.goto(path.startsWith("http") ? path : `${address}${path}`);
+  return Object.assign(page, { errors });
+}
+
+/** Waits until both pictures are finished, or fails with what the page says instead. */
+async function drawn(page, timeout = 60_000) {
+  await page.waitForFunction(
+    () => /^(Drawn|Stopped|Nothing)/.test(document.getElementById("status").textContent),
+    undefined,
+    { timeout },
+  );
+  assert.equal(await alertOf(page), "");
+  return { generator: await pixels(page, "generator"), teacher: await pixels(page, "teacher") };
+}
+
+/** Draws a caption with a seed. */
+async function draw(page, caption, seed) {
+  await page.fill("#caption", caption);
+  await page.fill("#seed", String(seed));
+  await page.click("[type=submit]");
+  return drawn(page);
+}
+
+const alertOf = (page) => page.locator("[role=alert]").textContent();
+
+/** Waits for words in the alert. */
+async function complaint(page) {
+  await page.waitForFunction(() => document.querySelector("[role=alert]").textContent !== "");
+  assert.ok(await page.locator("[role=alert]").isVisible());
+  return alertOf(page);
+}
+
+/** Red, green and blue of a canvas, row by row. */
+function pixels(page, id) {
+  return page.evaluate((id) => {
+    const { data } = document.getElementById(id).getContext("2d").getImageData(0, 0, 8, 8);
+    return [...data].filter((_, i) => i % 4 < 3);
+  }, id);
+}
+
+/** Draws the same pictures with the library alone. */
+async function nodePictures() {
+  await useBackend("wasm");
+  const folder = join(root, "examples/quickstart/teacher");
+  const [unetPart, textPart, scheduler] = await Promise.all(
+    ["unet", "text_encoder", "scheduler"].map((part) => readComponent(folder, part)),
+  );
+  const words = JSON.parse(await readFile(join(folder, "tokenizer/words.json"), "utf8"));
+  const network = (name, weights) =>
+    unet(parseUnetConfig(unetPart.config), { name, weights, ...scheduleFromConfig(scheduler.config) });
+  const encoder = clipTextEncoder(parseClipTextConfig(textPart.config), { name: "text", weights: textPart.weights });
+  const text = textConditioner({ tokenizer: wordTokenizer(words, { maxLength: 8 }), encoder });
+  const teacher = network("teacher", unetPart.weights);
+  const generator = generatorFrom(network("generator", (await readSafetensors(generatorFile)).tensors));
+  return async (caption, seed) => {
+    const both = tidy(() => {
+      const noise = randomStream(seed).normal([1, 8, 8, 3]);
+      const [cond, uncond] = [text.encode([caption]), text.encode([""])];
+      const slow = ddimSample(teacher, { noise, cond, uncond, steps: 50, guidanceScale: 1.15 });
+      return concat([generator.generate([noise], cond), slow]);
+    });
+    const bytes = Array.from(await both.data(), (x) => 255 * Math.min(1, Math.max(0, x * 0.2899 + 0.1774)));
+    both.dispose();
+    return { generator: bytes.slice(0, 192), teacher: bytes.slice(192) };
+  };
+}
+
+/** Asserts that no byte of two pictures is further apart than rounding and float32 take it. */
+function assertSame(actual, expected, most = 2) {
+  for (const artist of ["generator", "teacher"]) {
+    const gap = Math.max(...actual[artist].map((byte, i) => Math.abs(byte - expected[artist][i])));
+    assert.ok(gap <= most, `${artist}: a byte differs by ${gap}`);
+  }
+}
+
+const distance = (a, b) => Math.max(...a.map((byte, i) => Math.abs(byte - b[i])));
+
+test("the page is built without a warning", () => assert.deepEqual(warnings, []));
+
+for (const [kind, threads] of [
+  ["plain", "one thread"],
+  ["isolated", "threads"],
+])
+  test(`a ${kind} page draws on wasm with ${threads} what Node draws`, async () => {
+    const page = await open(`/${kind}/?backend=wasm`);
+    const first = await drawn(page);
+    assertSame(first, await reference("a red seven", 0));
+    assert.equal(page.workers().length > 1, kind === "isolated");
+    assert.equal(/on one thread/.test(await page.textContent("#backend")), kind === "plain");
+    for (const picture of Object.values(first))
+      assert.ok(Math.max(...picture) - Math.min(...picture) > 100, "the picture is blank");
+    const otherText = await draw(page, "a blue four", 0);
+    assertSame(otherText, await reference("a blue four", 0));
+    const otherSeed = await draw(page, "a blue four", 1);
+    assertSame(otherSeed, await reference("a blue four", 1));
+    for (const artist of ["generator", "teacher"]) {
+      assert.ok(distance(otherText[artist], first[artist]) > 50, "the text changes nothing");
+      assert.ok(distance(otherText[artist], otherSeed[artist]) > 20, "the seed changes nothing");
+    }
+    assert.match(await page.textContent("#generator-time"), /\d m?s$/);
+    assert.match(await page.textContent("#teacher-time"), /\d m?s$/);
+    assert.deepEqual(page.errors, []);
+    await page.close();
+  });
+
+for (const backend of ["webgpu", "webgl", "cpu"])
+  test(`?backend=${backend} draws the same`, { timeout: 400_000 }, async () => {
+    const page = await open(`/plain/?backend=${backend}`);
+    assertSame(await drawn(page, 380_000), await reference("a red seven", 0));
+    assert.equal(await page.textContent("#backend"), `${backend}, as the address of the page asks`);
+    await page.close();
+  });
+
+test("without a choice and without a GPU the page takes wasm, and says why", async () => {
+  const hidden = () => Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });
+  const page = await open("/plain/", (page) =>
+    page.route("**/worker-*.js", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `(${hidden})();${await response.text()}` });
+    }),
+  );
+  assertSame(await drawn(page), await reference("a red seven", 0));
+  assert.match(await page.textContent("#backend"), /^wasm \(webgpu: /);
+  await page.close();
+});
+
+test("the page stays responsive while the teacher draws, and a new text ends the old drawing", async () => {
+  const page = await open("/plain/?backend=cpu");
+  await page.waitForFunction(() => document.getElementById("teacher-progress").value > 0);
+  const seen = await page.evaluate(async () => {
+    const progress = document.getElementById("teacher-progress");
+    const [from, began] = [progress.value, performance.now()];
+    let frames = 0;
+    let longest = 0;
+    for (let last = began; performance.now() - began < 1000; frames++) {
+      const now = await new Promise(requestAnimationFrame);
+      longest = Math.max(longest, now - last);
+      last = now;
+    }
+    return { frames, longest, steps: progress.value - from, of: progress.max };
+  });
+  assert.ok(seen.steps > 0 && seen.frames > 15 && seen.longest < 300, JSON.stringify(seen));
+  await page.fill("#caption", "a blue four");
+  await page.click("[type=submit]");
+  const began = Date.now();
+  await page.waitForFunction(() => document.getElementById("generator-time").textContent.trim() !== "");
+  const waited = Date.now() - began;
+  assert.ok(waited < 3000, `the new drawing began after ${waited} ms`);
+  assertSame(await drawn(page), await reference("a blue four", 0));
+  await page.close();
+});
+
+test("texts and seeds that cannot be drawn are refused in words, and the page goes on", async () => {
+  const page = await open("/plain/?backend=wasm");
+  await drawn(page);
+  for (const [caption, seed, words] of [
+    ["", 0, /prompt is empty\. It knows: 0 1 .* zero/],
+    ["…", 0, /prompt is empty/],
+    ["a pink seven", 0, /does not know "pink"\. It knows: .*crimson/],
+    ["a red seven in a red seven", 0, /has 7 words, room is for 6/],
+    ["a red seven", "", /seed .*NaN/],
+    ["a red seven", -1, /seed .*-1/],
+    ["a red seven", 0.5, /seed .*0\.5/],
+  ]) {
+    await page.fill("#caption", caption);
+    await page.fill("#seed", String(seed));
+    await page.click("[type=submit]");
+    assert.match(await complaint(page), words);
+    await draw(page, "a red seven", 0);
+  }
+  await page.close();
+});
+
+test("a weights file of one's own is drawn with; a broken one is refused in words, and the old weights stay", async () => {
+  const page = await open("/plain/?backend=wasm");
+  const before = await drawn(page);
+  const good = await readFile(generatorFile);
+  const { tensors } = await readSafetensors(generatorFile);
+  const changed = (change) => {
+    const copy = new Map([...tensors].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
+    change(copy);
+    return Buffer.from(encodeSafetensors(copy));
+  };
+  const name = "conv_out.bias";
+  const give = (buffer) => page.setInputFiles("#file", { name: "own.safetensors", mimeType: "", buffer });
+  for (const [buffer, words] of [
+    [Buffer.alloc(0), /own\.safetensors/],
+    [good.subarray(0, good.length - 1000), /own\.safetensors.*ends at byte/],
+    [Buffer.from("<!doctype html><title>404</title>"), /own\.safetensors.*header/],
+    [changed((copy) => copy.delete(name)), /weight "conv_out\.bias" is missing/],
+    [changed((copy) => copy.set("more", copy.get(name))), /weight "more" belongs to no parameter/],
+    [
+      changed((copy) => copy.set(name, { dtype: "F32", shape: [2], data: new Float32Array(2) })),
+      /must have shape \[3\], got \[2\]/,
+    ],
+    [changed((copy) => copy.get(name).data.fill(Number.NaN)), /own\.safetensors.*"conv_out\.bias" holds NaN/],
+    [
+      changed((copy) => {
+        for (const { data } of copy.values()) data.fill(6e4);
+      }),
+      /not made of finite numbers/,
+    ],
+  ]) {
+    await give(buffer);
+    assert.match(await complaint(page), words);
+    if (!/finite numbers/.test(words)) assertSame(await draw(page, "a red seven", 0), before, 0);
+  }
+  await give(changed((copy) => copy.get(name).data.fill(3)));
+  const own = await drawn(page);
+  assert.match(await page.textContent("#weights"), /own\.safetensors/);
+  assert.ok(distance(own.generator, before.generator) > 50);
+  assert.deepEqual(own.teacher, before.teacher);
+  await page.close();
+});
+
+test("what does not load or start is said in words", async () => {
+  const missing = { status: 404, body: "" };
+  for (const [path, prepare, words] of [
+    [
+      "?backend=wasm",
+      (page) => page.route("**/generator.safetensors", (route) => route.fulfill(missing)),
+      /no such file/,
+    ],
+    [
+      "?backend=wasm",
+      (page) => page.route("**/teacher/unet/*.safetensors", (route) => route.fulfill(missing)),
+      /lacks/,
+    ],
+    [
+      "?backend=wasm",
+      (page) => page.route("**/*.wasm", (route) => route.fulfill(missing)),
+      /wasmPath.*missing-backend/,
+    ],
+    ["", (page) => page.route("**/worker-*.js", (route) => route.fulfill(missing)), /script cannot be loaded/],
+    [
+      "",
+      (page) =>
+        page.route("**/worker-*.js", (route) =>
+          route.fulfill({ contentType: "text/javascript", body: 'throw new Error("crashed");' }),
+        ),
+      /stopped: .*crashed/,
+    ],
+    ["?backend=vulkan", async () => {}, /one of auto, webgpu, webgl, wasm, cpu, .*"vulkan"/],
+  ]) {
+    const page = await open(`/plain/${path}`, prepare);
+    assert.match(await complaint(page), words);
+    assert.ok(await page.isDisabled("#caption"));
+    await page.close();
+  }
+});
+
+test("a worker that never answers, and a page without its script, end in words", async () => {
+  const silent = await open("/plain/", async (page) => {
+    await page.clock.install();
+    await page.route("**/worker-*.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
+  });
+  await silent.clock.fastForward(59_000);
+  assert.equal(await alertOf(silent), "");
+  await silent.clock.fastForward(2_000);
+  assert.match(await complaint(silent), /not answered for a minute/);
+  await silent.close();
+
+  const bare = await open("/plain/", (page) => page.route("**/index-*.js", (route) => route.abort()));
+  await bare.locator("[role=alert]").waitFor({ state: "visible" });
+  assert.match(await alertOf(bare), /did not start/);
+  await bare.close();
+});
+
+test("the development server serves the same page", async () => {
+  const development = await createViteServer({
+    root: example,
+    configFile: join(example, "vite.config.ts"),
+    logLevel: "silent",
+    server: { host: "127.0.0.1", port: 0 },
+  });
+  try {
+    await development.listen();
+    const page = await open(`${development.resolvedUrls.local[0]}?backend=wasm`);
+    assertSame(await drawn(page), await reference("a red seven", 0));
+    assert.ok(await page.evaluate(() => crossOriginIsolated));
+    await page.close();
+  } finally {
+    await development.close();
+  }
+});
