@@ -1,66 +1,25 @@
-/** Runs the scripts for Stable Diffusion as their npm scripts do, on a model with random weights. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 import { decode } from "fast-png";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { parseGenerateOptions } from "../examples/sd/generate-options";
 import { arrange } from "../examples/sd/grid";
 import { parseDistillOptions } from "../examples/sd/options";
 import { readPrompts } from "../examples/sd/prompts";
 import { checkRoom } from "../examples/sd/space";
 import { readSafetensors, writeSafetensors } from "../src/io";
+import { prepareScripts } from "./support/sd-scripts";
 
-const folder = mkdtempSync(join(tmpdir(), "sid-lsg-sd-"));
-const tiny = join(folder, "tiny");
-const prompts = join(folder, "prompts.txt");
-// A build of its own: another test may be renewing dist.
-const dist = resolve(".cache/sd-examples");
-const tsconfig = join(folder, "tsconfig.json");
-const short = ["--iterations", "1", "--resolution", "64", "--batch", "2", "--lr", "1e-3", "--samples", "2"];
-
-interface Outcome {
-  readonly code: number | null;
-  readonly text: string;
-}
-
-/** Runs a script; at the first line that matches, it is interrupted. */
-async function run(script: string, args: readonly string[], at?: RegExp): Promise<Outcome> {
-  const child = spawn(
-    process.execPath,
-    ["--import", "./scripts/run-typescript.mjs", `examples/sd/${script}.ts`, ...args],
-    {
-      env: { ...process.env, TSX_TSCONFIG_PATH: tsconfig },
-    },
-  );
-  const lines: string[] = [];
-  let sent = false;
-  for (const stream of [child.stdout, child.stderr])
-    createInterface(stream).on("line", (line) => {
-      lines.push(line);
-      if (!at?.test(line) || sent) return;
-      sent = true;
-      child.kill("SIGINT");
-    });
-  const [code] = await once(child, "close");
-  return { code, text: lines.join("\n") };
-}
-
-const distill = (out: string, args: readonly string[] = [], at?: RegExp) =>
-  run("distill", ["--model", tiny, "--prompts", prompts, "--out", join(folder, out), ...short, ...args], at);
+const { folder, tiny, run, distill, remove } = await prepareScripts("sd-examples");
 
 const unetFile = join("unet", "diffusion_pytorch_model.safetensors");
 const generatorIn = (out: string) => join(folder, out, "generator");
@@ -73,16 +32,7 @@ function changed(name: string, file: string, change: (text: string) => string): 
   return copy;
 }
 
-beforeAll(async () => {
-  execFileSync("npx", ["tsup", "--no-dts", "--silent", "--out-dir", dist]);
-  const paths = { "sid-lsg": [join(dist, "index.js")], "sid-lsg/*": [join(dist, "*.js")] };
-  writeFileSync(tsconfig, JSON.stringify({ extends: resolve("tsconfig.base.json"), compilerOptions: { paths } }));
-  writeFileSync(prompts, "\uFEFFa red fox\n\na blue boat\r\npainting of a cat in the snow\n");
-  expect(await run("make-tiny-model", ["--out", tiny])).toMatchObject({ code: 0 });
-});
-afterAll(() => {
-  for (const path of [folder, dist]) rmSync(path, { recursive: true, force: true });
-});
+afterAll(remove);
 
 test("a run that Ctrl-C stopped and --resume finished ends like one that was left alone", async () => {
   const recipe = ["--iterations", "3", "--snapshot-every", "2", "--ema-ramp", "100"];
