@@ -92,7 +92,7 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     "--lora-alpha",
     "8",
     "--t-max",
-    "900",
+    "400",
     "--micro-batch",
     "2",
     "--steps",
@@ -111,7 +111,7 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
   const saved = await readSafetensors(join(folder, "lora", "checkpoint.safetensors"));
   const ran = JSON.parse(saved.metadata["run"] as string);
   expect(ran).toMatchObject({ ema: "none", rounds: "1", backward: "joint" });
-  expect(Math.max(...JSON.parse(ran.timesteps))).toBeLessThan(900);
+  expect(Math.max(...JSON.parse(ran.timesteps))).toBeLessThan(400);
   const file = join(folder, "lora", "adapter", "pytorch_lora_weights.safetensors");
   expect(JSON.parse((await readSafetensors(file)).metadata["lora_adapter_metadata"] as string)).toMatchObject({
     "unet.r": 2,

@@ -127,12 +127,23 @@ describe("distill", () => {
       if (iteration === 2 && network === "fakeScore") abort.abort();
       return undefined;
     };
-    const { metrics, error } = await run({ checkpoint, signal: abort.signal, onGradients });
+    const shots: number[] = [];
+    const snapshots = { every: 5, run: ({ iteration }: { iteration: number }) => void shots.push(iteration) };
+    const { metrics, error } = await run({ checkpoint, snapshots, signal: abort.signal, onGradients });
     expect(error).toBe("");
     expect(metrics.length).toBe(2);
+    expect(shots).toEqual([2]);
     const second = await run({ checkpoint: { ...checkpoint, resume: "if-present" } });
     expect(second.metrics.map((m) => m.iteration)).toEqual([3, 4, 5]);
     expect((await run({ signal: abort.signal })).error).toMatch(/^aborted/);
+  });
+
+  test("each of several moments of Adam is resumed", async () => {
+    const checkpoint = { path: path("moments"), every: 1 };
+    const whole = await run({ beta1: 0.9 });
+    await run({ beta1: 0.9, checkpoint, iterations: 2 });
+    const rest = await run({ beta1: 0.9, checkpoint: { ...checkpoint, resume: true } });
+    expect(rest.weights).toEqual(whole.weights);
   });
 
   test("an abort before the first iteration says that nothing was saved; on a resumed run nothing changes", async () => {
