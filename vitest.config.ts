@@ -20,14 +20,17 @@ const alias = [
   { find: /^sid-lsg\/(.*)$/, replacement: resolve("src/$1/index.ts") },
 ];
 
-/** Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, `wasm-*` on wasm only. */
-const onBackend = (name: string) => ({
+/**
+ * Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, `wasm-*` on wasm only. With
+ * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs.
+ */
+const onBackend = (backend: string, name = backend) => ({
   resolve: { alias },
   test: {
     name,
     include: ["test/**/*.test.ts"],
     exclude: ["test/**/*.node.test.ts", "test/package/**", ...(name === "wasm" ? [] : ["test/wasm-*.test.ts"])],
-    env: { SID_TEST_BACKEND: name },
+    env: { SID_TEST_BACKEND: backend },
     setupFiles: ["test/support/seeds.ts", "test/support/setup.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
@@ -41,6 +44,7 @@ export default defineConfig({
     projects: [
       onBackend("cpu"),
       onBackend("wasm"),
+      ...(process.env["SID_TFJS_NODE"] ? [onBackend("node", "tensorflow")] : []),
       {
         resolve: { alias },
         test: {

@@ -2,7 +2,7 @@ import { env } from "@tensorflow/tfjs-core";
 import { checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { useCpu } from "./cpu";
-import { useNode } from "./node";
+import { useNode } from "./node/use-node";
 import { useWasm } from "./wasm/use-wasm";
 import { useWebgl } from "./webgl";
 import { useWebgpu } from "./webgpu";
@@ -94,8 +94,8 @@ const starters: Readonly<Record<BackendName, (options: UseBackendOptions) => Pro
   wasm: useWasm,
   webgl: useWebgl,
   webgpu: useWebgpu,
-  node: () => useNode("node"),
-  "node-gpu": () => useNode("node-gpu"),
+  node: (options) => useNode("node", options),
+  "node-gpu": (options) => useNode("node-gpu", options),
 };
 
 /** Best first. WebGL comes after WASM: where it is all there is, it is often a processor that plays a GPU. */

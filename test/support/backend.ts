@@ -1,7 +1,7 @@
 import { useBackend } from "../../src/backends";
 
 /** The backend that this project of the test run is about. */
-export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" | "wasm";
+export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" | "wasm" | "node";
 
 export async function startTestBackend(): Promise<void> {
   await useBackend(testBackend, { threads: 1 });

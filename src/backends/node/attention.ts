@@ -1,0 +1,124 @@
+import type { NamedAttrMap } from "@tensorflow/tfjs-core";
+import { flag, floats, type Handle, integers as list, type Operations } from "./operations";
+
+/*
+ * The formulas are those of src/models/nn/attention.ts. Scores of few heads, or of some queries of one head, are in
+ * memory at a time: that many stay in the processor's caches, and the backward pass computes them again.
+ */
+
+/** Scores at a time. */
+const mostScores = 2 ** 20;
+
+type Four = readonly [Handle, Handle, Handle, Handle];
+type Three = readonly [Handle, Handle, Handle];
+
+export function attention(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
+  const [q, k, v] = inputs as Three;
+  const { split, join, scaled, blocks, concat } = headed(ops, q, k, attrs);
+  const [queries, keys, values] = [scaled(split(q)), split(k), split(v)];
+  const mixed = blocks.map(({ of, ofQueries }) =>
+    concat(
+      ofQueries(queries).map((part) => {
+        const weights = softmax(ops, part, of(keys));
+        const result = product(ops, weights, of(values));
+        ops.free(weights);
+        return result;
+      }),
+      1,
+    ),
+  );
+  return [join(concat(mixed, 0))];
+}
+
+export function attentionGradient(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
+  const { run, integers, free } = ops;
+  const [dy, q, k, v] = inputs as Four;
+  const { split, join, scaled, blocks, concat } = headed(ops, q, k, attrs);
+  const [queries, keys, values, outer] = [scaled(split(q)), split(k), split(v), split(dy)];
+  const parts = blocks.map(({ of, ofQueries }) => {
+    const outers = ofQueries(outer);
+    const [ofKeys, ofValues] = [of(keys), of(values)];
+    const each = ofQueries(queries).map((part, i) => {
+      const out = outers[i] as Handle;
+      const weights = softmax(ops, part, ofKeys);
+      const dWeights = product(ops, out, ofValues, false, true);
+      const along = run("Mul", [weights, dWeights]);
+      const centred = run("Sub", [dWeights, run("Sum", [along, integers([-1])], [flag("keep_dims", true)])]);
+      const dScores = run("Mul", [weights, centred]);
+      const results = [
+        product(ops, dScores, ofKeys),
+        product(ops, dScores, part, true),
+        product(ops, weights, out, true),
+      ] as const;
+      for (const large of [weights, dWeights, along, centred, dScores]) free(large);
+      return results;
+    });
+    const sum = (which: 1 | 2) => each.map((results) => results[which]).reduce((a, b) => run("AddV2", [a, b]));
+    return [
+      concat(
+        each.map(([dq]) => dq),
+        1,
+      ),
+      sum(1),
+      sum(2),
+    ] as const;
+  });
+  const all = (which: 0 | 1 | 2) =>
+    concat(
+      parts.map((results) => results[which]),
+      0,
+    );
+  return [join(scaled(all(0))), join(all(1)), join(all(2))];
+}
+
+/** How an attention is split: into heads `[B·heads, N, d]`, and those into blocks. */
+function headed(ops: Operations, q: Handle, k: Handle, attrs: NamedAttrMap) {
+  const { run, integers, number, reshape } = ops;
+  const [batch, queries, width] = q.shape as [number, number, number];
+  const [keys, heads] = [k.shape[1] as number, attrs["heads"] as number];
+  const [all, depth] = [batch * heads, width / heads];
+  const atOnce = Math.min(all, Math.max(1, Math.floor(mostScores / (queries * keys))));
+  const rows = Math.min(queries, Math.max(1, Math.floor(mostScores / (atOnce * keys))));
+  const part = (x: Handle, from: readonly number[], size: readonly number[]) =>
+    size.join() === x.shape.join() ? x : run("Slice", [x, integers(from), integers(size)]);
+  const axes = integers([0, 2, 1, 3]);
+  return {
+    split(x: Handle) {
+      const tokens = x.shape[1] as number;
+      const apart = run("Transpose", [reshape(x, [batch, tokens, heads, depth]), axes]);
+      return reshape(apart, [all, tokens, depth]);
+    },
+    join(x: Handle) {
+      const tokens = x.shape[1] as number;
+      const together = run("Transpose", [reshape(x, [batch, heads, tokens, depth]), axes]);
+      return reshape(together, [batch, tokens, width]);
+    },
+    scaled: (x: Handle) => run("Mul", [x, number(1 / Math.sqrt(depth))]),
+    concat: (handles: readonly Handle[], axis: number) =>
+      handles.length === 1
+        ? (handles[0] as Handle)
+        : run("ConcatV2", [...handles, integers(axis)], [list("N", handles.length), floats]),
+    blocks: starts(all, atOnce).map((head) => {
+      const count = Math.min(atOnce, all - head);
+      const of = (x: Handle) => part(x, [head, 0, 0], [count, x.shape[1] as number, depth]);
+      return {
+        of,
+        ofQueries: (x: Handle) =>
+          starts(queries, rows).map((row) => part(of(x), [0, row, 0], [count, Math.min(rows, queries - row), depth])),
+      };
+    }),
+  };
+}
+
+const starts = (length: number, step: number) => Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
+
+function softmax(ops: Operations, queries: Handle, keys: Handle): Handle {
+  const scores = product(ops, queries, keys, false, true);
+  const weights = ops.run("Softmax", [scores]);
+  ops.free(scores);
+  return weights;
+}
+
+function product({ run }: Operations, a: Handle, b: Handle, transposeA = false, transposeB = false): Handle {
+  return run("BatchMatMulV2", [a, b], [flag("adj_x", transposeA), flag("adj_y", transposeB)]);
+}

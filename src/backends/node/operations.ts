@@ -1,0 +1,124 @@
+import type { DataId, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+
+/** A tensor inside TensorFlow that TensorFlow.js does not know of. */
+export interface Handle {
+  readonly id: number;
+  readonly shape: readonly number[];
+}
+
+/** A setting of an operation of TensorFlow, in the form that the binding takes. */
+export interface Attribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+/** What tfjs-node's backend lets us use. */
+export interface NodeBackend {
+  readonly isUsingGpuDevice: boolean;
+  readonly binding: {
+    executeOp(
+      name: string,
+      attributes: readonly Attribute[],
+      inputs: readonly number[],
+      outputs: number,
+    ): (Handle & { readonly dtype: number })[];
+    createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
+    deleteTensor(id: number): void;
+  };
+  getInputTensorIds(tensors: readonly TensorInfo[]): number[];
+  createOutputTensor(handle: Handle): Tensor;
+  disposeData(dataId: DataId): boolean;
+}
+
+/** TensorFlow's numbers for kinds of attributes and elements. */
+const kinds = { string: 0, integer: 1, boolean: 3, type: 4 } as const;
+const elements = { float32: 1, int32: 3 } as const;
+
+export const text = (name: string, value: string): Attribute => ({ name, type: kinds.string, value });
+export const integers = (name: string, value: readonly number[] | number): Attribute => ({
+  name,
+  type: kinds.integer,
+  value,
+});
+export const flag = (name: string, value: boolean): Attribute => ({ name, type: kinds.boolean, value });
+
+/** The type of the elements, which TensorFlow finds out by itself unless an operation takes a list of tensors. */
+export const floats: Attribute = { name: "T", type: kinds.type, value: elements.float32 };
+
+/** Operations of TensorFlow, for one kernel. */
+export interface Operations {
+  /** A tensor of TensorFlow.js. */
+  of(tensor: TensorInfo): Handle;
+  /** Runs one operation with one result. */
+  run(name: string, inputs: readonly Handle[], attributes?: readonly Attribute[]): Handle;
+  /** Runs one with several results. */
+  runMany(name: string, inputs: readonly Handle[], attributes: readonly Attribute[], outputs: number): Handle[];
+  /** Frees a result before the kernel ends, where it is large. */
+  free(handle: Handle): void;
+  /** Integers as a vector, or one as a scalar; made once. */
+  integers(values: readonly number[] | number): Handle;
+  /** A number; made once. */
+  number(value: number): Handle;
+  /** What `values` gives, as float32; made once for each key. */
+  constant(key: string, shape: readonly number[], values: () => Float32Array): Handle;
+  reshape(x: Handle, shape: readonly number[]): Handle;
+}
+
+/** Constants are few: shapes, axes, and the factors that the networks use. Those that vary without end go here. */
+const mostConstants = 4096;
+const constants = new WeakMap<NodeBackend, Map<string, Handle>>();
+
+/**
+ * Runs a kernel made of TensorFlow's own operations. They cost half of what they cost through the engine, and all but
+ * the results of the kernel are freed.
+ */
+export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | readonly Handle[]): Tensor | Tensor[] {
+  const { binding } = backend;
+  const made = new Map<number, Handle>();
+  const known = constants.get(backend) ?? new Map<string, Handle>();
+  constants.set(backend, known);
+  const once = (key: string, shape: readonly number[], dtype: number, values: () => Float32Array | Int32Array) => {
+    const found = known.get(key);
+    if (found) return found;
+    const handle = { id: binding.createTensor(shape, dtype, values()), shape };
+    if (known.size < mostConstants) known.set(key, handle);
+    else made.set(handle.id, handle);
+    return handle;
+  };
+  const runMany: Operations["runMany"] = (name, inputs, attributes, outputs) => {
+    const results = binding.executeOp(
+      name,
+      attributes,
+      inputs.map(({ id }) => id),
+      outputs,
+    );
+    for (const result of results) made.set(result.id, result);
+    return results;
+  };
+  const ops: Operations = {
+    of: (tensor) => ({ id: backend.getInputTensorIds([tensor])[0] as number, shape: tensor.shape }),
+    run: (name, inputs, attributes = []) => runMany(name, inputs, attributes, 1)[0] as Handle,
+    runMany,
+    free({ id }) {
+      if (made.delete(id)) binding.deleteTensor(id);
+    },
+    integers: (values) => {
+      const shape = typeof values === "number" ? [] : [values.length];
+      return once(`${shape}:${values}`, shape, elements.int32, () => Int32Array.from([values].flat() as number[]));
+    },
+    number: (value) => once(`number ${value}`, [], elements.float32, () => Float32Array.of(value)),
+    constant: (key, shape, values) => once(key, shape, elements.float32, values),
+    reshape: (x, shape) => ops.run("Reshape", [x, ops.integers(shape)]),
+  };
+  try {
+    const give = (result: Handle) => {
+      made.delete(result.id);
+      return backend.createOutputTensor(result);
+    };
+    const results = f(ops);
+    return Array.isArray(results) ? results.map(give) : give(results as Handle);
+  } finally {
+    for (const id of made.keys()) binding.deleteTensor(id);
+  }
+}

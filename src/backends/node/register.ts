@@ -1,0 +1,37 @@
+import { getKernel, type KernelFunc, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
+import { convFilterGradient, convInputGradient, convolution } from "./convolution";
+import { registerFusedKernels } from "./fused";
+import { product } from "./products";
+import { reduction, reshape, slice, transpose } from "./shapes";
+
+/** TensorFlow.js's name of the backend. */
+const backendName = "tensorflow";
+
+/** Each kernel that takes the place of a stock one, built from that. */
+const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
+  BatchMatMul: () => product,
+  _FusedMatMul: () => product,
+  Conv2D: () => convolution,
+  FusedConv2D: () => convolution,
+  Conv2DBackpropInput: () => convInputGradient,
+  Conv2DBackpropFilter: () => convFilterGradient,
+  Reshape: () => reshape,
+  Slice: () => slice,
+  Transpose: () => transpose,
+  Sum: reduction("Sum"),
+  Mean: reduction("Mean"),
+};
+
+let registered = false;
+
+/** Puts the kernels in place; a second call changes nothing. */
+export function registerNodeKernels(): void {
+  if (registered) return;
+  registered = true;
+  registerFusedKernels(backendName);
+  for (const [kernelName, build] of Object.entries(kernels)) {
+    const stock = getKernel(kernelName, backendName);
+    unregisterKernel(kernelName, backendName);
+    registerKernel({ ...stock, kernelName, backendName, kernelFunc: build(stock.kernelFunc) });
+  }
+}
