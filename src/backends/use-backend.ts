@@ -5,7 +5,7 @@ import { useCpu } from "./cpu";
 import { useNode } from "./node/use-node";
 import { useWasm } from "./wasm/use-wasm";
 import { useWebgl } from "./webgl";
-import { useWebgpu } from "./webgpu";
+import { useWebgpu, type WebgpuOptions } from "./webgpu/use-webgpu";
 
 /**
  * Backends that can train.
@@ -39,11 +39,14 @@ export interface UseBackendOptions {
    */
   readonly threads?: number;
   /**
-   * Which GPU `webgpu` asks for.
+   * Which GPU of several `webgpu` asks for; only the call that starts the backend reads it.
    * @defaultValue `"high-performance"`
    */
   readonly powerPreference?: "high-performance" | "low-power";
-  /** Part of the name of the GPU that `webgpu` shall take in Node, such as `"NVIDIA"`; the error for a wrong one lists them. */
+  /**
+   * Part of the name of the GPU that `webgpu` shall take, such as `"NVIDIA"`; the error for a wrong one lists them.
+   * Only the call that starts the backend reads it.
+   */
   readonly adapter?: string;
   /**
    * Takes the one line in which `auto` says what it chose and why.
@@ -58,13 +61,17 @@ export interface UseBackendOptions {
  * - `"wasm"` (package `@tensorflow/tfjs-backend-wasm`): our kernels take the place of stock ones that are
  *   missing or slow in training: convolution gradients, matMul with transposes or batches, and others.
  *   A program that never calls this function sees the stock kernels.
+ * - `"webgpu"` (package `@tensorflow/tfjs-backend-webgpu`, in Node `webgpu` as well): with all the memory and threads
+ *   that the GPU grants. In Node tensors are read with `await tensor.data()` only. Where the GPU is lost, or reports an
+ *   error, each later operation and read throws; the next call starts it anew, and tensors from before are gone.
  * - `"cpu"` (package `@tensorflow/tfjs-backend-cpu`): the reference, 15 to 100 times slower.
+ * - `"auto"`: the best that starts here; never a GPU that a processor plays.
  *
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.
  *
  * @param name - the backend.
- * @param options - where the binaries are, and on how many threads to compute.
- * @throws SidError `unsupported` without WebAssembly SIMD, `missing-backend` where the package is not installed (the message has the `npm install`
+ * @param options - where the binaries are, on how many threads or which GPU to compute.
+ * @throws SidError `unsupported` without WebAssembly SIMD or for a GPU of too little, `missing-backend` where the package is not installed (the message has the `npm install`
  *   line) or does not start, `invalid-argument` for an unknown name, `out-of-range` or `invalid-argument`
  *   for a number of threads that is no integer from 1 to 16.
  *
@@ -89,7 +96,7 @@ export async function useBackend(name: BackendName | "auto", options: UseBackend
   return name;
 }
 
-const starters: Readonly<Record<BackendName, (options: UseBackendOptions) => Promise<void>>> = {
+const starters: Readonly<Record<BackendName, (options: UseBackendOptions & WebgpuOptions) => Promise<void>>> = {
   cpu: useCpu,
   wasm: useWasm,
   webgl: useWebgl,
@@ -109,10 +116,10 @@ async function useBest(options: UseBackendOptions): Promise<BackendName> {
   const refused: string[] = [];
   for (const name of preferences[env().getBool("IS_NODE") ? "node" : "browser"]) {
     try {
-      await starters[name](options);
+      await starters[name]({ ...options, softwareAdapter: false });
     } catch (error) {
       if (!(error instanceof SidError) || !["missing-backend", "unsupported"].includes(error.code)) throw error;
-      refused.push(`${name}: ${error.message.replace(/^useBackend: /, "")}`);
+      refused.push(`${name}: ${error.message.replace(/^useBackend: |\.$/g, "")}`);
       continue;
     }
     (options.log ?? console.info)(`sid-lsg: backend ${name}${refused.length ? ` (${refused.join("; ")})` : ""}`);

@@ -12,6 +12,7 @@
  * - `checkpoint-mismatch`: a checkpoint of another run or another network.
  * - `missing-backend`: a tfjs backend that is not installed or does not start.
  * - `missing-package`: an optional package that is not installed.
+ * - `device-lost`: a GPU that is gone or has refused a command; what was on it is lost.
  * - `out-of-memory`: the backend's memory does not hold what is asked for.
  * - `aborted`: an AbortSignal fired before any work was done.
  */
@@ -28,6 +29,7 @@ export type SidErrorCode =
   | "checkpoint-mismatch"
   | "missing-backend"
   | "missing-package"
+  | "device-lost"
   | "out-of-memory"
   | "aborted";
 

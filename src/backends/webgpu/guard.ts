@@ -1,0 +1,122 @@
+import { SidError, type SidErrorCode } from "../../core/errors";
+import type { BufferManager, Device, WebgpuBackend } from "./types";
+
+/** What went wrong on a GPU. */
+interface Failure {
+  readonly code: SidErrorCode;
+  readonly message: string;
+}
+
+/** What a guard wraps, and reads, of a backend. */
+export interface Guardable
+  extends Pick<WebgpuBackend, "device" | "tensorMap" | "read" | "readSync" | "runWebGPUProgram" | "dispose"> {
+  readonly bufferManager: Pick<BufferManager, "acquireBuffer">;
+}
+
+const guarded = new WeakMap<object, { failure?: Failure }>();
+
+/** True for a backend whose tensors are lost. */
+export function hasFailed(backend: object): boolean {
+  return guarded.get(backend)?.failure !== undefined;
+}
+
+/**
+ * Lets a backend throw where its GPU has failed. WebGPU itself reports an error beside the program, which goes on
+ * and reads whatever was in the buffers.
+ *
+ * - A lost device, an error of a kernel, or a GPU out of memory: each later kernel and each read throws.
+ * - A tensor larger than the GPU takes: the call throws, and nothing else is lost.
+ * - A synchronous read where only a canvas could do it and there is none, as in Node: it throws.
+ */
+export function guardDevice(backend: Guardable): void {
+  if (guarded.has(backend)) return;
+  const state: { failure?: Failure } = {};
+  guarded.set(backend, state);
+  const { device } = backend;
+  watch(device, (code, what) => {
+    state.failure ??= {
+      code,
+      // Dawn's later lines name its own calls.
+      message: `webgpu backend: ${what.replace(/\.?\s*(\n.*)?$/s, "")}. What was on the GPU is lost; useBackend("webgpu") starts anew.`,
+    };
+  });
+  const check = () => {
+    if (state.failure) throw new SidError(state.failure.code, state.failure.message);
+  };
+  guardMemory(backend);
+
+  const { read, readSync, runWebGPUProgram, dispose } = backend;
+  Object.assign(backend, {
+    runWebGPUProgram(...args: unknown[]) {
+      check();
+      return runWebGPUProgram.apply(backend, args);
+    },
+    async read(dataId: object) {
+      check();
+      try {
+        const values = await read.call(backend, dataId);
+        check();
+        return values;
+      } catch (cause) {
+        // A read that the device breaks off may be told so before the reason is.
+        await new Promise((later) => setTimeout(later));
+        check();
+        if (!(cause instanceof DOMException)) throw cause;
+        throw new SidError("device-lost", `webgpu backend: the GPU broke off a read: ${cause.message}`, { cause });
+      }
+    },
+    readSync(dataId: object) {
+      check();
+      const { values, resource } = backend.tensorMap.get(dataId);
+      if (values == null && resource != null && !("OffscreenCanvas" in globalThis))
+        throw new SidError(
+          "unsupported",
+          'webgpu backend: dataSync() and arraySync() cannot wait for the GPU here; use "await tensor.data()".',
+        );
+      return readSync.call(backend, dataId);
+    },
+    dispose() {
+      dispose.call(backend);
+      device.destroy();
+    },
+  });
+}
+
+/** Calls `fail` when the device is lost or an error of its reaches nobody else. */
+function watch(device: Device, fail: (code: SidErrorCode, what: string) => void): void {
+  void device.lost.then(({ message }) => fail("device-lost", `the GPU is lost: ${message}`));
+  device.addEventListener("uncapturederror", (event) => {
+    // It is thrown; the console need not have it as well.
+    event.preventDefault();
+    const { error } = event as Event & { readonly error: { readonly message: string } };
+    if (typeof GPUOutOfMemoryError !== "undefined" && error instanceof GPUOutOfMemoryError)
+      fail("out-of-memory", `the GPU's memory is full: ${error.message}`);
+    else fail("device-lost", `the GPU refused a command: ${error.message}`);
+  });
+}
+
+/** Bit of a buffer's usage: kernels read and write it. */
+const storage = 0x80;
+
+/** Lets the pool of buffers throw for one that cannot be had. */
+function guardMemory({ bufferManager, device }: Guardable): void {
+  const { acquireBuffer } = bufferManager;
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const refusal = (size: number, reason: string, cause?: unknown) =>
+    new SidError(
+      "out-of-memory",
+      `webgpu backend: a tensor of ${Math.ceil(size / 2 ** 20)} MiB does not fit, ${reason}; a batch in more rounds takes less.`,
+      { cause },
+    );
+  Object.assign(bufferManager, {
+    acquireBuffer(size: number, usage: number, ...rest: [boolean?, boolean?]) {
+      const most = usage & storage ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
+      if (size > most) throw refusal(size, `the GPU takes at most ${Math.floor(most / 2 ** 20)} MiB`);
+      try {
+        return acquireBuffer.call(bufferManager, size, usage, ...rest);
+      } catch (cause) {
+        throw refusal(size, (cause as Error).message, cause);
+      }
+    },
+  });
+}

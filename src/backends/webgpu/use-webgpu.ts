@@ -1,0 +1,80 @@
+import {
+  engine,
+  env,
+  findBackendFactory,
+  type KernelBackend,
+  registerBackend,
+  removeBackend,
+} from "@tensorflow/tfjs-core";
+import { checkOneOf, checkText } from "../../core/checks";
+import { SidError } from "../../core/errors";
+import { notInstalled, start } from "../start";
+import { adapterName, findAdapter, isSoftware, requestDevice } from "./adapter";
+import { dawnGpu, withNavigatorGpu } from "./dawn";
+import { guardDevice, hasFailed } from "./guard";
+import { boundPool } from "./pool";
+import type { AdapterInfo, Gpu, PowerPreference, WebgpuBackend } from "./types";
+
+/** The options of `useBackend` that concern WebGPU. */
+export interface WebgpuOptions {
+  readonly powerPreference?: PowerPreference | undefined;
+  readonly adapter?: string | undefined;
+  /** False refuses a processor that plays a GPU: `auto` takes wasm rather. */
+  readonly softwareAdapter?: boolean | undefined;
+}
+
+let previous: Promise<unknown> = Promise.resolve();
+
+/** Starts WebGPU: the browser's own, in Node that of the package `webgpu`. Calls wait for each other. */
+export function useWebgpu(options: WebgpuOptions): Promise<void> {
+  const result = previous.then(() => startWebgpu(options));
+  previous = result.catch(() => undefined);
+  return result;
+}
+
+async function startWebgpu(options: WebgpuOptions): Promise<void> {
+  const { powerPreference = "high-performance", adapter: wanted, softwareAdapter = true } = options;
+  checkOneOf("useBackend", "powerPreference", powerPreference, ["high-performance", "low-power"]);
+  if (wanted !== undefined) checkText("useBackend", "adapter", wanted);
+  const { WebGPUBackend } = await importWebgpu();
+  const refuseSoftware = (info: AdapterInfo | undefined) => {
+    if (!softwareAdapter && isSoftware(info))
+      throw new SidError("unsupported", `useBackend: ${adapterName(info)} is a processor that plays a GPU.`);
+  };
+  const running = engine().registry["webgpu"] as unknown as WebgpuBackend | undefined;
+  if (running && !hasFailed(running)) {
+    refuseSoftware(running.device.adapterInfo);
+    guardDevice(running);
+    return await start("webgpu");
+  }
+
+  const inNode = env().getBool("IS_NODE");
+  const given = (globalThis as { navigator?: { gpu?: Gpu } }).navigator?.gpu;
+  const gpu = given ?? (inNode ? await dawnGpu() : undefined);
+  if (!gpu)
+    throw new SidError(
+      "missing-backend",
+      'useBackend: "webgpu" is missing in this browser; Chrome and Edge 113, Safari 26, Firefox 141 have it, in pages served by https or from localhost.',
+    );
+  const named = async (name: string) => (await dawnGpu(name)).requestAdapter({ powerPreference });
+  const choice = { powerPreference, adapter: wanted };
+  const adapter = await findAdapter(gpu, choice, inNode && !given ? named : undefined);
+  refuseSoftware(adapter.info);
+  const device = await requestDevice(adapter);
+  const backend = withNavigatorGpu(gpu, () => new WebGPUBackend(device as never, adapter.info as never));
+  guardDevice(backend as unknown as WebgpuBackend);
+  boundPool(backend as unknown as WebgpuBackend);
+  // In a browser the package registers itself: with a device of less, and no word where there is none.
+  if (findBackendFactory("webgpu")) removeBackend("webgpu");
+  registerBackend("webgpu", () => backend as unknown as KernelBackend);
+  await start("webgpu");
+}
+
+// The import stands in a try block of its own: only then do bundlers accept that the package is not installed.
+async function importWebgpu() {
+  try {
+    return await import("@tensorflow/tfjs-backend-webgpu");
+  } catch (cause) {
+    throw notInstalled("@tensorflow/tfjs-backend-webgpu", cause);
+  }
+}
