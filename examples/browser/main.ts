@@ -33,7 +33,7 @@ byId("next", HTMLButtonElement).addEventListener("click", () => {
 });
 file.addEventListener("change", () => {
   const [chosen] = file.files ?? [];
-  if (chosen) order({ kind: "open", file: chosen });
+  if (chosen) open(chosen);
   file.value = ""; // so that the same file can be chosen again
 });
 start();
@@ -67,6 +67,12 @@ function draw(): void {
     byId(`${artist}-time`, HTMLElement).textContent = " ";
   }
   order({ kind: "draw", id: latest, caption: caption.value, seed: seed.valueAsNumber });
+}
+
+function open(chosen: File): void {
+  complain("");
+  status.textContent = `Opening ${chosen.name} …`;
+  order({ kind: "open", file: chosen });
 }
 
 function order(message: Order): void {

@@ -110,6 +110,17 @@ async function complaint(page) {
   return alertOf(page);
 }
 
+/** Runs in the page: keeps what its worker reports in `reports`. */
+function noteReports() {
+  globalThis.reports = [];
+  globalThis.Worker = class extends Worker {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", ({ data }) => globalThis.reports.push(data));
+    }
+  };
+}
+
 /** Red, green and blue of a canvas, row by row. */
 function pixels(page, id) {
   return page.evaluate((id) => {
@@ -205,7 +216,7 @@ test("without a choice and without a GPU the page takes wasm, and says why", asy
 });
 
 test("the page stays responsive while the teacher draws, and a new text ends the old drawing", async () => {
-  const page = await open("/plain/?backend=cpu");
+  const page = await open("/plain/?backend=cpu", (page) => page.addInitScript(noteReports));
   await page.waitForFunction(() => document.getElementById("teacher-progress").value > 0);
   const seen = await page.evaluate(async () => {
     const progress = document.getElementById("teacher-progress");
@@ -227,6 +238,8 @@ test("the page stays responsive while the teacher draws, and a new text ends the
   const waited = Date.now() - began;
   assert.ok(waited < 3000, `the new drawing began after ${waited} ms`);
   assertSame(await drawn(page), await reference("a blue four", 0));
+  const ids = await page.evaluate(() => globalThis.reports.flatMap(({ id }) => id ?? []));
+  assert.ok(ids.indexOf(2) > ids.indexOf(1) && ids.lastIndexOf(1) < ids.indexOf(2), ids.join(" "));
   await page.close();
 });
 
