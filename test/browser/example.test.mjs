@@ -5,27 +5,15 @@ import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { concat, tidy } from "@tensorflow/tfjs-core";
 import { chromium } from "playwright-core";
-import { ddimSample, randomStream } from "sid-lsg";
-import { useBackend } from "sid-lsg/backends";
-import { encodeSafetensors, readComponent, readSafetensors } from "sid-lsg/io";
-import {
-  clipTextEncoder,
-  generatorFrom,
-  parseClipTextConfig,
-  parseUnetConfig,
-  textConditioner,
-  unet,
-  wordTokenizer,
-} from "sid-lsg/models";
-import { scheduleFromConfig } from "sid-lsg/schedules";
+import { encodeSafetensors, readSafetensors } from "sid-lsg/io";
 import { build, createServer as createViteServer } from "vite";
+import { alertOf, complaint, draw, drawn, noteReports } from "./example-actions.mjs";
+import { assertSame, generatorFile, nodePictures } from "./example-reference.mjs";
 
 const root = resolve(import.meta.dirname, "../..");
 const example = join(root, "examples/browser");
 const built = join(root, "runs/browser-test");
-const generatorFile = join(example, "public/generator.safetensors");
 const software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"];
 const types = { html: "text/html", js: "text/javascript", css: "text/css", wasm: "application/wasm" };
@@ -80,88 +68,6 @@ async function open(path, prepare = async () => {}) {
   await prepare(page);
   await page.goto(path.startsWith("http") ? path : `${address}${path}`);
   return Object.assign(page, { errors });
-}
-
-/** Waits until both pictures are finished, or fails with what the page says instead. */
-async function drawn(page, timeout = 60_000) {
-  await page.waitForFunction(
-    () => /^(Drawn|Stopped|Nothing)/.test(document.getElementById("status").textContent),
-    undefined,
-    { timeout },
-  );
-  assert.equal(await alertOf(page), "");
-  return { generator: await pixels(page, "generator"), teacher: await pixels(page, "teacher") };
-}
-
-/** Draws a caption with a seed. */
-async function draw(page, caption, seed) {
-  await page.fill("#caption", caption);
-  await page.fill("#seed", String(seed));
-  await page.click("[type=submit]");
-  return drawn(page);
-}
-
-const alertOf = (page) => page.locator("[role=alert]").textContent();
-
-/** Waits for words in the alert. */
-async function complaint(page) {
-  await page.waitForFunction(() => document.querySelector("[role=alert]").textContent !== "");
-  assert.ok(await page.locator("[role=alert]").isVisible());
-  return alertOf(page);
-}
-
-/** Runs in the page: keeps what its worker reports in `reports`. */
-function noteReports() {
-  globalThis.reports = [];
-  globalThis.Worker = class extends Worker {
-    constructor(...given) {
-      super(...given);
-      this.addEventListener("message", ({ data }) => globalThis.reports.push(data));
-    }
-  };
-}
-
-/** Red, green and blue of a canvas, row by row. */
-function pixels(page, id) {
-  return page.evaluate((id) => {
-    const { data } = document.getElementById(id).getContext("2d").getImageData(0, 0, 8, 8);
-    return [...data].filter((_, i) => i % 4 < 3);
-  }, id);
-}
-
-/** Draws the same pictures with the library alone. */
-async function nodePictures() {
-  await useBackend("wasm");
-  const folder = join(root, "examples/quickstart/teacher");
-  const [unetPart, textPart, scheduler] = await Promise.all(
-    ["unet", "text_encoder", "scheduler"].map((part) => readComponent(folder, part)),
-  );
-  const words = JSON.parse(await readFile(join(folder, "tokenizer/words.json"), "utf8"));
-  const network = (name, weights) =>
-    unet(parseUnetConfig(unetPart.config), { name, weights, ...scheduleFromConfig(scheduler.config) });
-  const encoder = clipTextEncoder(parseClipTextConfig(textPart.config), { name: "text", weights: textPart.weights });
-  const text = textConditioner({ tokenizer: wordTokenizer(words, { maxLength: 8 }), encoder });
-  const teacher = network("teacher", unetPart.weights);
-  const generator = generatorFrom(network("generator", (await readSafetensors(generatorFile)).tensors));
-  return async (caption, seed) => {
-    const both = tidy(() => {
-      const noise = randomStream(seed).normal([1, 8, 8, 3]);
-      const [cond, uncond] = [text.encode([caption]), text.encode([""])];
-      const slow = ddimSample(teacher, { noise, cond, uncond, steps: 50, guidanceScale: 1.15 });
-      return concat([generator.generate([noise], cond), slow]);
-    });
-    const bytes = Array.from(await both.data(), (x) => 255 * Math.min(1, Math.max(0, x * 0.2899 + 0.1774)));
-    both.dispose();
-    return { generator: bytes.slice(0, 192), teacher: bytes.slice(192) };
-  };
-}
-
-/** Asserts that no byte of two pictures is further apart than rounding and float32 take it. */
-function assertSame(actual, expected, most = 2) {
-  for (const artist of ["generator", "teacher"]) {
-    const gap = Math.max(...actual[artist].map((byte, i) => Math.abs(byte - expected[artist][i])));
-    assert.ok(gap <= most, `${artist}: a byte differs by ${gap}`);
-  }
 }
 
 const distance = (a, b) => Math.max(...a.map((byte, i) => Math.abs(byte - b[i])));
