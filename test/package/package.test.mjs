@@ -50,7 +50,13 @@ test("the tarball holds the build, the licence and the changelog, and no sources
 });
 
 test("every file that the README and the guide link to is there", async () => {
-  for (const page of ["README.md", "docs/backends.md", "docs/guide.md", "docs/performance.md", "docs/stable-diffusion.md"]) {
+  for (const page of [
+    "README.md",
+    "docs/backends.md",
+    "docs/guide.md",
+    "docs/performance.md",
+    "docs/stable-diffusion.md",
+  ]) {
     const path = join(folder, "node_modules/sid-lsg", page);
     for (const [, link] of (await readFile(path, "utf8")).matchAll(/\]\((?!https?:|#)([^)#]+)/g))
       await readFile(join(dirname(path), link));
