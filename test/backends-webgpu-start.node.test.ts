@@ -10,8 +10,14 @@ import { type FakeDevice, fakeAdapter, fakeGpu, limits } from "./support/fake-gp
 let dawn: (flags: readonly string[]) => Gpu;
 const created = vi.fn((flags: readonly string[]) => dawn(flags));
 
+let installed = true;
+
 beforeEach(() => {
-  vi.doMock("webgpu", () => ({ create: created, globals: { GPUFakeConstants: { ONE: 1 } } }));
+  installed = true;
+  vi.doMock("webgpu", () => {
+    if (!installed) throw new Error("Cannot find package");
+    return { create: created, globals: { GPUFakeConstants: { ONE: 1 } } };
+  });
 });
 afterEach(() => {
   if (findBackendFactory("webgpu")) removeBackend("webgpu");
@@ -66,16 +72,18 @@ describe("in Node", () => {
   });
 
   test("says how to install what is missing", async () => {
-    vi.doMock("webgpu", () => {
-      throw new Error("Cannot find package");
-    });
+    installed = false;
     const error = await failure(startFresh("webgpu"));
     expect(error).toMatchObject({ code: "missing-backend", message: expect.stringMatching(/npm install webgpu$/) });
+  });
+
+  test("says how to install the backend itself", async () => {
     vi.doMock("@tensorflow/tfjs-backend-webgpu", () => {
       throw new Error("Cannot find package");
     });
-    expect((await failure(startFresh("webgpu"))).message).toMatch(/npm install @tensorflow\/tfjs-backend-webgpu$/);
+    const { message } = await failure(startFresh("webgpu"));
     vi.doUnmock("@tensorflow/tfjs-backend-webgpu");
+    expect(message).toMatch(/npm install @tensorflow\/tfjs-backend-webgpu$/);
   });
 
   test("without a GPU it names the loader and the driver", async () => {

@@ -31,7 +31,9 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  * @returns an async iterator of metrics, one per iteration.
  * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
  *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
- *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save.
+ *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save;
+ *   and what the backend throws: `out-of-memory`, or `device-lost` for a GPU that failed. The last checkpoint is then
+ *   whole, and a run can resume from it once the backend is started anew.
  *
  * @example
  * ```ts
