@@ -1,4 +1,4 @@
-import { env } from "@tensorflow/tfjs-core";
+import { backend, env } from "@tensorflow/tfjs-core";
 import { SidError } from "../core/errors";
 import { notInstalled, start } from "./start";
 
@@ -15,4 +15,39 @@ export async function useWebgl(): Promise<void> {
       "unsupported",
       'useBackend: "webgl" wants float32 textures, this device renders to 16 bits only; "wasm" works.',
     );
+  guardContext(backend() as unknown as WebglBackend);
+}
+
+/** What is used of tfjs's backend. */
+interface WebglBackend {
+  readonly gpgpu: { readonly gl: WebGL2RenderingContext };
+  read(dataId: object): Promise<unknown>;
+  readSync(dataId: object): unknown;
+}
+
+const guarded = new WeakSet<object>();
+
+/** Lets a read throw where the browser took the GPU away: WebGL itself would give zeros, or wait for ever. */
+function guardContext(webgl: WebglBackend): void {
+  if (guarded.has(webgl)) return;
+  guarded.add(webgl);
+  const { read, readSync, gpgpu } = webgl;
+  const lost = new Promise<never>((_, reject) => {
+    gpgpu.gl.canvas.addEventListener("webglcontextlost", () => reject(contextLost()));
+  });
+  // Those who read are told; where nobody does, nobody need be.
+  lost.catch(() => undefined);
+  Object.assign(webgl, {
+    read: (dataId: object) => Promise.race([lost, read.call(webgl, dataId)]),
+    readSync(dataId: object) {
+      const values = readSync.call(webgl, dataId);
+      if (gpgpu.gl.isContextLost()) throw contextLost();
+      return values;
+    },
+  });
+}
+
+function contextLost(): SidError {
+  const what = "the browser has taken the GPU away, and what was on it is lost; load the page anew";
+  return new SidError("device-lost", `webgl backend: ${what}.`);
 }

@@ -47,3 +47,16 @@ for (const backend of backends)
       await writeFile(`${root}/runs/contract/chromium-${backend}.json`, report);
     });
   });
+
+test("a lost WebGL context ends in words, not in zeros", {
+  skip: !backends.includes("webgl"),
+  timeout: 60_000,
+}, async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.address}/isolated/`);
+  await page.waitForFunction(() => "lose" in globalThis);
+  const { before, code, message } = await page.evaluate(() => globalThis.lose());
+  assert.deepEqual([before, code], [9, "device-lost"]);
+  assert.match(message, /load the page anew/);
+  await page.close();
+});
