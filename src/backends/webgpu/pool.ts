@@ -1,22 +1,27 @@
 import type { WebgpuBackend } from "./types";
 
+/** What may be allocated, as a multiple of what was in use at the peak. */
+const bound = 1.25;
+
 /**
  * Bounds tfjs's pool of GPU buffers, which by itself keeps every buffer that was ever freed for the next one of just
- * its size: no more lies free than was in use at the peak. Where a new buffer would exceed that, those go that were
- * not asked for longest. A loop whose iterations are alike comes to use the same buffers again and frees none.
+ * its size, and so comes to hold near twice what training a U-Net needs at its peak. Where a new buffer would take the
+ * pool beyond a quarter more than the peak, those go that were not asked for longest.
+ *
+ * The price was measured on a small U-Net: 2.5 % of all buffers are made anew in each iteration.
  */
 export function boundPool(backend: WebgpuBackend): void {
   const pool = backend.bufferManager;
   const { acquireBuffer, freeBuffers } = pool;
   let peak = 0;
-  const surplus = () => pool.numBytesAllocated - pool.numBytesUsed - peak;
-  const trim = () => {
-    if (surplus() <= 0) return;
+  const makeRoom = (size: number) => {
+    const most = bound * Math.max(peak, pool.numBytesUsed + size) - size;
+    if (pool.numBytesAllocated <= most) return;
     // A command that was recorded and not submitted may still name a buffer; one that was submitted keeps it.
     backend.endComputePassEncoder();
     if (backend.commandEncoder) backend.submitQueue();
     for (const buffers of freeBuffers.values())
-      while (surplus() > 0) {
+      while (pool.numBytesAllocated > most) {
         const buffer = buffers.pop();
         if (!buffer) break;
         buffer.destroy();
@@ -30,7 +35,7 @@ export function boundPool(backend: WebgpuBackend): void {
       const free = freeBuffers.get(key);
       // The map goes by age: this size is now its youngest.
       if (free && freeBuffers.delete(key)) freeBuffers.set(key, free);
-      if (!free?.length) trim();
+      if (!free?.length) makeRoom(size);
       const buffer = acquireBuffer.call(pool, size, usage, ...rest);
       peak = Math.max(peak, pool.numBytesUsed);
       return buffer;
