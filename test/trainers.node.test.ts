@@ -17,7 +17,16 @@ describe.skipIf(backends.length === 0)("a Stable Diffusion is distilled and draw
 
   /** The log of a run of two iterations. */
   async function trained(backend: string): Promise<Record<string, number>[]> {
-    const outcome = await scripts.distill(backend, ["--iterations", "2", "--backend", backend]);
+    const outcome = await scripts.distill(backend, [
+      "--iterations",
+      "2",
+      "--batch",
+      "1",
+      "--samples",
+      "1",
+      "--backend",
+      backend,
+    ]);
     expect(outcome, outcome.text).toMatchObject({ code: 0 });
     return log(backend);
   }
