@@ -22,14 +22,18 @@ const alias = [
 
 /**
  * Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, `wasm-*` on wasm only. With
- * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs.
+ * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs, and `tensorflow-*` there only.
  */
 const onBackend = (backend: string, name = backend) => ({
   resolve: { alias },
   test: {
     name,
     include: ["test/**/*.test.ts"],
-    exclude: ["test/**/*.node.test.ts", "test/package/**", ...(name === "wasm" ? [] : ["test/wasm-*.test.ts"])],
+    exclude: [
+      "test/**/*.node.test.ts",
+      "test/package/**",
+      ...["wasm", "tensorflow"].filter((other) => other !== name).map((other) => `test/${other}-*.test.ts`),
+    ],
     env: { SID_TEST_BACKEND: backend },
     setupFiles: ["test/support/seeds.ts", "test/support/setup.ts"],
     testTimeout: 120_000,

@@ -7,7 +7,7 @@ import { generatorFrom, parseUnetConfig, type ScoreModel, unet } from "../src/mo
 import { lora } from "../src/models/sd";
 import { ddpmSchedule } from "../src/schedules";
 import { distill } from "../src/train";
-import { testBackend } from "./support/backend";
+import { registeredBackend, testBackend } from "./support/backend";
 import { expectSidError } from "./support/errors";
 
 /** Runs `f` and returns the bytes of all live buffers at their most, each buffer counted once. */
@@ -98,7 +98,8 @@ const deep = parseUnetConfig({
 const large = { unet: wide, size: [6, 6], batch: 2, tokens: 5 } as const;
 const small = { unet: deep, size: [4, 4], batch: 1, tokens: 3 } as const;
 
-describe("the estimate is right within 15 %", () => {
+// With tfjs-node, what kernels make on the way is TensorFlow's: TensorFlow.js counts less than the estimate.
+describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () => {
   test.each<[string, MemoryConfig]>([
     ["staged", large],
     ["joint", { ...large, backward: "joint" }],
@@ -156,14 +157,14 @@ test("scores of more than 64 MB are computed in slices of so many bytes", async 
 test("the backend and its tensors are as before, after an error too", async () => {
   const before = memory().numTensors;
   await estimateMemory(small);
-  expect(engine().backendName).toBe(testBackend);
+  expect(engine().backendName).toBe(registeredBackend);
   await expect(estimateMemory({ ...small, lora: { rank: 2, targets: ["none"] } })).rejects.toThrow(/no linear layer/);
-  expect(engine().backendName).toBe(testBackend);
+  expect(engine().backendName).toBe(registeredBackend);
   expect(memory().numTensors).toBe(before);
   const first = estimateMemory(small);
   await expect(estimateMemory(small)).rejects.toThrow(/under way/);
   expect((await first).peak).toBeGreaterThan(0);
-  expect(engine().backendName).toBe(testBackend);
+  expect(engine().backendName).toBe(registeredBackend);
 });
 
 test("bad configurations are refused", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { pullback, randomStream, vjp } from "../src/core";
 import { parseUnetConfig, type Unet, type UnetOptions, unet } from "../src/models";
 import { ddpmSchedule } from "../src/schedules";
+import { testBackend } from "./support/backend";
 import { expectSidError } from "./support/errors";
 import { expectClose } from "./support/matchers";
 
@@ -41,7 +42,8 @@ const t = [40, 700];
 
 describe("the numbers are the same", () => {
   test.each([
-    ["checkpointing", { checkpointing: true }, 1e-6],
+    // The order of sums: with tfjs-node it makes 1.01e-6 in one of the gradients.
+    ["checkpointing", { checkpointing: true }, testBackend === "node" ? 2e-6 : 1e-6],
     ["attention slices", { attentionSlice: 7 }, 1e-5],
     ["both", { checkpointing: true, attentionSlice: 4 }, 1e-5],
   ])("with %s", (_, options, tolerance) =>

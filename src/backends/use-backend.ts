@@ -31,10 +31,11 @@ export interface UseBackendOptions {
    */
   readonly wasmPath?: string;
   /**
-   * Threads that the `wasm` backend computes on, from 1 to 16; only the call that starts the backend reads it.
+   * Threads that the `wasm` backend computes on, from 1 to 16, or `node`; only the call that starts the backend reads it.
    * How many there are changes no bit of a result. Where they do not start (another version of the package, a page
    * that is not cross-origin isolated), one line on the console says so and one thread does the work.
-   * @defaultValue as many as pay: all of up to 4 processors, half of more, at most 8; 1 in a page that is not
+   * @defaultValue `node`: all processors, or what the environment's TF_NUM_INTRAOP_THREADS says. `wasm`:
+   *   as many as pay: all of up to 4 processors, half of more, at most 8; 1 in a page that is not
    *   cross-origin isolated
    */
   readonly threads?: number;
@@ -65,6 +66,9 @@ export interface UseBackendOptions {
  *   that the GPU grants. In Node tensors are read with `await tensor.data()` only. Where the GPU is lost, or reports an
  *   error, each later operation and read throws; the next call starts it anew, and tensors from before are gone.
  * - `"cpu"` (package `@tensorflow/tfjs-backend-cpu`): the reference, 15 to 100 times slower.
+ * - `"node"` (package `@tensorflow/tfjs-node`) and `"node-gpu"` (package `@tensorflow/tfjs-node-gpu`): TensorFlow's own
+ *   operations, with convolution gradients at any padding, and few of them for norms, gates, attention and Adam.
+ *   A process has one of the two, for good.
  * - `"auto"`: the best that starts here; never a GPU that a processor plays.
  *
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.

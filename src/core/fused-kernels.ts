@@ -1,3 +1,5 @@
+import { engine, getBackend, getKernel, type NamedTensorMap, type Tensor } from "@tensorflow/tfjs-core";
+
 /**
  * Kernels of this library's own that a backend may offer beside tfjs's: one call instead of many.
  *
@@ -16,3 +18,23 @@ export type FusedKernel = "SidAttention" | "SidGroupNorm" | "SidLayerNorm" | "Si
 
 /** Attributes of {@link FusedKernel}. */
 export type FusedAttributes = Readonly<Record<string, number | boolean>>;
+
+/**
+ * Kernels of a training step, without a gradient.
+ *
+ * | kernel | inputs | attributes | results |
+ * |---|---|---|---|
+ * | `SidClean` | g `[n]` | `limit` | g with 0 for NaN and ±limit for ±∞; `[Σ of its squares, how many elements that changed]` |
+ * | `SidAdam` | p, v, g, all `[n]` | `beta2`, `rate`, `epsilon` | p − rate·g/(√v' + epsilon); v' = beta2·v + (1 − beta2)·g² |
+ */
+export type StepKernel = "SidClean" | "SidAdam";
+
+/** The results of a kernel, where the current backend has it; otherwise nothing. */
+export function runIfThere(
+  name: FusedKernel | `${FusedKernel}Gradient` | StepKernel,
+  inputs: readonly Tensor[],
+  attributes: FusedAttributes = {},
+): Tensor[] | undefined {
+  if (!getKernel(name, getBackend())) return undefined;
+  return engine().runKernel(name, { ...inputs } as unknown as NamedTensorMap, attributes) as unknown as Tensor[];
+}

@@ -19,7 +19,8 @@ import { SidError } from "../core/errors";
 import { sampleSize } from "../core/per-sample";
 import { checkBatch, checkTensor } from "../core/tensor-checks";
 
-const largestGradient = 1e5;
+/** What takes the place of an infinite element of a gradient. */
+export const largestGradient = 1e5;
 
 /**
  * Which samples may stay in the batch: those whose every element is finite in all tensors. The

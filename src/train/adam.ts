@@ -15,6 +15,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkPositive, checkRange, describe, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
+import { runIfThere } from "../core/fused-kernels";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
 import { packs } from "./packing";
 
@@ -115,6 +116,15 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
     moments[i] = next;
     return next;
   };
+  /** The parameters after a step without a first moment, where the backend has a kernel for that. */
+  const stepInOne = (i: number, flat: Tensor, gradient: Tensor, rate: number, epsilon: number) => {
+    const old = moments[i] as Tensor;
+    const [next, moment] = runIfThere("SidAdam", [flat, old, gradient], { beta2, rate, epsilon }) ?? [];
+    if (!moment) return undefined;
+    moments[i] = keep(moment);
+    old.dispose();
+    return next;
+  };
   return {
     variables,
     step(gradients, prepare = (flat) => flat) {
@@ -125,6 +135,8 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
       groups.forEach((group, i) => {
         tidy(() => {
           const gradient = prepare(group.pack(gradients));
+          const fused = beta1 === 0 && stepInOne(i, group.pack(variables), gradient, rate, epsilon * correction);
+          if (fused) return group.assign(variables, fused);
           const v = remember(i, beta2, square(gradient));
           const m = beta1 === 0 ? gradient : remember(groups.length + i, beta1, gradient);
           const update = div(mul(m, rate), add(sqrt(v), epsilon * correction));

@@ -22,8 +22,9 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkFunction, checkMethods, checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
+import { runIfThere } from "../core/fused-kernels";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
-import { cleanGradients } from "../losses/nan-policy";
+import { cleanGradients, largestGradient } from "../losses/nan-policy";
 import type { Adam } from "./adam";
 import type { TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
@@ -227,8 +228,8 @@ async function finish(accumulated: Tensor[], { optimizer, onGradients }: StepOpt
     return tidy(() => {
       const { carried } = carryOut((carry) => {
         optimizer.step(used, (flat) => {
-          const clean = cleanGradients([flat])[0] as Tensor;
-          carry(stack([sum(square(clean)), sum(cast(notEqual(clean, flat), "float32"))]));
+          const [clean, figures] = cleanFlat(flat);
+          carry(figures);
           return clean;
         });
       });
@@ -238,6 +239,14 @@ async function finish(accumulated: Tensor[], { optimizer, onGradients }: StepOpt
   } finally {
     dispose([...accumulated, ...(replaced ?? [])]);
   }
+}
+
+/** A gradient that is fit for the optimiser, and `[Σ of its squares, number of elements that were not]`. */
+function cleanFlat(flat: Tensor): [Tensor, Tensor] {
+  const whole = runIfThere("SidClean", [flat], { limit: largestGradient });
+  if (whole) return whole as [Tensor, Tensor];
+  const clean = cleanGradients([flat])[0] as Tensor;
+  return [clean, stack([sum(square(clean)), sum(cast(notEqual(clean, flat), "float32"))])];
 }
 
 /** Throws unless the hook returned a list or nothing; the optimiser checks the list itself. */

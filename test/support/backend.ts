@@ -6,3 +6,6 @@ export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" |
 export async function startTestBackend(): Promise<void> {
   await useBackend(testBackend, { threads: 1 });
 }
+
+/** What TensorFlow.js calls that backend. */
+export const registeredBackend = testBackend === "node" ? "tensorflow" : testBackend;

@@ -11,7 +11,7 @@ export interface HostInput {
 
 /** Numbers, shape and dtype of what `run` returns on one backend; fails where a tensor or its data stays behind. */
 async function onBackend(
-  name: "cpu" | "wasm",
+  name: "cpu" | "wasm" | "tensorflow",
   inputs: readonly HostInput[],
   run: (...tensors: Tensor[]) => Tensor | Tensor[],
 ) {
@@ -28,13 +28,14 @@ async function onBackend(
   return numbers;
 }
 
-/** The same call on cpu and wasm must give the same shapes, dtypes and, to relative error 1e-5, numbers. */
+/** The same call on cpu and another backend must give the same shapes, dtypes and, to relative error 1e-5, numbers. */
 export async function expectSame(
   inputs: readonly HostInput[],
   run: (...tensors: Tensor[]) => Tensor | Tensor[],
+  backend: "wasm" | "tensorflow" = "wasm",
 ): Promise<void> {
   const wanted = await onBackend("cpu", inputs, run);
-  const got = await onBackend("wasm", inputs, run);
+  const got = await onBackend(backend, inputs, run);
   const outline = (all: typeof got) => all.map(({ shape, dtype }) => ({ shape, dtype }));
   expect(outline(got)).toEqual(outline(wanted));
   got.forEach(({ values }, i) => {

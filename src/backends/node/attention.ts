@@ -1,5 +1,5 @@
 import type { NamedAttrMap } from "@tensorflow/tfjs-core";
-import { flag, floats, type Handle, integers as list, type Operations } from "./operations";
+import { flag, type Handle, list, type Operations } from "./operations";
 
 /*
  * The formulas are those of src/models/nn/attention.ts. Scores of few heads, or of some queries of one head, are in
@@ -18,12 +18,9 @@ export function attention(ops: Operations, inputs: readonly Handle[], attrs: Nam
   const [queries, keys, values] = [scaled(split(q)), split(k), split(v)];
   const mixed = blocks.map(({ of, ofQueries }) =>
     concat(
-      ofQueries(queries).map((part) => {
-        const weights = softmax(ops, part, of(keys));
-        const result = product(ops, weights, of(values));
-        ops.free(weights);
-        return result;
-      }),
+      ofQueries(queries).map(
+        (part) => ops.scope(() => [product(ops, softmax(ops, part, of(keys)), of(values))] as const)[0],
+      ),
       1,
     ),
   );
@@ -31,45 +28,32 @@ export function attention(ops: Operations, inputs: readonly Handle[], attrs: Nam
 }
 
 export function attentionGradient(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
-  const { run, integers, free } = ops;
+  const { run, integers } = ops;
   const [dy, q, k, v] = inputs as Four;
   const { split, join, scaled, blocks, concat } = headed(ops, q, k, attrs);
   const [queries, keys, values, outer] = [scaled(split(q)), split(k), split(v), split(dy)];
-  const parts = blocks.map(({ of, ofQueries }) => {
+  /** Of a block, dQ before its scale, dK and dV. */
+  const gradients = (part: Handle, ofKeys: Handle, ofValues: Handle, out: Handle): Three => {
+    const weights = softmax(ops, part, ofKeys);
+    const dWeights = product(ops, out, ofValues, false, true);
+    const along = run("Sum", [run("Mul", [weights, dWeights]), integers([-1])], [flag("keep_dims", true)]);
+    const dScores = run("Mul", [weights, run("Sub", [dWeights, along])]);
+    return [product(ops, dScores, ofKeys), product(ops, dScores, part, true), product(ops, weights, out, true)];
+  };
+  const parts = blocks.map(({ of, ofQueries }): Three => {
     const outers = ofQueries(outer);
-    const [ofKeys, ofValues] = [of(keys), of(values)];
-    const each = ofQueries(queries).map((part, i) => {
-      const out = outers[i] as Handle;
-      const weights = softmax(ops, part, ofKeys);
-      const dWeights = product(ops, out, ofValues, false, true);
-      const along = run("Mul", [weights, dWeights]);
-      const centred = run("Sub", [dWeights, run("Sum", [along, integers([-1])], [flag("keep_dims", true)])]);
-      const dScores = run("Mul", [weights, centred]);
-      const results = [
-        product(ops, dScores, ofKeys),
-        product(ops, dScores, part, true),
-        product(ops, weights, out, true),
-      ] as const;
-      for (const large of [weights, dWeights, along, centred, dScores]) free(large);
-      return results;
-    });
-    const sum = (which: 1 | 2) => each.map((results) => results[which]).reduce((a, b) => run("AddV2", [a, b]));
-    return [
-      concat(
-        each.map(([dq]) => dq),
-        1,
-      ),
-      sum(1),
-      sum(2),
-    ] as const;
-  });
-  const all = (which: 0 | 1 | 2) =>
-    concat(
-      parts.map((results) => results[which]),
-      0,
+    const each = ofQueries(queries).map((part, i) =>
+      ops.scope(() => gradients(part, of(keys), of(values), outers[i] as Handle)),
     );
-  return [join(scaled(all(0))), join(all(1)), join(all(2))];
+    const sum = (which: 1 | 2) => each.map((results) => results[which]).reduce((a, b) => run("AddV2", [a, b]));
+    const dq = each.map((results) => results[0]);
+    return [concat(dq, 1), sum(1), sum(2)];
+  });
+  const all = (which: 0 | 1 | 2) => join(concat(column(parts, which), 0));
+  return [scaled(all(0)), all(1), all(2)];
 }
+
+const column = (rows: readonly Three[], which: 0 | 1 | 2) => rows.map((row) => row[which]);
 
 /** How an attention is split: into heads `[B·heads, N, d]`, and those into blocks. */
 function headed(ops: Operations, q: Handle, k: Handle, attrs: NamedAttrMap) {
@@ -97,7 +81,7 @@ function headed(ops: Operations, q: Handle, k: Handle, attrs: NamedAttrMap) {
     concat: (handles: readonly Handle[], axis: number) =>
       handles.length === 1
         ? (handles[0] as Handle)
-        : run("ConcatV2", [...handles, integers(axis)], [list("N", handles.length), floats]),
+        : run("ConcatV2", [...handles, integers(axis)], list(handles.length)),
     blocks: starts(all, atOnce).map((head) => {
       const count = Math.min(atOnce, all - head);
       const of = (x: Handle) => part(x, [head, 0, 0], [count, x.shape[1] as number, depth]);
@@ -113,10 +97,7 @@ function headed(ops: Operations, q: Handle, k: Handle, attrs: NamedAttrMap) {
 const starts = (length: number, step: number) => Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
 
 function softmax(ops: Operations, queries: Handle, keys: Handle): Handle {
-  const scores = product(ops, queries, keys, false, true);
-  const weights = ops.run("Softmax", [scores]);
-  ops.free(scores);
-  return weights;
+  return ops.run("Softmax", [product(ops, queries, keys, false, true)]);
 }
 
 function product({ run }: Operations, a: Handle, b: Handle, transposeA = false, transposeB = false): Handle {

@@ -1,14 +1,15 @@
 import { type NamedAttrMap, registerKernel, type TensorInfo } from "@tensorflow/tfjs-core";
-import type { FusedKernel } from "../../core/fused-kernels";
+import type { FusedKernel, StepKernel } from "../../core/fused-kernels";
 import { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./activations";
 import { attention, attentionGradient } from "./attention";
 import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from "./norms";
 import { type Handle, kernel, type NodeBackend, type Operations } from "./operations";
+import { adamStep, cleanGradient } from "./steps";
 
 /** A kernel's results from its inputs. */
 type Body = (ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap) => Handle[];
 
-const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, Body>> = {
+const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient` | StepKernel, Body>> = {
   SidAttention: attention,
   SidAttentionGradient: attentionGradient,
   SidGroupNorm: groupNorm,
@@ -19,6 +20,8 @@ const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, Body>> = 
   SidSigmoidGateGradient: sigmoidGateGradient,
   SidGeluGate: geluGate,
   SidGeluGateGradient: geluGateGradient,
+  SidClean: cleanGradient,
+  SidAdam: adamStep,
 };
 
 /** Registers the kernels for a backend. */

@@ -25,10 +25,13 @@ export interface NodeBackend {
     ): (Handle & { readonly dtype: number })[];
     createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
     deleteTensor(id: number): void;
+    tensorDataSync(id: number): ArrayLike<number>;
   };
   getInputTensorIds(tensors: readonly TensorInfo[]): number[];
   createOutputTensor(handle: Handle): Tensor;
-  disposeData(dataId: DataId): boolean;
+  disposeData(dataId: DataId, force?: boolean): boolean;
+  incRef(dataId: DataId): void;
+  readonly tensorMap: { get(dataId: DataId): { readonly shape: readonly number[] } };
 }
 
 /** TensorFlow's numbers for kinds of attributes and elements. */
@@ -43,8 +46,14 @@ export const integers = (name: string, value: readonly number[] | number): Attri
 });
 export const flag = (name: string, value: boolean): Attribute => ({ name, type: kinds.boolean, value });
 
-/** The type of the elements, which TensorFlow finds out by itself unless an operation takes a list of tensors. */
-export const floats: Attribute = { name: "T", type: kinds.type, value: elements.float32 };
+export const type = (name: string, value: keyof typeof elements): Attribute => ({
+  name,
+  type: kinds.type,
+  value: elements[value],
+});
+
+/** For an operation on a list of tensors: their number and, since TensorFlow then does not find it out, their type. */
+export const list = (length: number): Attribute[] => [integers("N", length), type("T", "float32")];
 
 /** Operations of TensorFlow, for one kernel. */
 export interface Operations {
@@ -54,15 +63,19 @@ export interface Operations {
   run(name: string, inputs: readonly Handle[], attributes?: readonly Attribute[]): Handle;
   /** Runs one with several results. */
   runMany(name: string, inputs: readonly Handle[], attributes: readonly Attribute[], outputs: number): Handle[];
-  /** Frees a result before the kernel ends, where it is large. */
-  free(handle: Handle): void;
+  /** Frees, before the kernel ends, all that `f` makes but its results. */
+  scope<T extends readonly Handle[]>(f: () => T): T;
+  /** Reads a tensor; on a GPU that waits for it. */
+  read(x: Handle): ArrayLike<number>;
   /** Integers as a vector, or one as a scalar; made once. */
   integers(values: readonly number[] | number): Handle;
-  /** A number; made once. */
-  number(value: number): Handle;
+  /** A number; made once, unless it is one of very many. */
+  number(value: number, often?: boolean): Handle;
   /** What `values` gives, as float32; made once for each key. */
   constant(key: string, shape: readonly number[], values: () => Float32Array): Handle;
   reshape(x: Handle, shape: readonly number[]): Handle;
+  /** Whether they run on a GPU. */
+  readonly onGpu: boolean;
 }
 
 /** Constants are few: shapes, axes, and the factors that the networks use. Those that vary without end go here. */
@@ -75,15 +88,20 @@ const constants = new WeakMap<NodeBackend, Map<string, Handle>>();
  */
 export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | readonly Handle[]): Tensor | Tensor[] {
   const { binding } = backend;
-  const made = new Map<number, Handle>();
+  let made = new Set<number>();
   const known = constants.get(backend) ?? new Map<string, Handle>();
   constants.set(backend, known);
-  const once = (key: string, shape: readonly number[], dtype: number, values: () => Float32Array | Int32Array) => {
-    const found = known.get(key);
+  const once = (
+    key: string | undefined,
+    shape: readonly number[],
+    dtype: number,
+    values: () => Float32Array | Int32Array,
+  ) => {
+    const found = key && known.get(key);
     if (found) return found;
     const handle = { id: binding.createTensor(shape, dtype, values()), shape };
-    if (known.size < mostConstants) known.set(key, handle);
-    else made.set(handle.id, handle);
+    if (key && known.size < mostConstants) known.set(key, handle);
+    else made.add(handle.id);
     return handle;
   };
   const runMany: Operations["runMany"] = (name, inputs, attributes, outputs) => {
@@ -93,23 +111,35 @@ export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | re
       inputs.map(({ id }) => id),
       outputs,
     );
-    for (const result of results) made.set(result.id, result);
+    for (const result of results) made.add(result.id);
     return results;
   };
   const ops: Operations = {
     of: (tensor) => ({ id: backend.getInputTensorIds([tensor])[0] as number, shape: tensor.shape }),
     run: (name, inputs, attributes = []) => runMany(name, inputs, attributes, 1)[0] as Handle,
     runMany,
-    free({ id }) {
-      if (made.delete(id)) binding.deleteTensor(id);
+    scope(f) {
+      const outer = made;
+      made = new Set();
+      try {
+        const results = f();
+        for (const { id } of results) if (made.delete(id)) outer.add(id);
+        return results;
+      } finally {
+        for (const id of made) binding.deleteTensor(id);
+        made = outer;
+      }
     },
+    read: ({ id }) => binding.tensorDataSync(id),
     integers: (values) => {
       const shape = typeof values === "number" ? [] : [values.length];
       return once(`${shape}:${values}`, shape, elements.int32, () => Int32Array.from([values].flat() as number[]));
     },
-    number: (value) => once(`number ${value}`, [], elements.float32, () => Float32Array.of(value)),
+    number: (value, often = true) =>
+      once(often ? `number ${value}` : undefined, [], elements.float32, () => Float32Array.of(value)),
     constant: (key, shape, values) => once(key, shape, elements.float32, values),
     reshape: (x, shape) => ops.run("Reshape", [x, ops.integers(shape)]),
+    onGpu: backend.isUsingGpuDevice,
   };
   try {
     const give = (result: Handle) => {
@@ -119,6 +149,6 @@ export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | re
     const results = f(ops);
     return Array.isArray(results) ? results.map(give) : give(results as Handle);
   } finally {
-    for (const id of made.keys()) binding.deleteTensor(id);
+    for (const id of made) binding.deleteTensor(id);
   }
 }

@@ -1,8 +1,10 @@
-import { getKernel, type KernelFunc, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
+import { backend, getKernel, type KernelFunc, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
 import { convFilterGradient, convInputGradient, convolution } from "./convolution";
 import { registerFusedKernels } from "./fused";
+import type { NodeBackend } from "./operations";
 import { product } from "./products";
 import { reduction, reshape, slice, transpose } from "./shapes";
+import { shareReshaped } from "./views";
 
 /** TensorFlow.js's name of the backend. */
 const backendName = "tensorflow";
@@ -24,10 +26,11 @@ const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
 
 let registered = false;
 
-/** Puts the kernels in place; a second call changes nothing. */
+/** Puts the kernels in place, once the backend runs; a second call changes nothing. */
 export function registerNodeKernels(): void {
   if (registered) return;
   registered = true;
+  shareReshaped(backend() as unknown as NodeBackend);
   registerFusedKernels(backendName);
   for (const [kernelName, build] of Object.entries(kernels)) {
     const stock = getKernel(kernelName, backendName);

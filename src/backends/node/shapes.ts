@@ -9,8 +9,13 @@ const unary =
   ({ inputs, attrs, backend }) =>
     kernel(backend as unknown as NodeBackend, (ops) => f(ops, ops.of(inputs["x"] as TensorInfo), attrs as never));
 
-/** Another shape for the same elements, which are not copied. */
-export const reshape = unary((ops, x, { shape }: { shape: number[] }) => ops.reshape(x, shape));
+/** Another shape for the same memory; see {@link shareReshaped}. */
+export const reshape: KernelFunc = ({ inputs, attrs, backend }) => {
+  const { dataId, shape, dtype } = inputs["x"] as TensorInfo;
+  (backend as unknown as NodeBackend).incRef(dataId);
+  const wanted = (attrs as unknown as { shape: number[] }).shape;
+  return { dataId, dtype, shape: util.inferFromImplicitShape(wanted, util.sizeFromShape(shape)) };
+};
 
 export const transpose = unary(({ run, integers }, x, { perm }: { perm: number[] }) =>
   run("Transpose", [x, integers(perm)]),

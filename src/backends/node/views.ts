@@ -1,0 +1,45 @@
+import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
+import type { NodeBackend } from "./operations";
+
+/**
+ * Lets tensors of several shapes share one memory, as on the other backends: a reshape is then free until an operation
+ * of TensorFlow, whose tensors have one shape, wants it, and its bytes count once.
+ */
+export function shareReshaped(backend: NodeBackend): void {
+  /** By memory and shape, TensorFlow's tensors beside the first one. */
+  const views = new WeakMap<DataId, Map<string, number>>();
+  const idsOf = backend.getInputTensorIds.bind(backend);
+  const dispose = backend.disposeData.bind(backend);
+  const view = ({ dataId, shape }: TensorInfo, id: number): number => {
+    const known = views.get(dataId) ?? new Map<string, number>();
+    views.set(dataId, known);
+    const found = known.get(shape.join());
+    if (found !== undefined) return found;
+    const { binding } = backend;
+    const wanted = binding.createTensor([shape.length], 3, Int32Array.from(shape));
+    const made = binding.executeOp("Reshape", [], [id, wanted], 1)[0]?.id as number;
+    binding.deleteTensor(wanted);
+    known.set(shape.join(), made);
+    return made;
+  };
+  Object.assign(backend, {
+    getInputTensorIds: (tensors: readonly TensorInfo[]) =>
+      idsOf(tensors).map((id, i) => {
+        const tensor = tensors[i] as TensorInfo;
+        const own = tensor.dataId && backend.tensorMap.get(tensor.dataId).shape;
+        return !own || sameShape(own, tensor.shape) ? id : view(tensor, id);
+      }),
+    disposeData(dataId: DataId, force?: boolean): boolean {
+      const gone = dispose(dataId, force);
+      if (gone) {
+        for (const id of views.get(dataId)?.values() ?? []) backend.binding.deleteTensor(id);
+        views.delete(dataId);
+      }
+      return gone;
+    },
+  } satisfies Partial<NodeBackend>);
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((n, i) => n === b[i]);
+}
