@@ -2,6 +2,7 @@
  * A process that runs iterations on one backend when it is asked to: `fork(worker.ts, [JSON of the request])`.
  * Says first how many floating-point operations one takes, then the seconds of each.
  */
+import { getBackend } from "@tensorflow/tfjs-core";
 import { useBackend } from "sid-lsg/backends";
 import { totalFlops, watchKernels } from "./kernel-watch";
 import { iterations, type ShapeName, shapeOf } from "./networks";
@@ -9,7 +10,7 @@ import { iterations, type ShapeName, shapeOf } from "./networks";
 /** What to run. */
 export interface Request {
   readonly network: ShapeName;
-  readonly backend: "wasm" | "cpu";
+  readonly backend: "wasm" | "cpu" | "node";
   readonly threads: number;
   /** @defaultValue that of the network */
   readonly batch?: number;
@@ -20,8 +21,8 @@ await useBackend(backend, { threads });
 const shape = shapeOf(network);
 const run = iterations({ ...shape, batch: batch ?? shape.batch });
 // The first iteration tries the networks and grows the heap; it takes more until the engine has compiled everything.
-const flops = totalFlops(await watchKernels(backend, () => run.next()));
-if (backend === "wasm") for (const started = performance.now(); performance.now() - started < 3000; ) await run.next();
+const flops = totalFlops(await watchKernels(getBackend(), () => run.next()));
+if (backend !== "cpu") for (const started = performance.now(); performance.now() - started < 3000; ) await run.next();
 process.on("message", async () => {
   const started = performance.now();
   await run.next();

@@ -55,7 +55,7 @@ export function attentionGradient(ops: Operations, inputs: readonly Handle[], at
 
 const column = (rows: readonly Three[], which: 0 | 1 | 2) => rows.map((row) => row[which]);
 
-/** How an attention is split: into heads `[B·heads, N, d]`, and those into blocks. */
+/** How an attention is split: into heads `[B, heads, N, d]`, or, in blocks, `[B·heads, N, d]`. */
 function headed(ops: Operations, q: Handle, k: Handle, attrs: NamedAttrMap) {
   const { run, integers, number, reshape } = ops;
   const [batch, queries, width] = q.shape as [number, number, number];
@@ -66,33 +66,36 @@ function headed(ops: Operations, q: Handle, k: Handle, attrs: NamedAttrMap) {
   const part = (x: Handle, from: readonly number[], size: readonly number[]) =>
     size.join() === x.shape.join() ? x : run("Slice", [x, integers(from), integers(size)]);
   const axes = integers([0, 2, 1, 3]);
+  const whole = atOnce === all && rows === queries;
+  const block = (head: number) => {
+    const count = Math.min(atOnce, all - head);
+    const of = (x: Handle) => part(x, [head, 0, 0], [count, x.shape[1] as number, depth]);
+    return {
+      of,
+      ofQueries: (x: Handle) =>
+        starts(queries, rows).map((row) => part(of(x), [0, row, 0], [count, Math.min(rows, queries - row), depth])),
+    };
+  };
   return {
     split(x: Handle) {
       const tokens = x.shape[1] as number;
       const apart = run("Transpose", [reshape(x, [batch, tokens, heads, depth]), axes]);
-      return reshape(apart, [all, tokens, depth]);
+      return whole ? apart : reshape(apart, [all, tokens, depth]);
     },
     join(x: Handle) {
-      const tokens = x.shape[1] as number;
-      const together = run("Transpose", [reshape(x, [batch, heads, tokens, depth]), axes]);
-      return reshape(together, [batch, tokens, width]);
+      const apart = whole ? x : reshape(x, [batch, heads, -1, depth]);
+      return reshape(run("Transpose", [apart, axes]), [batch, -1, width]);
     },
     scaled: (x: Handle) => run("Mul", [x, number(1 / Math.sqrt(depth))]),
     concat: (handles: readonly Handle[], axis: number) =>
       handles.length === 1
         ? (handles[0] as Handle)
         : run("ConcatV2", [...handles, integers(axis)], list(handles.length)),
-    blocks: starts(all, atOnce).map((head) => {
-      const count = Math.min(atOnce, all - head);
-      const of = (x: Handle) => part(x, [head, 0, 0], [count, x.shape[1] as number, depth]);
-      return {
-        of,
-        ofQueries: (x: Handle) =>
-          starts(queries, rows).map((row) => part(of(x), [0, row, 0], [count, Math.min(rows, queries - row), depth])),
-      };
-    }),
+    blocks: whole ? [{ of: itself, ofQueries: (x: Handle) => [x] }] : starts(all, atOnce).map(block),
   };
 }
+
+const itself = (x: Handle) => x;
 
 const starts = (length: number, step: number) => Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
 

@@ -11,80 +11,80 @@ type Five = readonly [Handle, Handle, Handle, Handle, Handle];
 
 const keepDims = [flag("keep_dims", true)];
 
-/** y, then mean and 1/√(var + eps) `[B, 1, C]`. */
+/** y, then mean and 1/√(var + eps) `[B, 1, ..., C]`. */
 export function groupNorm(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
-  const { run, number, reshape } = ops;
+  const { run, number } = ops;
   const [x, scale, shift] = inputs as Five;
-  const { flat, sum, mean } = grouped(ops, x, attrs);
-  const rows = flat(x);
-  const centre = mean(sum(rows));
-  const centred = run("Sub", [rows, centre]);
+  const { sum, mean } = grouped(ops, x, attrs);
+  const centre = mean(sum(x));
+  const centred = run("Sub", [x, centre]);
   const variance = mean(sum(run("Square", [centred])));
   const r = run("Rsqrt", [run("AddV2", [variance, number(attrs["eps"] as number)])]);
   const y = run("AddV2", [run("Mul", [centred, run("Mul", [r, scale])]), shift]);
-  const out = attrs["silu"] ? run("Mul", [y, run("Sigmoid", [y])]) : y;
-  return [reshape(out, x.shape), centre, r];
+  return [attrs["silu"] ? run("Mul", [y, run("Sigmoid", [y])]) : y, centre, r];
 }
 
 export function groupNormGradient(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
-  const { run, reshape, integers } = ops;
+  const { run, integers } = ops;
   const [dy, x, scale, shift, centre, r] = inputs as readonly [...Five, Handle];
-  const { flat, sum, mean } = grouped(ops, x, attrs);
-  const centred = run("Sub", [flat(x), centre]);
+  const { sum, mean, flat } = grouped(ops, x, attrs);
+  const centred = run("Sub", [x, centre]);
   const gain = run("Mul", [r, scale]);
-  const du = attrs["silu"] ? siluGradient(ops, flat(dy), run("AddV2", [run("Mul", [centred, gain]), shift])) : flat(dy);
+  const du = attrs["silu"] ? siluGradient(ops, dy, run("AddV2", [run("Mul", [centred, gain]), shift])) : dy;
   const sums = sum(du);
-  const moments = run("Mul", [sum(run("Mul", [du, centred])), r]);
+  const moments = run("Mul", [sum(run("Mul", [du, centred])), flat(r)]);
   const offset = run("Mul", [mean(run("Mul", [sums, scale])), r]);
   const slope = run("Mul", [mean(run("Mul", [moments, scale])), run("Square", [r])]);
   const through = run("Sub", [run("Mul", [du, gain]), run("Mul", [centred, slope])]);
-  const dx = reshape(run("Sub", [through, offset]), x.shape);
-  return [dx, ...[moments, sums].map((all) => run("Sum", [all, integers([0, 1])]))];
+  return [run("Sub", [through, offset]), ...[moments, sums].map((all) => run("Sum", [all, integers([0])]))];
 }
 
-/** y, then mean and 1/√(var + eps) `[rows, 1]`. */
+/** y, then mean and 1/√(var + eps) `[..., 1]`. */
 export function layerNorm(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
-  const { run, number, reshape } = ops;
+  const { run, number } = ops;
   const [x, scale, shift] = inputs as Five;
-  const rows = rowsOf(ops, x);
-  const centre = rowMean(ops, rows);
-  const centred = run("Sub", [rows, centre]);
+  const centre = rowMean(ops, x);
+  const centred = run("Sub", [x, centre]);
   const variance = rowMean(ops, run("Square", [centred]));
   const r = run("Rsqrt", [run("AddV2", [variance, number(attrs["eps"] as number)])]);
-  const y = run("AddV2", [run("Mul", [run("Mul", [centred, r]), scale]), shift]);
-  return [reshape(y, x.shape), centre, r];
+  return [run("AddV2", [run("Mul", [run("Mul", [centred, r]), scale]), shift]), centre, r];
 }
 
 export function layerNormGradient(ops: Operations, inputs: readonly Handle[]): Handle[] {
-  const { run, reshape } = ops;
+  const { run } = ops;
   const [dy, x, scale, , centre, r] = inputs as readonly [...Five, Handle];
-  const rows = rowsOf(ops, dy);
-  const unit = run("Mul", [run("Sub", [rowsOf(ops, x), centre]), r]);
-  const g = run("Mul", [rows, scale]);
+  const unit = run("Mul", [run("Sub", [x, centre]), r]);
+  const g = run("Mul", [dy, scale]);
   const along = run("Mul", [unit, rowMean(ops, run("Mul", [g, unit]))]);
   const dx = run("Mul", [run("Sub", [run("Sub", [g, along]), rowMean(ops, g)]), r]);
-  return [reshape(dx, x.shape), run("BiasAddGrad", [run("Mul", [rows, unit])]), run("BiasAddGrad", [rows])];
+  return [dx, sumOfRows(ops, run("Mul", [dy, unit])), sumOfRows(ops, dy)];
 }
 
 /** What the two passes of a group norm share. */
 function grouped(ops: Operations, { shape }: Handle, attrs: NamedAttrMap) {
   const [batch, channels] = [shape[0] as number, shape[shape.length - 1] as number];
-  const positions = shape.slice(1, -1).reduce((a, b) => a * b, 1);
-  const averages = groupAverages(ops, channels, attrs["groups"] as number, positions);
+  const between = shape.slice(1, -1);
+  const averages = groupAverages(
+    ops,
+    channels,
+    attrs["groups"] as number,
+    between.reduce((a, b) => a * b, 1),
+  );
   return {
-    /** `[B, N, C]`. */
-    flat: (x: Handle) => ops.reshape(x, [batch, positions, channels]),
-    /** Over the positions, `[B, 1, C]`. */
-    sum: (x: Handle) => ops.run("Sum", [x, ops.integers([1])], keepDims),
-    /** The mean over its group, from each channel's sum. */
-    mean: (sums: Handle) => ops.run("BatchMatMulV2", [sums, averages]),
+    /** Over the positions, `[B, C]`. */
+    sum: (x: Handle) => ops.run("Sum", [x, ops.integers(between.map((_, i) => i + 1))]),
+    /** Each channel's sum becomes the mean over its group, `[B, 1, ..., C]`. */
+    mean: (sums: Handle) =>
+      ops.reshape(ops.run("BatchMatMulV2", [sums, averages]), [batch, ...between.map(() => 1), channels]),
+    /** `[B, 1, ..., C] → [B, C]`. */
+    flat: (x: Handle) => ops.reshape(x, [batch, channels]),
   };
 }
 
-/** The matrix `[1, C, C]` that turns each channel's sum over the positions into the mean over its group. */
+/** The matrix `[C, C]` that turns each channel's sum over the positions into the mean over its group. */
 function groupAverages(ops: Operations, channels: number, groups: number, positions: number): Handle {
   const size = channels / groups;
-  return ops.constant(`averages ${channels} ${groups} ${positions}`, [1, channels, channels], () => {
+  return ops.constant(`averages ${channels} ${groups} ${positions}`, [channels, channels], () => {
     const matrix = new Float32Array(channels * channels);
     for (let row = 0; row < channels; row++) {
       const first = row * channels + row - (row % size);
@@ -94,11 +94,12 @@ function groupAverages(ops: Operations, channels: number, groups: number, positi
   });
 }
 
-function rowsOf(ops: Operations, x: Handle): Handle {
-  const length = x.shape[x.shape.length - 1] as number;
-  return ops.reshape(x, [x.shape.reduce((a, b) => a * b, 1) / length, length]);
-}
-
+/** `[..., C] → [..., 1]`. */
 function rowMean({ run, integers }: Operations, x: Handle): Handle {
   return run("Mean", [x, integers([-1])], keepDims);
+}
+
+/** `[..., C] → [C]`. */
+function sumOfRows({ run, reshape }: Operations, x: Handle): Handle {
+  return x.shape.length > 1 ? run("BiasAddGrad", [x]) : reshape(x, x.shape);
 }
