@@ -75,9 +75,10 @@ export interface UseBackendOptions {
  *
  * @param name - the backend.
  * @param options - where the binaries are, on how many threads or which GPU to compute.
- * @throws SidError `unsupported` without WebAssembly SIMD or for a GPU of too little, `missing-backend` where the package is not installed (the message has the `npm install`
- *   line) or does not start, `invalid-argument` for an unknown name, `out-of-range` or `invalid-argument`
- *   for a number of threads that is no integer from 1 to 16.
+ * @returns the backend that runs: `name`, or what `auto` chose.
+ * @throws SidError `unsupported` without WebAssembly SIMD or for a GPU of too little, `missing-backend` where the package
+ *   is not installed (the message has the `npm install` line) or does not start, `invalid-argument` for an unknown name,
+ *   `out-of-range` or `invalid-argument` for a number of threads that is no integer from 1 to 16.
  *
  * @example
  * ```ts
