@@ -3,6 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, describe, expect } from "vitest";
 import { useBackend } from "../src/backends";
 import { noGrad } from "../src/core";
+import { runIfThere } from "../src/core/fused-kernels";
+import { cleanGradients } from "../src/losses";
 import { gegluGate, silu } from "../src/models/nn/activations";
 import { attention } from "../src/models/nn/attention";
 import { adam } from "../src/train";
@@ -136,4 +138,21 @@ describe("what is done in pieces is what is done at once", () => {
       return results;
     });
   });
+});
+
+test("a gradient that is not finite is cleaned as cleanGradients does it, and what changed is counted", async () => {
+  const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
+  for (const values of [
+    [1, nan, infinity, -2, -infinity, 3e6, nan],
+    [1, -2, 3],
+  ])
+    tf.tidy(() => {
+      const [clean, figures] = runIfThere("SidClean", [tf.tensor1d(values)], { limit: 1e5 }) as [tf.Tensor, tf.Tensor];
+      const wanted = values.map((x) => (Number.isNaN(x) ? 0 : Number.isFinite(x) ? x : Math.sign(x) * 1e5));
+      expect([...clean.dataSync()]).toEqual(wanted);
+      expect([...(cleanGradients([tf.tensor1d(values)])[0] as tf.Tensor).dataSync()]).toEqual(wanted);
+      const [squares, changed] = figures.dataSync();
+      expect((squares as number) / wanted.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 5);
+      expect(changed).toBe(values.filter((x) => !Number.isFinite(x)).length);
+    });
 });
