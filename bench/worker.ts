@@ -12,12 +12,14 @@ export interface Request {
   readonly network: ShapeName;
   readonly backend: "wasm" | "cpu" | "node";
   readonly threads: number;
+  /** As in useBackend's options. */
+  readonly compile?: boolean;
   /** @defaultValue that of the network */
   readonly batch?: number;
 }
 
-const { network, backend, threads, batch } = JSON.parse(process.argv[2] ?? "") as Request;
-await useBackend(backend, { threads });
+const { network, backend, threads, compile = false, batch } = JSON.parse(process.argv[2] ?? "") as Request;
+await useBackend(backend, { threads, compile });
 const shape = shapeOf(network);
 const run = iterations({ ...shape, batch: batch ?? shape.batch });
 // The first iteration tries the networks and grows the heap; it takes more until the engine has compiled everything.

@@ -50,6 +50,14 @@ export interface UseBackendOptions {
    */
   readonly adapter?: string;
   /**
+   * Whether `node` runs each U-Net as one graph of TensorFlow instead of operation by operation. That takes half the
+   * time or less, but the first call with new shapes is slow: seconds for a small network, half a minute for one
+   * of 50 million weights. Networks with checkpointing or an adapter run as before, and so do other backends.
+   * Gradients of gradients are not to be had. Results differ by rounding from those without it.
+   * @defaultValue `false`
+   */
+  readonly compile?: boolean;
+  /**
    * Takes the one line in which `auto` says what it chose and why.
    * @defaultValue `console.info`
    */

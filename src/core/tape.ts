@@ -145,6 +145,29 @@ export function isTarget(variable: Variable): boolean {
   return targets?.has(variable) ?? true;
 }
 
+/** Whether the tape that records now, if one does, may want a gradient at a tensor. */
+export function mayNeedGradient(x: Tensor): boolean {
+  const { gradientDepth, kernelDepth, activeTape } = engine().state;
+  if (gradientDepth === 0 || kernelDepth > 0) return false;
+  if (x instanceof Variable) return isTarget(x);
+  return targets?.has(x) !== false || (activeTape ?? []).some(({ outputs }) => outputs.some(({ id }) => id === x.id));
+}
+
+/** Runs `f` as if no tape were open. */
+export function besideTape<T>(f: () => T): T {
+  const { state } = engine();
+  const { gradientDepth, activeTape } = state;
+  const outer = targets;
+  state.gradientDepth = 0;
+  targets = undefined;
+  try {
+    return f();
+  } finally {
+    Object.assign(state, { gradientDepth, activeTape });
+    targets = outer;
+  }
+}
+
 /**
  * One tape of tfjs: value and, where `f` reaches them, gradients at `at`. It may be opened in the backward pass
  * of another one, which goes on unharmed: tfjs itself has one tape only, and forgets the outer one.

@@ -16,7 +16,8 @@ export interface Attribute {
 /** What tfjs-node's backend lets us use. */
 export interface NodeBackend {
   readonly isUsingGpuDevice: boolean;
-  readonly binding: {
+  /** TensorFlow itself, or what records the calls to it. */
+  binding: {
     executeOp(
       name: string,
       attributes: readonly Attribute[],
@@ -26,12 +27,19 @@ export interface NodeBackend {
     createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
     deleteTensor(id: number): void;
     tensorDataSync(id: number): ArrayLike<number>;
+    loadSavedModel(folder: string, tags: string): number;
+    runSavedModel(
+      model: number,
+      inputs: readonly number[],
+      inputNames: string,
+      outputNames: string,
+    ): (Handle & { readonly dtype: number })[];
   };
   getInputTensorIds(tensors: readonly TensorInfo[]): number[];
   createOutputTensor(handle: Handle): Tensor;
   disposeData(dataId: DataId, force?: boolean): boolean;
   incRef(dataId: DataId): void;
-  readonly tensorMap: { get(dataId: DataId): { readonly shape: readonly number[] } };
+  readonly tensorMap: { get(dataId: DataId): { readonly id: number; readonly shape: readonly number[] } };
 }
 
 /** TensorFlow's numbers for kinds of attributes and elements. */
@@ -80,7 +88,13 @@ export interface Operations {
 
 /** Constants are few: shapes, axes, and the factors that the networks use. Those that vary without end go here. */
 const mostConstants = 4096;
-const constants = new WeakMap<NodeBackend, Map<string, Handle>>();
+const constants = new WeakMap<NodeBackend["binding"], Map<string, Handle>>();
+
+/** Frees the constants that kernels made with a binding. */
+export function releaseConstants(binding: NodeBackend["binding"]): void {
+  for (const { id } of constants.get(binding)?.values() ?? []) binding.deleteTensor(id);
+  constants.delete(binding);
+}
 
 /**
  * Runs a kernel made of TensorFlow's own operations. They cost half of what they cost through the engine, and all but
@@ -89,8 +103,8 @@ const constants = new WeakMap<NodeBackend, Map<string, Handle>>();
 export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | readonly Handle[]): Tensor | Tensor[] {
   const { binding } = backend;
   let made = new Set<number>();
-  const known = constants.get(backend) ?? new Map<string, Handle>();
-  constants.set(backend, known);
+  const known = constants.get(binding) ?? new Map<string, Handle>();
+  constants.set(binding, known);
   const once = (
     key: string | undefined,
     shape: readonly number[],

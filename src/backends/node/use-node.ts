@@ -1,7 +1,9 @@
 import { backend, engine, setBackend } from "@tensorflow/tfjs-core";
-import { checkInteger } from "../../core/checks";
+import { checkBoolean, checkInteger } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import { type GraphRunner, setGraphRunner } from "../../core/whole-graph";
 import { importNative, start } from "../start";
+import { type Disk, graphRunner } from "./graph/run";
 import type { NodeBackend } from "./operations";
 import { registerNodeKernels } from "./register";
 
@@ -13,20 +15,42 @@ const cuda = "an NVIDIA GPU with its driver (450 or newer), the CUDA toolkit 11.
 /** Starts TensorFlow's C library with our kernels, on the processor or on a GPU with CUDA. */
 export async function useNode(
   name: keyof typeof packages,
-  { threads }: { readonly threads?: number | undefined },
+  { threads, compile = false }: { readonly threads?: number | undefined; readonly compile?: boolean | undefined },
 ): Promise<void> {
+  checkBoolean("useBackend", "compile", compile);
   if (threads !== undefined) checkInteger("useBackend", "threads", threads, 1, 1024);
   const before = engine().backendName;
-  await withSettings({ TF_CPP_MIN_LOG_LEVEL: "2", TF_NUM_INTRAOP_THREADS: threads?.toString() }, async () => {
-    // One process has one of the two packages: whichever was there first.
-    if (!("tensorflow" in engine().registryFactory)) await load(packages[name]);
-    await start("tensorflow");
-  });
+  await withSettings(
+    {
+      TF_CPP_MIN_LOG_LEVEL: "2",
+      TF_NUM_INTRAOP_THREADS: threads?.toString(),
+      TF_NUM_INTEROP_THREADS: threads?.toString(),
+    },
+    async () => {
+      // One process has one of the two packages: whichever was there first.
+      if (!("tensorflow" in engine().registryFactory)) await load(packages[name]);
+      await start("tensorflow");
+    },
+  );
   if ((backend() as unknown as NodeBackend).isUsingGpuDevice !== (name === "node-gpu")) {
     if (before) await setBackend(before);
     throw refusal(name);
   }
   registerNodeKernels();
+  // A session takes and gives tensors in the processor's memory: on a GPU it would copy all weights each time.
+  if (compile && name === "node") graphs ??= graphRunner(backend() as unknown as NodeBackend, await disk());
+  setGraphRunner("tensorflow", compile && name === "node" ? graphs : undefined);
+}
+
+/** Keeps the graphs that it has made, whether they are in use or not. */
+let graphs: GraphRunner | undefined;
+
+async function disk(): Promise<Disk> {
+  const [fs, os] = await Promise.all([
+    importNative<typeof import("node:fs")>("node:fs"),
+    importNative<typeof import("node:os")>("node:os"),
+  ]);
+  return { fs, tmpdir: os.tmpdir() };
 }
 
 function refusal(name: keyof typeof packages): SidError {

@@ -1,13 +1,20 @@
 import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
 import type { NodeBackend } from "./operations";
 
+/** By memory and shape, TensorFlow's tensors beside the first one. */
+const views = new WeakMap<DataId, Map<string, number>>();
+
+/** Frees the other shapes of a memory; where they are needed again, they are made again. */
+export function forgetViews({ binding }: NodeBackend, dataId: DataId): void {
+  for (const id of views.get(dataId)?.values() ?? []) binding.deleteTensor(id);
+  views.delete(dataId);
+}
+
 /**
  * Lets tensors of several shapes share one memory, as on the other backends: a reshape is then free until an operation
  * of TensorFlow, whose tensors have one shape, wants it, and its bytes count once.
  */
 export function shareReshaped(backend: NodeBackend): void {
-  /** By memory and shape, TensorFlow's tensors beside the first one. */
-  const views = new WeakMap<DataId, Map<string, number>>();
   const idsOf = backend.getInputTensorIds.bind(backend);
   const dispose = backend.disposeData.bind(backend);
   const view = ({ dataId, shape }: TensorInfo, id: number): number => {
@@ -31,10 +38,7 @@ export function shareReshaped(backend: NodeBackend): void {
       }),
     disposeData(dataId: DataId, force?: boolean): boolean {
       const gone = dispose(dataId, force);
-      if (gone) {
-        for (const id of views.get(dataId)?.values() ?? []) backend.binding.deleteTensor(id);
-        views.delete(dataId);
-      }
+      if (gone) forgetViews(backend, dataId);
       return gone;
     },
   } satisfies Partial<NodeBackend>);

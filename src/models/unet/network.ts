@@ -1,6 +1,7 @@
 import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { checkpointed } from "../../core/checkpointed";
 import type { Timesteps } from "../../core/per-sample";
+import { asWholeGraph } from "../../core/whole-graph";
 import { silu } from "../nn/activations";
 import { declareLayers, variablesOf, type Weights } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
@@ -103,24 +104,34 @@ export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}
     pad: (config.convOutKernel - 1) / 2,
   });
 
+  const whole = (w: Weights, xt: Tensor, features: Tensor, cond: Tensor): Tensor => {
+    // Every residual block begins with the SiLU of the embedding: computed once here.
+    const side = { time: silu(time2(w, silu(time1(w, features)))), cond };
+    let x: Tensor = convIn(w, config.centreInput ? add(mul(xt, 2), -1) : xt);
+    const skips = [x];
+    for (const run of down.flat()) {
+      x = run(w, x, side);
+      skips.push(x);
+    }
+    x = after(w, attend(w, before(w, x, side), side), side);
+    for (const { stages, double } of up) {
+      for (const run of stages) x = run(w, withSkip(x, skips.pop() as Tensor), side);
+      if (double) x = double(w, x, (skips[skips.length - 1] as Tensor).shape.slice(1, 3));
+    }
+    return convOut(w, normOut(w, x));
+  };
+  const key = `unet ${JSON.stringify([config, options.attentionSlice])}`;
+  const names = at.specs.map(({ name }) => name);
+
   return {
     specs: at.specs,
     forward(w, xt, t, cond) {
       const features = timeEmbedding(t, { dim: first, flipSinToCos: config.flipSinToCos, freqShift: config.freqShift });
-      // Every residual block begins with the SiLU of the embedding: computed once here.
-      const side = { time: silu(time2(w, silu(time1(w, features)))), cond };
-      let x: Tensor = convIn(w, config.centreInput ? add(mul(xt, 2), -1) : xt);
-      const skips = [x];
-      for (const run of down.flat()) {
-        x = run(w, x, side);
-        skips.push(x);
-      }
-      x = after(w, attend(w, before(w, x, side), side), side);
-      for (const { stages, double } of up) {
-        for (const run of stages) x = run(w, withSkip(x, skips.pop() as Tensor), side);
-        if (double) x = double(w, x, (skips[skips.length - 1] as Tensor).shape.slice(1, 3));
-      }
-      return convOut(w, normOut(w, x));
+      const inputs = [xt, features, cond];
+      const run = (...[xt, features, cond]: Tensor[]) => whole(w, xt as Tensor, features as Tensor, cond as Tensor);
+      // Both would run a part of the network that the graph does not know of.
+      if (options.checkpointing || w.adapter) return run(...inputs);
+      return asWholeGraph(key, run, inputs, variablesOf(w, names));
     },
   };
 }
