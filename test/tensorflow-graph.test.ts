@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { backend, memory, mul, reshape, type Scalar, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { useBackend } from "../src/backends";
+import { graphRunner } from "../src/backends/node/graph/run";
 import { noGrad, randomStream, valueAndGradients, vjp } from "../src/core";
+import { asWholeGraph } from "../src/core/whole-graph";
 import { lsg } from "../src/guidance";
 import { generatorFrom, parseUnetConfig, type Unet, unet } from "../src/models";
 import { ddpmSchedule } from "../src/schedules";
 import { distill } from "../src/train";
+import { expectSidError } from "./support/errors";
 import { relativeError } from "./support/matchers";
 
 const config = parseUnetConfig({
@@ -124,6 +127,42 @@ test("a graph leaves no tensor and no file behind, and errors leave it usable", 
   x.dispose();
   await everything(true, model, 6);
   model.dispose();
+});
+
+test("a disk that takes no graph is named, and nothing is left", async () => {
+  await compile(true);
+  const inputs = [randomStream(1).normal([2, 3])];
+  const full = () => {
+    throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+  };
+  const tape = { mayNeedGradient: () => false, besideTape: (f: () => unknown) => f() };
+  const disk = { fs: { mkdtempSync: full, writeFileSync: full, rmSync: full }, tmpdir: "/full" };
+  const run = graphRunner(backend() as never, disk as never);
+  const before = memory().numTensors;
+  expectSidError("io", () => run("disk", (x) => mul(x as Tensor, 2), inputs, [], tape as never), /\/full/);
+  expect(memory().numTensors).toBe(before);
+  for (const x of inputs) x.dispose();
+});
+
+test("what a graph cannot do runs operation by operation", async () => {
+  await compile(true);
+  const [x, foreign] = [1, 2].map((seed) => tidy(() => mul(randomStream(seed).normal([2, 3]), 1))) as [Tensor, Tensor];
+  const { runs } = watched.seen;
+  const cases: Record<string, (x: Tensor) => Tensor> = {
+    reads: (x) => mul(x, x.dataSync()[0] as number),
+    captures: (x) => mul(x, foreign),
+  };
+  for (const [key, f] of Object.entries(cases)) {
+    const [whole, plain] = [tidy(() => asWholeGraph(key, f as never, [x], [])), tidy(() => f(x))];
+    expect(whole.dataSync(), key).toEqual(plain.dataSync());
+    for (const y of [whole, plain]) y.dispose();
+  }
+  expect(watched.seen.runs).toBe(runs);
+  for (const y of [x, foreign]) y.dispose();
+});
+
+test("compile must be a boolean", async () => {
+  await expect(useBackend("node", { compile: 1 as never })).rejects.toMatchObject({ code: "invalid-argument" });
 });
 
 test("checkpointing runs as before", async () => {

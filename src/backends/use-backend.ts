@@ -50,10 +50,11 @@ export interface UseBackendOptions {
    */
   readonly adapter?: string;
   /**
-   * Whether `node` runs each U-Net as one graph of TensorFlow instead of operation by operation. That takes half the
-   * time or less, but the first call with new shapes is slow: seconds for a small network, half a minute for one
-   * of 50 million weights. Networks with checkpointing or an adapter run as before, and so do other backends.
-   * Gradients of gradients are not to be had. Results differ by rounding from those without it.
+   * Whether `node` runs each U-Net, and its backward pass, as one graph of TensorFlow instead of operation by operation:
+   * up to twice as fast. The first call with new shapes is slow, seconds for a small network, half a minute in all for
+   * one of 50 million weights, and graphs stay in memory as long as the process. Networks with checkpointing or an
+   * adapter run operation by operation, as do other backends. Results differ from those without by rounding; there are
+   * no gradients of gradients. A later call of `useBackend` without it ends it.
    * @defaultValue `false`
    */
   readonly compile?: boolean;
@@ -87,6 +88,7 @@ export interface UseBackendOptions {
  * @throws SidError `unsupported` without WebAssembly SIMD or for a GPU of too little, `missing-backend` where the package
  *   is not installed (the message has the `npm install` line) or does not start, `invalid-argument` for an unknown name,
  *   `out-of-range` or `invalid-argument` for a number of threads that is no integer from 1 to 16.
+ *   A compiled network throws `io` where the folder for temporary files cannot be written.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 import { backend, engine, setBackend } from "@tensorflow/tfjs-core";
 import { checkBoolean, checkInteger } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import { type GraphRunner, setGraphRunner } from "../../core/whole-graph";
+import { type GraphRunner, setGraphRunner } from "../../core/graph-runner";
 import { importNative, start } from "../start";
 import { type Disk, graphRunner } from "./graph/run";
 import type { NodeBackend } from "./operations";

@@ -1,7 +1,6 @@
 import { customGrad, onesLike, type Tensor, tidy, zerosLike } from "@tensorflow/tfjs-core";
 import { SidError } from "../../../core/errors";
-import { besideTape, mayNeedGradient, runTape } from "../../../core/tape";
-import type { GraphRunner } from "../../../core/whole-graph";
+import type { GraphRunner, Tape } from "../../../core/graph-runner";
 import type { NodeBackend } from "../operations";
 import { savedModel } from "./graph-def";
 import { acrossBorder, type Recording, record } from "./record";
@@ -39,19 +38,19 @@ export function graphRunner(backend: NodeBackend, disk: Disk): GraphRunner {
       .runSavedModel(model, ids([...given.values()]), [...given.keys()].map(first).join(), names.map(first).join())
       .map((handle) => backend.createOutputTensor(handle));
 
-  return (key, f, inputs, weights) => {
+  return (key, f, inputs, weights, tape) => {
     const all = [...inputs, ...weights];
     if (all.some(({ dtype }) => dtype !== "float32")) return undefined;
-    const wanted = all.map(mayNeedGradient);
+    const wanted = all.map(tape.mayNeedGradient);
     const signature = JSON.stringify([key, inputs.map(({ shape }) => shape), wanted]);
     const at = all.filter((_, i) => wanted[i]);
     if (!graphs.has(signature))
-      besideTape(() =>
+      tape.besideTape(() =>
         tidy(
           () =>
             void graphs.set(
               signature,
-              build(backend, disk, () => f(...inputs), all, at),
+              build(backend, disk, tape, () => f(...inputs), all, at),
             ),
         ),
       );
@@ -85,6 +84,7 @@ const first = (name: string) => (name.includes(":") ? name : `${name}:0`);
 function build(
   backend: NodeBackend,
   disk: Disk,
+  { runTape }: Tape,
   f: () => Tensor,
   all: readonly Tensor[],
   at: readonly Tensor[],
