@@ -5,7 +5,8 @@ import type { besideTape, mayNeedGradient, runTape } from "./tape";
  * Runs a function of tensors and weights as one piece, and so its backward pass; undefined where it cannot.
  *
  * @param key - says all that `f` depends on but its inputs, the weights' values and the shapes of both.
- * @param f - computes one tensor from float32 tensors and from the weights, the same whenever it is called.
+ * @param f - computes one tensor from float32 tensors and from the weights, the same whenever it is called; captures
+ *   no other tensor, which the graph would hold as a constant.
  * @param inputs - its tensors; borrowed.
  * @param weights - the variables in it.
  * @param tape - the functions of ./tape.ts, handed over: backends do without its gradients otherwise.
