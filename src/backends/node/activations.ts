@@ -1,40 +1,31 @@
 import type { NamedAttrMap } from "@tensorflow/tfjs-core";
 import type { Handle, Operations } from "./operations";
-import { inPieces } from "./pieces";
 
 type Three = readonly [Handle, Handle, Handle];
 
 export function sigmoidGate(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
-  return inPieces(ops, inputs, (parts) => {
-    const [x] = parts as Three;
-    return [ops.run("Mul", [x, ops.run("Sigmoid", [timesK(ops, x, attrs)])])];
-  });
+  const [x] = inputs as Three;
+  return [ops.run("Mul", [x, ops.run("Sigmoid", [timesK(ops, x, attrs)])])];
 }
 
 export function sigmoidGateGradient(ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap): Handle[] {
-  return inPieces(ops, inputs, (parts) => {
-    const [dy, x] = parts as Three;
-    return [siluGradient(ops, dy, timesK(ops, x, attrs))];
-  });
+  const [dy, x] = inputs as Three;
+  return [siluGradient(ops, dy, timesK(ops, x, attrs))];
 }
 
 export function geluGate(ops: Operations, inputs: readonly Handle[]): Handle[] {
-  return inPieces(ops, inputs, (parts) => {
-    const [h, g] = parts as Three;
-    return [ops.run("Mul", [ops.run("Mul", [h, g]), distribution(ops, g)])];
-  });
+  const [h, g] = inputs as Three;
+  return [ops.run("Mul", [h, ops.run("Mul", [g, distribution(ops, g)])])];
 }
 
 /** With `y = h·g·Φ(g)`: `dh = dy·g·Φ`, `dg = dy·h·(Φ + g·φ)`. */
 export function geluGateGradient(ops: Operations, inputs: readonly Handle[]): Handle[] {
   const { run, number } = ops;
-  return inPieces(ops, inputs, (parts) => {
-    const [dy, h, g] = parts as Three;
-    const phi = distribution(ops, g);
-    const bell = run("Exp", [run("Mul", [run("Square", [g]), number(-0.5)])]);
-    const density = run("Mul", [run("Mul", [g, bell]), number(1 / Math.sqrt(2 * Math.PI))]);
-    return [run("Mul", [dy, run("Mul", [g, phi])]), run("Mul", [run("Mul", [dy, h]), run("AddV2", [phi, density])])];
-  });
+  const [dy, h, g] = inputs as Three;
+  const phi = distribution(ops, g);
+  const bell = run("Exp", [run("Mul", [run("Square", [g]), number(-0.5)])]);
+  const density = run("Mul", [run("Mul", [g, bell]), number(1 / Math.sqrt(2 * Math.PI))]);
+  return [run("Mul", [dy, run("Mul", [g, phi])]), run("Mul", [run("Mul", [dy, h]), run("AddV2", [phi, density])])];
 }
 
 /** `dy·(σ(u) + u·σ(u)·(1 − σ(u)))`: through `x·σ(k·x)` with `u = k·x`, whatever k. */

@@ -44,7 +44,7 @@ export interface NodeBackend {
 
 /** TensorFlow's numbers for kinds of attributes and elements. */
 const kinds = { string: 0, integer: 1, boolean: 3, type: 4 } as const;
-const elements = { float32: 1, int32: 3 } as const;
+const elements = { float32: 1, int32: 3, complex64: 8 } as const;
 
 export const text = (name: string, value: string): Attribute => ({ name, type: kinds.string, value });
 export const integers = (name: string, value: readonly number[] | number): Attribute => ({

@@ -1,6 +1,5 @@
 import type { NamedAttrMap } from "@tensorflow/tfjs-core";
 import { type Handle, list, type Operations, type } from "./operations";
-import { eachPiece, inPieces } from "./pieces";
 
 type Three = readonly [Handle, Handle, Handle];
 
@@ -28,18 +27,14 @@ export function adamStep(ops: Operations, inputs: readonly Handle[], attrs: Name
   const [keep, take] = [number(beta2), number(1 - beta2)];
   // These two change from step to step.
   const [length, small] = [number(rate, false), number(epsilon, false)];
-  return inPieces(ops, inputs, (parts) => {
-    const [p, v, g] = parts as Three;
-    const next = run("AddV2", [run("Mul", [v, keep]), run("Mul", [run("Square", [g]), take])]);
-    const update = run("RealDiv", [run("Mul", [g, length]), run("AddV2", [run("Sqrt", [next]), small])]);
-    return [run("Sub", [p, update]), next];
-  });
+  const [p, v, g] = inputs as Three;
+  const next = run("AddV2", [run("Mul", [v, keep]), run("Mul", [run("Square", [g]), take])]);
+  const update = run("RealDiv", [run("Mul", [g, length]), run("AddV2", [run("Sqrt", [next]), small])]);
+  return [run("Sub", [p, update]), next];
 }
 
-function sumOfSquares(ops: Operations, x: Handle): Handle {
-  const { run, integers } = ops;
-  const sums = eachPiece(ops, [x], ([part]) => [run("Sum", [run("Square", [part as Handle]), integers([0])])] as const);
-  return sums.length === 1 ? (sums[0] as [Handle])[0] : run("AddN", sums.flat(), list(sums.length));
+function sumOfSquares({ run, integers }: Operations, x: Handle): Handle {
+  return run("Sum", [run("Square", [x]), integers([0])]);
 }
 
 /** Two scalars as a vector. */

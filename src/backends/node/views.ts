@@ -1,8 +1,26 @@
-import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
-import type { NodeBackend } from "./operations";
+import type { DataId, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import type { Handle, NodeBackend } from "./operations";
 
 /** By memory and shape, TensorFlow's tensors beside the first one. */
 const views = new WeakMap<DataId, Map<string, number>>();
+
+/** TensorFlow's tensors that one of TensorFlow.js holds beside its own. */
+const companions = new WeakMap<DataId, readonly number[]>();
+
+/** One tensor for several of TensorFlow's, which live as long: making and tracking one each costs more than it may. */
+export function bundle(backend: NodeBackend, [first, ...others]: readonly [Handle, ...Handle[]]): Tensor {
+  const tensor = backend.createOutputTensor(first);
+  companions.set(
+    tensor.dataId,
+    others.map(({ id }) => id),
+  );
+  return tensor;
+}
+
+/** All that a tensor stands for. */
+export function unbundled(backend: NodeBackend, tensor: Tensor): number[] {
+  return [...backend.getInputTensorIds([tensor]), ...(companions.get(tensor.dataId) ?? [])];
+}
 
 /** Frees the other shapes of a memory; where they are needed again, they are made again. */
 export function forgetViews({ binding }: NodeBackend, dataId: DataId): void {
@@ -38,7 +56,11 @@ export function shareReshaped(backend: NodeBackend): void {
       }),
     disposeData(dataId: DataId, force?: boolean): boolean {
       const gone = dispose(dataId, force);
-      if (gone) forgetViews(backend, dataId);
+      if (gone) {
+        forgetViews(backend, dataId);
+        for (const id of companions.get(dataId) ?? []) backend.binding.deleteTensor(id);
+        companions.delete(dataId);
+      }
       return gone;
     },
   } satisfies Partial<NodeBackend>);

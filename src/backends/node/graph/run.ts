@@ -1,8 +1,9 @@
 import { customGrad, onesLike, type Tensor, tidy, zerosLike } from "@tensorflow/tfjs-core";
 import { SidError } from "../../../core/errors";
 import type { GraphRunner, Tape } from "../../../core/graph-runner";
-import type { NodeBackend } from "../operations";
-import { savedModel } from "./graph-def";
+import type { Handle, NodeBackend } from "../operations";
+import { bundle, unbundled } from "../views";
+import { operation, savedModel } from "./graph-def";
 import { acrossBorder, type Recording, record } from "./record";
 
 /** What of Node's modules the graphs need. */
@@ -11,32 +12,45 @@ export interface Disk {
   readonly tmpdir: string;
 }
 
+/** Names of values, joined as a session takes them. */
+interface Names {
+  readonly given: string;
+  readonly wanted: string;
+}
+
 /** A network in TensorFlow's hands. */
 interface Graph {
   readonly model: number;
-  readonly result: string;
-  /** Values that the backward pass takes from the forward pass: names of placeholders or of what is computed. */
-  readonly kept: readonly string[];
-  /** Names of the gradients; undefined where the result does not depend on an input. */
-  readonly gradients: readonly (string | undefined)[];
+  /** From all inputs the result, then what the backward pass takes from the forward pass. */
+  readonly forward: Names;
+  /** From what was kept, those inputs that are needed again, and the cotangent, the gradients. */
+  readonly backward: Names;
+  /** Which of the inputs are needed again. */
+  readonly again: readonly number[];
+  /** Whether the result depends on each input at which a gradient is wanted. */
+  readonly reached: readonly boolean[];
 }
 
-/** The name of the cotangent's placeholder, after those of the inputs. */
-const cotangent = (inputs: readonly Tensor[]) => `p${inputs.length}`;
+/**
+ * Elements that a forward pass keeps so that they are not computed again, beside what the backward pass cannot do
+ * without: a gigabyte. For the networks of bench/networks.ts that is all; attention's weights for big pictures are more.
+ */
+const mostKept = 2 ** 28;
 
 /**
  * Runs networks as graphs of TensorFlow: the first call with some shapes records what the kernels do, and from then on
  * one call computes the network and one its gradients. Without JavaScript between two operations, and with what
  * TensorFlow's optimiser fuses, that is up to twice as fast.
  */
-export function graphRunner(backend: NodeBackend, disk: Disk): GraphRunner {
+export function graphRunner(backend: NodeBackend, disk: Disk, room = mostKept): GraphRunner {
   const graphs = new Map<string, Graph | undefined>();
-  const ids = (tensors: readonly Tensor[]) => backend.getInputTensorIds(tensors);
-  /** The values of some names, given those of others. */
-  const run = ({ model }: Graph, given: ReadonlyMap<string, Tensor>, names: readonly string[]): Tensor[] =>
-    backend.binding
-      .runSavedModel(model, ids([...given.values()]), [...given.keys()].map(first).join(), names.map(first).join())
-      .map((handle) => backend.createOutputTensor(handle));
+  const run = ({ model }: Graph, given: readonly Tensor[], names: Names) =>
+    backend.binding.runSavedModel(
+      model,
+      given.flatMap((tensor) => unbundled(backend, tensor)),
+      names.given,
+      names.wanted,
+    );
 
   return (key, f, inputs, weights, tape) => {
     const all = [...inputs, ...weights];
@@ -50,64 +64,86 @@ export function graphRunner(backend: NodeBackend, disk: Disk): GraphRunner {
           () =>
             void graphs.set(
               signature,
-              build(backend, disk, tape, () => f(...inputs), all, at),
+              build(backend, disk, room, tape, () => f(...inputs), all, at),
             ),
         ),
       );
     const graph = graphs.get(signature);
     if (!graph) return undefined;
-    const given = new Map(all.map((tensor, i) => [`p${i}`, tensor]));
-    if (at.length === 0) return run(graph, given, [graph.result])[0];
+    if (at.length === 0) return backend.createOutputTensor(run(graph, all, graph.forward)[0] as Handle);
 
-    const computed = graph.kept.filter((name) => !given.has(name));
-    const borrowed = graph.kept.filter((name) => given.has(name));
     return customGrad((...args: unknown[]) => {
       const save = args.pop() as (tensors: Tensor[]) => void;
-      const [value, ...saved] = run(graph, given, [graph.result, ...computed]) as [Tensor, ...Tensor[]];
-      save([...saved, ...borrowed.map((name) => given.get(name) as Tensor)]);
+      const [value, first, ...others] = run(graph, all, graph.forward) as Handle[];
+      const kept = first ? [bundle(backend, [first, ...others])] : [];
+      save([...kept, ...graph.again.map((i) => all[i] as Tensor)]);
       const gradFunc = (dy: Tensor, saved: Tensor[]) =>
         tidy(() => {
-          const kept = new Map([...computed, ...borrowed].map((name, i) => [name, saved[i] as Tensor]));
-          const names = graph.gradients.filter((name) => name !== undefined);
-          const found = run(graph, kept.set(cotangent(all), dy), names);
-          return graph.gradients.map((name, i) => (name ? (found.shift() as Tensor) : zerosLike(at[i] as Tensor)));
+          const found = run(graph, [...saved, dy], graph.backward);
+          return at.map((x, i) =>
+            graph.reached[i] ? backend.createOutputTensor(found.shift() as Handle) : zerosLike(x),
+          );
         });
-      return { value, gradFunc };
+      return { value: backend.createOutputTensor(value as Handle), gradFunc };
     })(...at);
   };
 }
 
-/** A value's name as a session takes it. */
-const first = (name: string) => (name.includes(":") ? name : `${name}:0`);
+/** Names as a session takes them. */
+const joined = (names: readonly string[]) => names.map((name) => (name.includes(":") ? name : `${name}:0`)).join();
 
 /** Records a network, and its backward pass where it is wanted at some inputs, and hands it to TensorFlow. */
 function build(
   backend: NodeBackend,
   disk: Disk,
+  room: number,
   { runTape }: Tape,
   f: () => Tensor,
   all: readonly Tensor[],
   at: readonly Tensor[],
 ): Graph | undefined {
   const dy = at.length > 0 ? [onesLike(f())] : [];
-  const recording = record(backend, [...all, ...dy], (drawBorder) => {
-    if (at.length === 0) return [f()];
-    const forward = () => {
-      const y = f();
-      drawBorder();
-      return y;
-    };
-    const { value, grads } = runTape(forward, at, dy[0]);
-    return [value, ...grads];
-  });
+  const recording = record(
+    backend,
+    [...all, ...dy],
+    (drawBorder) => {
+      if (at.length === 0) return [f()];
+      const forward = () => {
+        const y = f();
+        drawBorder();
+        return y;
+      };
+      const { value, grads } = runTape(forward, at, dy[0]);
+      return [value, ...grads];
+    },
+    room,
+  );
   const [result, ...gradients] = recording?.results ?? [];
   if (!recording || !result) return undefined;
-  const kept = at.length > 0 ? acrossBorder(recording).filter((name) => name !== cotangent(all)) : [];
-  return { model: load(backend, disk, recording), result, kept, gradients };
+  const [names, cotangent] = [all.map((_, i) => `p${i}`), `p${all.length}`];
+  const needed = at.length > 0 ? acrossBorder(recording).filter((name) => name !== cotangent) : [];
+  const again = names.filter((name) => needed.includes(name));
+  const kept = needed.filter((name) => !again.includes(name));
+  const nodes = new Map(recording.nodes);
+  // TensorFlow's optimiser may fuse an operation with the one after it even if its value is asked for; not if that
+  // goes to two.
+  kept.forEach(
+    (name, i) => void nodes.set(`k${i}`, operation("Identity", [], [name], [recording.dtypes.get(name) ?? 1])),
+  );
+  return {
+    model: load(backend, disk, nodes),
+    forward: { given: joined(names), wanted: joined([result, ...kept.map((_, i) => `k${i}`)]) },
+    backward: {
+      given: joined([...kept, ...again, cotangent]),
+      wanted: joined(gradients.filter((name) => name !== undefined)),
+    },
+    again: again.map((name) => names.indexOf(name)),
+    reached: gradients.map((name) => name !== undefined),
+  };
 }
 
 /** TensorFlow takes a graph from a folder, which is gone afterwards. */
-function load({ binding }: NodeBackend, { fs, tmpdir }: Disk, { nodes }: Recording): number {
+function load({ binding }: NodeBackend, { fs, tmpdir }: Disk, nodes: Recording["nodes"]): number {
   let folder: string | undefined;
   try {
     folder = fs.mkdtempSync(`${tmpdir}/sid-lsg-`);
