@@ -96,6 +96,39 @@ export function releaseConstants(binding: NodeBackend["binding"]): void {
   constants.delete(binding);
 }
 
+/** What `values` gives, made once for each key; without one, or where there are too many, the caller's to free. */
+function constant(
+  binding: NodeBackend["binding"],
+  key: string | undefined,
+  shape: readonly number[],
+  dtype: number,
+  values: () => Float32Array | Int32Array,
+): { readonly handle: Handle; readonly shared: boolean } {
+  const known = constants.get(binding) ?? new Map<string, Handle>();
+  constants.set(binding, known);
+  const found = key && known.get(key);
+  if (found) return { handle: found, shared: true };
+  const handle = { id: binding.createTensor(shape, dtype, values()), shape };
+  const shared = key !== undefined && known.size < mostConstants;
+  if (shared) known.set(key, handle);
+  return { handle, shared };
+}
+
+function integerConstant(binding: NodeBackend["binding"], values: readonly number[] | number) {
+  const shape = typeof values === "number" ? [] : [values.length];
+  return constant(binding, `${shape}:${values}`, shape, elements.int32, () =>
+    Int32Array.from([values].flat() as number[]),
+  );
+}
+
+/** A tensor of TensorFlow's in another shape. */
+export function reshaped(binding: NodeBackend["binding"], id: number, shape: readonly number[]): number {
+  const { handle, shared } = integerConstant(binding, shape);
+  const result = binding.executeOp("Reshape", [], [id, handle.id], 1)[0] as Handle;
+  if (!shared) binding.deleteTensor(handle.id);
+  return result.id;
+}
+
 /**
  * Runs a kernel made of TensorFlow's own operations. They cost half of what they cost through the engine, and all but
  * the results of the kernel are freed.
@@ -103,19 +136,8 @@ export function releaseConstants(binding: NodeBackend["binding"]): void {
 export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | readonly Handle[]): Tensor | Tensor[] {
   const { binding } = backend;
   let made = new Set<number>();
-  const known = constants.get(binding) ?? new Map<string, Handle>();
-  constants.set(binding, known);
-  const once = (
-    key: string | undefined,
-    shape: readonly number[],
-    dtype: number,
-    values: () => Float32Array | Int32Array,
-  ) => {
-    const found = key && known.get(key);
-    if (found) return found;
-    const handle = { id: binding.createTensor(shape, dtype, values()), shape };
-    if (key && known.size < mostConstants) known.set(key, handle);
-    else made.add(handle.id);
+  const once = ({ handle, shared }: ReturnType<typeof constant>): Handle => {
+    if (!shared) made.add(handle.id);
     return handle;
   };
   const runMany: Operations["runMany"] = (name, inputs, attributes, outputs) => {
@@ -145,13 +167,12 @@ export function kernel(backend: NodeBackend, f: (ops: Operations) => Handle | re
       }
     },
     read: ({ id }) => binding.tensorDataSync(id),
-    integers: (values) => {
-      const shape = typeof values === "number" ? [] : [values.length];
-      return once(`${shape}:${values}`, shape, elements.int32, () => Int32Array.from([values].flat() as number[]));
-    },
+    integers: (values) => once(integerConstant(binding, values)),
     number: (value, often = true) =>
-      once(often ? `number ${value}` : undefined, [], elements.float32, () => Float32Array.of(value)),
-    constant: (key, shape, values) => once(key, shape, elements.float32, values),
+      once(
+        constant(binding, often ? `number ${value}` : undefined, [], elements.float32, () => Float32Array.of(value)),
+      ),
+    constant: (key, shape, values) => once(constant(binding, key, shape, elements.float32, values)),
     reshape: (x, shape) => ops.run("Reshape", [x, ops.integers(shape)]),
     onGpu: backend.isUsingGpuDevice,
   };

@@ -1,5 +1,5 @@
 import type { DataId, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
-import type { Handle, NodeBackend } from "./operations";
+import { type Handle, type NodeBackend, reshaped } from "./operations";
 
 /** By memory and shape, TensorFlow's tensors beside the first one. */
 const views = new WeakMap<DataId, Map<string, number>>();
@@ -7,19 +7,19 @@ const views = new WeakMap<DataId, Map<string, number>>();
 /** TensorFlow's tensors that one of TensorFlow.js holds beside its own. */
 const companions = new WeakMap<DataId, readonly number[]>();
 
-/** One tensor for several of TensorFlow's, which live as long: making and tracking one each costs more than it may. */
-export function bundle(backend: NodeBackend, [first, ...others]: readonly [Handle, ...Handle[]]): Tensor {
+/** One tensor (or, for none, none) for several of TensorFlow's, which live as long: making one each costs too much. */
+export function bundle(backend: NodeBackend, [first, ...others]: readonly Handle[]): Tensor[] {
+  if (!first) return [];
   const tensor = backend.createOutputTensor(first);
-  companions.set(
-    tensor.dataId,
-    others.map(({ id }) => id),
-  );
-  return tensor;
+  const ids = others.map(({ id }) => id);
+  companions.set(tensor.dataId, ids);
+  return [tensor];
 }
 
-/** All that a tensor stands for. */
-export function unbundled(backend: NodeBackend, tensor: Tensor): number[] {
-  return [...backend.getInputTensorIds([tensor]), ...(companions.get(tensor.dataId) ?? [])];
+/** All that tensors, of which the first may be a bundle, stand for. */
+export function unbundled(backend: NodeBackend, tensors: readonly Tensor[]): number[] {
+  const [first, ...others] = backend.getInputTensorIds(tensors) as [number, ...number[]];
+  return [first, ...(companions.get(tensors[0]?.dataId as DataId) ?? []), ...others];
 }
 
 /** Frees the other shapes of a memory; where they are needed again, they are made again. */
@@ -40,10 +40,7 @@ export function shareReshaped(backend: NodeBackend): void {
     views.set(dataId, known);
     const found = known.get(shape.join());
     if (found !== undefined) return found;
-    const { binding } = backend;
-    const wanted = binding.createTensor([shape.length], 3, Int32Array.from(shape));
-    const made = binding.executeOp("Reshape", [], [id, wanted], 1)[0]?.id as number;
-    binding.deleteTensor(wanted);
+    const made = reshaped(backend.binding, id, shape);
     known.set(shape.join(), made);
     return made;
   };

@@ -44,13 +44,9 @@ const mostKept = 2 ** 28;
  */
 export function graphRunner(backend: NodeBackend, disk: Disk, room = mostKept): GraphRunner {
   const graphs = new Map<string, Graph | undefined>();
-  const run = ({ model }: Graph, given: readonly Tensor[], names: Names) =>
-    backend.binding.runSavedModel(
-      model,
-      given.flatMap((tensor) => unbundled(backend, tensor)),
-      names.given,
-      names.wanted,
-    );
+  const idsOf = (tensors: readonly Tensor[]) => backend.getInputTensorIds(tensors);
+  const run = ({ model }: Graph, given: readonly number[], names: Names): Handle[] =>
+    backend.binding.runSavedModel(model, given, names.given, names.wanted);
 
   return (key, f, inputs, weights, tape) => {
     const all = [...inputs, ...weights];
@@ -70,16 +66,15 @@ export function graphRunner(backend: NodeBackend, disk: Disk, room = mostKept): 
       );
     const graph = graphs.get(signature);
     if (!graph) return undefined;
-    if (at.length === 0) return backend.createOutputTensor(run(graph, all, graph.forward)[0] as Handle);
+    if (at.length === 0) return backend.createOutputTensor(run(graph, idsOf(all), graph.forward)[0] as Handle);
 
     return customGrad((...args: unknown[]) => {
       const save = args.pop() as (tensors: Tensor[]) => void;
-      const [value, first, ...others] = run(graph, all, graph.forward) as Handle[];
-      const kept = first ? [bundle(backend, [first, ...others])] : [];
-      save([...kept, ...graph.again.map((i) => all[i] as Tensor)]);
+      const [value, ...kept] = run(graph, idsOf(all), graph.forward);
+      save([...bundle(backend, kept), ...graph.again.map((i) => all[i] as Tensor)]);
       const gradFunc = (dy: Tensor, saved: Tensor[]) =>
         tidy(() => {
-          const found = run(graph, [...saved, dy], graph.backward);
+          const found = run(graph, unbundled(backend, [...saved, dy]), graph.backward);
           return at.map((x, i) =>
             graph.reached[i] ? backend.createOutputTensor(found.shift() as Handle) : zerosLike(x),
           );
