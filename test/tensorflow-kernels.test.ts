@@ -140,6 +140,16 @@ describe("what is done in pieces is what is done at once", () => {
   });
 });
 
+test("tensors are packed, and unpacked into the same shapes, element by element", () => {
+  tf.tidy(() => {
+    const all = [tf.reshape(tf.range(0, 6), [2, 3]), tf.scalar(6), tf.range(7, 9), tf.reshape(tf.range(9, 11), [1, 2])];
+    const [flat] = runIfThere("SidPack", all) as [tf.Tensor];
+    expect([flat.shape, [...flat.dataSync()]]).toEqual([[11], Array.from({ length: 11 }, (_, i) => i)]);
+    const parts = runIfThere("SidUnpack", [flat, ...all]) as tf.Tensor[];
+    expect(parts.map((x) => [x.shape, x.arraySync()])).toEqual(all.map((x) => [x.shape, x.arraySync()]));
+  });
+});
+
 test("a gradient that is not finite is cleaned as cleanGradients does it, and what changed is counted", async () => {
   const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
   for (const values of [

@@ -24,10 +24,12 @@ export type FusedAttributes = Readonly<Record<string, number | boolean>>;
  *
  * | kernel | inputs | attributes | results |
  * |---|---|---|---|
+ * | `SidPack` | any number of tensors | | their elements, as one `[n]` |
+ * | `SidUnpack` | x `[n]`, then tensors of n elements together | | x's elements in the shapes of those |
  * | `SidClean` | g `[n]` | `limit` | g with 0 for NaN and ±limit for ±∞; `[Σ of its squares, how many elements that changed]` |
  * | `SidAdam` | p, v, g, all `[n]` | `beta2`, `rate`, `epsilon` | p − rate·g/(√v' + epsilon); v' = beta2·v + (1 − beta2)·g² |
  */
-export type StepKernel = "SidClean" | "SidAdam";
+export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
 
 /** The results of a kernel, where the current backend has it; otherwise nothing. */
 export function runIfThere(

@@ -1,4 +1,5 @@
 import { concat, reshape, split, type Tensor, type Tensor1D, tidy, type Variable } from "@tensorflow/tfjs-core";
+import { runIfThere } from "../core/fused-kernels";
 
 /**
  * A run of tensors as one flat tensor, and back. An operation on a small tensor costs its call,
@@ -26,18 +27,30 @@ export function packs(shapes: readonly (readonly number[])[], limit = 2 ** 22): 
   });
   return runs.map(({ from, to, size }) => ({
     size,
-    pack: (tensors) =>
-      tidy(() => {
-        const flat = tensors.slice(from, to).map((x) => reshape(x, [x.size]));
-        return (flat.length === 1 ? flat[0] : concat(flat)) as Tensor1D;
-      }),
+    pack: (tensors) => tidy(() => flattened(tensors.slice(from, to))),
     assign: (variables, flat) =>
       tidy(() => {
-        const pieces = to === from + 1 ? [flat] : split(flat, counts.slice(from, to));
-        pieces.forEach((piece, i) => {
-          const variable = variables[from + i] as Variable;
-          variable.assign(reshape(piece, variable.shape));
-        });
+        const run = variables.slice(from, to);
+        for (const [i, part] of partsOf(flat, run).entries()) run[i]?.assign(part);
       }),
   }));
+}
+
+function flattened(tensors: readonly Tensor[]): Tensor1D {
+  const flat = (x: Tensor) => reshape(x, [x.size]) as Tensor1D;
+  if (tensors.length === 1) return flat(tensors[0] as Tensor);
+  return (runIfThere("SidPack", tensors)?.[0] as Tensor1D | undefined) ?? concat(tensors.map(flat));
+}
+
+/** A flat tensor's parts, in the shapes of others. */
+function partsOf(flat: Tensor, like: readonly Tensor[]): Tensor[] {
+  const shaped = (part: Tensor, i: number) => reshape(part, like[i]?.shape as number[]);
+  if (like.length === 1) return [shaped(flat, 0)];
+  return (
+    runIfThere("SidUnpack", [flat, ...like]) ??
+    split(
+      flat,
+      like.map(({ size }) => size),
+    ).map(shaped)
+  );
 }

@@ -34,19 +34,22 @@ export function attentionGradient(ops: Operations, inputs: readonly Handle[], at
   const [dy, q, k, v, y] = inputs as Five;
   const { split, join, scaled, blocks, concat } = headed(ops, q, k, attrs);
   const [queries, keys, values, outer] = [scaled(split(q)), split(k), split(v), split(dy)];
-  // Σ_M P ⊙ dP = Σ_d y ⊙ dy for each query and head: the right side has fewer elements.
+  // In dS = P ⊙ (dP − Σ_M P ⊙ dP) the sum is Σ_d y ⊙ dy, which has fewer terms. As one more column beside dy, with ones
+  // beside V, the product that gives dP also subtracts it.
   const sums = run("Sum", [run("Mul", [outer, split(y)]), integers([-1])], [flag("keep_dims", true)]);
+  const ones = [...values.shape.slice(0, -1), 1];
+  const outerAndSums = concat([outer, run("Neg", [sums])], -1);
+  const valuesAndOnes = concat([values, ops.constant(`ones ${ones}`, ones, () => onesOf(ones))], -1);
   /** Of a block, dQ before its scale, dK and dV. */
-  const gradients = (part: Handle, ofKeys: Handle, ofValues: Handle, out: Handle, along: Handle): Three => {
+  const gradients = (part: Handle, ofKeys: Handle, ofValues: Handle, out: Handle, outAndSums: Handle): Three => {
     const weights = softmax(ops, part, ofKeys);
-    const dWeights = product(ops, out, ofValues, false, true);
-    const dScores = run("Mul", [weights, run("Sub", [dWeights, along])]);
+    const dScores = run("Mul", [weights, product(ops, outAndSums, ofValues, false, true)]);
     return [product(ops, dScores, ofKeys), product(ops, dScores, part, true), product(ops, weights, out, true)];
   };
   const parts = blocks.map(({ of, ofQueries }): Three => {
-    const [outers, along] = [ofQueries(outer), ofQueries(sums)];
+    const [outs, outsAndSums] = [ofQueries(outer), ofQueries(outerAndSums)];
     const each = ofQueries(queries).map((part, i) =>
-      ops.scope(() => gradients(part, of(keys), of(values), outers[i] as Handle, along[i] as Handle)),
+      ops.scope(() => gradients(part, of(keys), of(valuesAndOnes), outs[i] as Handle, outsAndSums[i] as Handle)),
     );
     const total = (which: 1 | 2) => each.map((results) => results[which]).reduce((a, b) => run("AddV2", [a, b]));
     const dq = each.map((results) => results[0]);
@@ -55,6 +58,8 @@ export function attentionGradient(ops: Operations, inputs: readonly Handle[], at
   const all = (which: 0 | 1 | 2) => join(concat(column(parts, which), 0));
   return [scaled(all(0)), all(1), all(2)];
 }
+
+const onesOf = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1);
 
 const column = (rows: readonly Three[], which: 0 | 1 | 2) => rows.map((row) => row[which]);
 

@@ -4,7 +4,7 @@ import { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./
 import { attention, attentionGradient } from "./attention";
 import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from "./norms";
 import { type Handle, kernel, type NodeBackend, type Operations } from "./operations";
-import { adamStep, cleanGradient } from "./steps";
+import { adamStep, cleanGradient, pack, unpack } from "./steps";
 
 /** A kernel's results from its inputs. */
 type Body = (ops: Operations, inputs: readonly Handle[], attrs: NamedAttrMap) => Handle[];
@@ -20,6 +20,8 @@ const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient` | StepKern
   SidSigmoidGateGradient: sigmoidGateGradient,
   SidGeluGate: geluGate,
   SidGeluGateGradient: geluGateGradient,
+  SidPack: pack,
+  SidUnpack: unpack,
   SidClean: cleanGradient,
   SidAdam: adamStep,
 };

@@ -1,7 +1,24 @@
 import type { NamedAttrMap } from "@tensorflow/tfjs-core";
-import { type Handle, list, type Operations, type } from "./operations";
+import { integers as attribute, type Handle, list, type Operations, type } from "./operations";
 
 type Three = readonly [Handle, Handle, Handle];
+
+export function pack({ run, reshape, integers }: Operations, inputs: readonly Handle[]): Handle[] {
+  const flat = inputs.map((x) => (x.shape.length === 1 ? x : reshape(x, [sizeOf(x)])));
+  return [run("ConcatV2", [...flat, integers(0)], list(flat.length))];
+}
+
+export function unpack({ runMany, reshape, integers }: Operations, inputs: readonly Handle[]): Handle[] {
+  const [flat, ...like] = inputs as [Handle, ...Handle[]];
+  const attributes = [attribute("num_split", like.length), type("T", "float32"), type("Tlen", "int32")];
+  const pieces = runMany("SplitV", [flat, integers(like.map(sizeOf)), integers(0)], attributes, like.length);
+  return pieces.map((piece, i) => {
+    const { shape } = like[i] as Handle;
+    return shape.length === 1 ? piece : reshape(piece, shape);
+  });
+}
+
+const sizeOf = ({ shape }: Handle) => shape.reduce((a, b) => a * b, 1);
 
 /**
  * Where the sum of the squares is finite, so is every element, and nothing is left to do. Only on the processor is
@@ -33,8 +50,8 @@ export function adamStep(ops: Operations, inputs: readonly Handle[], attrs: Name
   return [run("Sub", [p, update]), next];
 }
 
-function sumOfSquares({ run, integers }: Operations, x: Handle): Handle {
-  return run("Sum", [run("Square", [x]), integers([0])]);
+function sumOfSquares({ run, number }: Operations, x: Handle): Handle {
+  return run("Mul", [run("L2Loss", [x]), number(2)]);
 }
 
 /** Two scalars as a vector. */
