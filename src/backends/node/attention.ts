@@ -3,7 +3,8 @@ import { flag, type Handle, list, type Operations, type } from "./operations";
 
 /*
  * The formulas are those of src/models/nn/attention.ts. Scores of few heads, or of some queries of one head, are in
- * memory at a time: that many stay in the processor's caches, and the backward pass computes them again.
+ * memory at a time: that many stay in the processor's caches, and the backward pass computes them again (or, in a
+ * graph, takes them from the forward pass: see graph/record.ts).
  */
 
 /** Scores at a time. */

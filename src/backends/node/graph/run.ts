@@ -39,8 +39,8 @@ const mostKept = 2 ** 28;
 
 /**
  * Runs networks as graphs of TensorFlow: the first call with some shapes records what the kernels do, and from then on
- * one call computes the network and one its gradients. Without JavaScript between two operations, and with what
- * TensorFlow's optimiser fuses, that is up to twice as fast.
+ * one call computes the network and one its gradients. That is faster since no JavaScript runs between two operations,
+ * TensorFlow's optimiser fuses some, and the backward pass takes what it would compute again.
  */
 export function graphRunner(backend: NodeBackend, disk: Disk, room = mostKept): GraphRunner {
   const graphs = new Map<string, Graph | undefined>();
