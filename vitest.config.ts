@@ -21,8 +21,8 @@ const alias = [
 ];
 
 /**
- * Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, `wasm-*` on wasm only. With
- * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs, and `tensorflow-*` there only.
+ * Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, those of `test/backends/wasm` on wasm only. With
+ * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs, and `test/backends/node` there only.
  */
 const onBackend = (backend: string, name = backend) => ({
   resolve: { alias },
@@ -32,7 +32,7 @@ const onBackend = (backend: string, name = backend) => ({
     exclude: [
       "test/**/*.node.test.ts",
       "test/package/**",
-      ...["wasm", "tensorflow"].filter((other) => other !== name).map((other) => `test/${other}-*.test.ts`),
+      ...["wasm", "node"].filter((other) => other !== backend).map((other) => `test/backends/${other}/**`),
     ],
     env: { SID_TEST_BACKEND: backend },
     setupFiles: ["test/support/seeds.ts", "test/support/setup.ts"],

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
@@ -37,6 +37,8 @@ const statements = files.flatMap((file): Import[] =>
 );
 /** The file of src that a relative import names. */
 const target = ({ file, from }: Import) => relative("src", resolve("src", dirname(file), from));
+/** The file that a path of src names, without its ending or by its folder. */
+const fileOf = (path: string) => [`${path}.ts`, join(path, "index.ts")].find((name) => files.includes(name)) ?? path;
 const layerOf = (path: string) => path.split("/")[0] ?? "";
 const show = (list: readonly Import[]) => list.map(({ file, from }) => `${file} imports ${from}`);
 
@@ -62,6 +64,40 @@ test("the layering itself has no circle", () => {
   for (const layer of Object.keys(layers)) expect(reaches(layer), layer).not.toContain(layer);
 });
 
+test("no file of src imports itself in a circle, types included", () => {
+  const imports = new Map(
+    files.map((file) => [
+      file,
+      statements
+        .filter((statement) => statement.file === file && statement.from.startsWith("."))
+        .map((statement) => fileOf(target(statement))),
+    ]),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    const start = path.indexOf(file);
+    if (start >= 0) circles.push([...path.slice(start), file].join(" → "));
+    if (start >= 0 || done.has(file)) return;
+    for (const next of imports.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(circles).toEqual([]);
+});
+
+test("test/ mirrors src/: each folder of tests is one of src, of the examples or of the scripts, or holds no subject", () => {
+  const subjects = ["contracts", "property", "golden", "types", "package", "browser", "support"];
+  const folders = readdirSync("test", { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.test\.m?ts$/.test(name))
+    .map(dirname)
+    .filter((folder) => folder !== "." && !subjects.includes(layerOf(folder)));
+  const known = (folder: string) => existsSync(join("src", folder)) || existsSync(folder);
+  expect([...new Set(folders)].filter((folder) => !known(folder))).toEqual([]);
+  const flat = readdirSync("test").filter((name) => name.endsWith(".ts"));
+  expect(flat.sort()).toEqual(["bad-input.test.ts", "imports.node.test.ts"]);
+});
+
 test("nothing outside src is imported from it, and from packages only TensorFlow.js", () => {
   const wrong = statements.filter((statement) =>
     statement.from.startsWith(".")
@@ -79,8 +115,8 @@ test("a module of Node is imported only when it is needed", () => {
 test("the root never brings models/sd along", () => {
   const seen = new Set<string>();
   const visit = (path: string): void => {
-    const file = [`${path}.ts`, join(path, "index.ts")].find((name) => files.includes(name));
-    if (file === undefined || seen.has(file)) return;
+    const file = fileOf(path);
+    if (seen.has(file)) return;
     seen.add(file);
     for (const statement of statements.filter((s) => s.file === file && s.from.startsWith(".")))
       visit(target(statement));

@@ -1,6 +1,5 @@
 import { Tensor } from "@tensorflow/tfjs-core";
 import { SidError } from "./errors";
-import type { RandomStream } from "./random";
 
 /** Throws `not-finite` or `invalid-argument` unless `value` is a finite number; returns it. */
 export function checkFinite(where: string, name: string, value: number): number {
@@ -79,11 +78,6 @@ export function checkMethods<T extends object>(
   if (!isObject(value) || methods.some((method) => typeof value[method] !== "function"))
     throw unlike(where, name, kind, value);
   return value;
-}
-
-/** Throws unless `value` is a random stream; returns it. */
-export function checkStream(where: string, name: string, value: RandomStream): RandomStream {
-  return checkMethods(where, name, value, "a random stream", ["uniform", "integers", "normals", "normal", "state"]);
 }
 
 /** Throws unless `values` is a list of finite numbers, in an array of any kind; returns it. */

@@ -1,5 +1,5 @@
 import { type Tensor, tensor } from "@tensorflow/tfjs-core";
-import { checkArray, checkInteger, describe } from "./checks";
+import { checkArray, checkInteger, checkMethods, describe } from "./checks";
 import { SidError } from "./errors";
 
 /** Where a {@link RandomStream} stands: plain data, so that a checkpoint can hold it. */
@@ -98,6 +98,11 @@ export function randomStream(from: number | RandomState): RandomStream {
     },
     state: () => ({ seed, position }),
   };
+}
+
+/** Throws unless `value` is a random stream; returns it. */
+export function checkStream(where: string, name: string, value: RandomStream): RandomStream {
+  return checkMethods(where, name, value, "a random stream", ["uniform", "integers", "normals", "normal", "state"]);
 }
 
 /** What one call may draw: more fits no array of a JavaScript engine of today. */

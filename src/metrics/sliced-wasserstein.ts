@@ -1,6 +1,6 @@
-import { checkInteger, checkNumbers, checkObject, checkStream } from "../core/checks";
+import { checkInteger, checkNumbers, checkObject } from "../core/checks";
 import { SidError } from "../core/errors";
-import { type RandomStream, randomStream } from "../core/random";
+import { checkStream, type RandomStream, randomStream } from "../core/random";
 
 /** Options of {@link slicedWasserstein}. */
 export interface SlicedWassersteinOptions {

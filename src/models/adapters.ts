@@ -16,8 +16,8 @@ import { type PredictionType, predictionTypes } from "../core/prediction-type";
 import { checkBatch, checkTensor, checkVariables } from "../core/tensor-checks";
 import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
-import { checkLive } from "./check-weights";
 import type { ScoreModel } from "./types";
+import { checkLive } from "./weights/check-weights";
 
 /** What {@link functionModel} needs to know of a network. */
 export interface FunctionModelOptions {

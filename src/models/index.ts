@@ -7,17 +7,7 @@ export {
   layersModel,
 } from "./adapters";
 export { type GeneratorOptions, generatorFrom } from "./generator";
-export { loadParameters } from "./load-parameters";
 export type { Adapter, LowRank } from "./nn/layers";
-export {
-  createParameters,
-  type HasVariables,
-  type InitialWeights,
-  type ParameterInit,
-  type ParameterLayout,
-  type ParameterSpec,
-  type Parameters,
-} from "./parameters";
 export { type PredictX0Inputs, predictX0 } from "./predict-x0";
 export { type DdimSampleOptions, ddimSample } from "./sample";
 export { type ClipTextConfig, parseClipTextConfig } from "./text/clip-config";
@@ -45,4 +35,14 @@ export { type MlpConfig, type MlpOptions, mlp } from "./toy/mlp";
 export type * from "./types";
 export { parseUnetConfig, type UnetConfig, type UnetLevel } from "./unet/config";
 export { type Unet, type UnetOptions, unet, unetParameters } from "./unet/unet";
-export { copyWeights, loadWeights, readWeights, streamWeights } from "./weights";
+export { loadParameters } from "./weights/load-parameters";
+export { createParameters } from "./weights/parameters";
+export type {
+  HasVariables,
+  InitialWeights,
+  ParameterInit,
+  ParameterLayout,
+  ParameterSpec,
+  Parameters,
+} from "./weights/types";
+export { copyWeights, loadWeights, readWeights, streamWeights } from "./weights/weights";

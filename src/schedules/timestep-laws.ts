@@ -1,5 +1,6 @@
-import { checkFinite, checkInteger, checkObject, checkPositive, checkRange, checkStream } from "../core/checks";
+import { checkFinite, checkInteger, checkObject, checkPositive, checkRange } from "../core/checks";
 import type { RandomStream } from "../core/random";
+import { checkStream } from "../core/random";
 import { checkSigmas } from "./continuous";
 
 /** Draws `count` times from a seeded stream; what a training step calls for its batch. */

@@ -1,7 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { checkInteger, checkObject, checkStream, describe } from "../core/checks";
+import { checkInteger, checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { RandomStream } from "../core/random";
+import { checkStream } from "../core/random";
 import type { TextConditioner } from "../models/types";
 import { digest } from "./digest";
 import { probeStream } from "./probe-stream";

@@ -1,4 +1,4 @@
-"""Losses of the library computed in PyTorch (float64, autograd), for test/losses-golden.test.ts.
+"""Losses of the library computed in PyTorch (float64, autograd), for test/losses/golden.test.ts.
 
 `sid`: the generator's loss as the paper writes it, with the weights of the official code, and its
 gradients. `invalid` samples are removed from the batch while the divisor stays B, as the official

@@ -1,4 +1,4 @@
-"""Words of Philox4x32-10 in Python's unbounded integers, for test/core-random.test.ts.
+"""Words of Philox4x32-10 in Python's unbounded integers, for test/core/random.test.ts.
 
 The reference below reproduces the three known answers of Random123 (kat_vectors, philox4x32 10),
 whose counters and keys use bits that this library's seeds and positions do not reach; then it

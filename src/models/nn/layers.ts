@@ -1,5 +1,5 @@
 import { add, mul, slice, type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
-import type { ParameterInit, ParameterLayout, ParameterSpec } from "../parameters";
+import type { ParameterInit, ParameterLayout, ParameterSpec } from "../weights/types";
 import { type ConvOptions, conv2d, linear } from "./linear";
 import { groupNorm, layerNorm } from "./norms";
 

@@ -1,7 +1,7 @@
 import { checkObject, checkPositive, describe, isObject } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap } from "../../core/host-tensor";
-import { readWeights } from "../weights";
+import { readWeights } from "../weights/weights";
 import { checkAdapted, type Lora } from "./lora";
 
 /** What a safetensors file holds, as `decodeSafetensors` returns it and `encodeSafetensors` takes it. */

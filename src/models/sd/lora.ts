@@ -4,12 +4,13 @@ import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap } from "../../core/host-tensor";
 import type { RandomStream } from "../../core/random";
 import { checkVariables } from "../../core/tensor-checks";
-import { checkLive } from "../check-weights";
 import type { Adapter, LowRank } from "../nn/layers";
-import { createParameters, inPyTorchLayout, type ParameterSpec } from "../parameters";
 import type { ScoreModel } from "../types";
 import { type Unet, unetParameters } from "../unet/unet";
-import { readWeights } from "../weights";
+import { checkLive } from "../weights/check-weights";
+import { createParameters, inPyTorchLayout } from "../weights/parameters";
+import type { ParameterSpec } from "../weights/types";
+import { readWeights } from "../weights/weights";
 
 /** Options of {@link lora}. */
 export interface LoraOptions {

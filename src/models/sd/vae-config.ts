@@ -1,5 +1,5 @@
 import { checkFinite, checkPositive } from "../../core/checks";
-import { blockTypes, checkSampleSize, flag, groupedChannels, integer, readConfig } from "../config-values";
+import { blockTypes, checkSampleSize, flag, groupedChannels, integer, readConfig } from "../config/config-values";
 
 /** An autoencoder's architecture, complete and checked; made by {@link parseVaeConfig}. */
 export interface VaeConfig {

@@ -3,8 +3,8 @@ import { attention } from "../nn/attention";
 import { upsample2x } from "../nn/images";
 import { declareLayers, type Layer, type Layers, sequence } from "../nn/layers";
 import { residualBlock } from "../nn/residual-block";
-import type { ParameterSpec } from "../parameters";
 import { downsample } from "../unet/blocks";
+import type { ParameterSpec } from "../weights/types";
 import type { VaeConfig } from "./vae-config";
 
 /** A described autoencoder: its parameters and its two halves as pure functions of them. */

@@ -13,9 +13,10 @@ import {
 import { checkArray, checkInteger, checkObject, checkText, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { checkBatch } from "../../core/tensor-checks";
-import { checkFields } from "../check-fields";
-import { checkLive, checkSource } from "../check-weights";
-import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";
+import { checkFields } from "../config/check-fields";
+import { checkLive, checkSource } from "../weights/check-weights";
+import { createParameters } from "../weights/parameters";
+import type { InitialWeights, ParameterSpec } from "../weights/types";
 import type { VaeConfig } from "./vae-config";
 import { describeVae } from "./vae-network";
 

@@ -12,13 +12,14 @@ import {
 import { checkInteger, checkObject, checkOneOf, checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
-import { checkFields } from "../check-fields";
-import { checkLive, checkSource } from "../check-weights";
+import { checkFields } from "../config/check-fields";
 import { gelu, quickGelu } from "../nn/activations";
 import { attention } from "../nn/attention";
 import { declareLayers, type Layer, type Layers, type Weights } from "../nn/layers";
-import { createParameters, type InitialWeights, type ParameterSpec } from "../parameters";
 import { tabulate } from "../tabulate";
+import { checkLive, checkSource } from "../weights/check-weights";
+import { createParameters } from "../weights/parameters";
+import type { InitialWeights, ParameterSpec } from "../weights/types";
 import type { ClipTextConfig } from "./clip-config";
 
 /** Options of {@link clipTextEncoder}. */

@@ -15,11 +15,12 @@ import {
   type Tensor,
   type Tensor2D,
 } from "@tensorflow/tfjs-core";
-import { checkArray, checkInteger, checkObject, checkStream, showShape } from "../../core/checks";
+import { checkArray, checkInteger, checkObject, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
+import { checkStream } from "../../core/random";
 import { checkBatch } from "../../core/tensor-checks";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, functionModel } from "../adapters";

@@ -1,9 +1,10 @@
 import { add, mul, reshape, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
-import { checkInteger, checkObject, checkStream, showShape } from "../../core/checks";
+import { checkInteger, checkObject, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { sampleSize } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
+import { checkStream } from "../../core/random";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, functionModel } from "../adapters";
 import { tabulate } from "../tabulate";

@@ -9,8 +9,9 @@ import { checkDeclaration, functionModel } from "../adapters";
 import { silu } from "../nn/activations";
 import { declareLayers } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
-import { createParameters, type InitialWeights } from "../parameters";
 import type { ScoreModel } from "../types";
+import { createParameters } from "../weights/parameters";
+import type { InitialWeights } from "../weights/types";
 
 /** The architecture of {@link mlp}. */
 export interface MlpConfig {

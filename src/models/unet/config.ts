@@ -10,7 +10,7 @@ import {
   odd,
   perLevel,
   readConfig,
-} from "../config-values";
+} from "../config/config-values";
 
 /** One resolution of a U-Net. */
 export interface UnetLevel {

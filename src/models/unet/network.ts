@@ -5,7 +5,7 @@ import { asWholeGraph } from "../../core/whole-graph";
 import { silu } from "../nn/activations";
 import { declareLayers, variablesOf, type Weights } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
-import type { ParameterSpec } from "../parameters";
+import type { ParameterSpec } from "../weights/types";
 import { attentionStage, type BlockContext, downsample, resnet, type Stage, stage, upsample, withSkip } from "./blocks";
 import type { UnetConfig, UnetLevel } from "./config";
 

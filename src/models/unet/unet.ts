@@ -7,11 +7,12 @@ import { checkBatch } from "../../core/tensor-checks";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration } from "../adapters";
-import { checkFields } from "../check-fields";
-import { checkLive } from "../check-weights";
+import { checkFields } from "../config/check-fields";
 import type { Adapter, Weights } from "../nn/layers";
-import { createParameters, type InitialWeights, type ParameterSpec, type Parameters } from "../parameters";
 import type { ScoreModel } from "../types";
+import { checkLive } from "../weights/check-weights";
+import { createParameters } from "../weights/parameters";
+import type { InitialWeights, ParameterSpec, Parameters } from "../weights/types";
 import type { UnetConfig } from "./config";
 import { describeUnet, type UnetMemoryOptions } from "./network";
 

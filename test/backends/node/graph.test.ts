@@ -1,0 +1,272 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { backend, memory, mul, reshape, type Scalar, square, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { useBackend } from "../../../src/backends";
+import { graphRunner } from "../../../src/backends/node/graph/run";
+import { noGrad, randomStream, valueAndGradients, vjp } from "../../../src/core";
+import { besideTape, mayNeedGradient, runTape } from "../../../src/core/tape";
+import { asWholeGraph } from "../../../src/core/whole-graph";
+import { lsg } from "../../../src/guidance";
+import { generatorFrom, parseUnetConfig, type Unet, unet } from "../../../src/models";
+import { attention } from "../../../src/models/nn/attention";
+import { ddpmSchedule } from "../../../src/schedules";
+import { distill } from "../../../src/train";
+import { expectSidError } from "../../support/errors";
+import { relativeError } from "../../support/matchers";
+
+type Native = Record<"executeOp" | "runSavedModel" | "deleteTensor", (...args: unknown[]) => unknown>;
+
+const config = parseUnetConfig({
+  in_channels: 3,
+  out_channels: 3,
+  block_out_channels: [8, 16],
+  layers_per_block: 1,
+  down_block_types: ["DownBlock2D", "CrossAttnDownBlock2D"],
+  up_block_types: ["CrossAttnUpBlock2D", "UpBlock2D"],
+  norm_num_groups: 4,
+  attention_head_dim: 2,
+  cross_attention_dim: 12,
+});
+const schedule = ddpmSchedule();
+const network = (name: string, seed = 1, checkpointing = false): Unet =>
+  unet(config, { name, schedule, predicts: "eps", weights: randomStream(seed), checkpointing });
+const compile = (on: boolean) => useBackend("node", { compile: on });
+
+/** How often TensorFlow ran a graph, and how often it took one. */
+function watch() {
+  const { binding } = backend() as unknown as { binding: object };
+  const seen = { runs: 0, loads: 0 };
+  const counting = (name: "runSavedModel" | "loadSavedModel", count: keyof typeof seen) => ({
+    value: (...args: unknown[]) => {
+      seen[count]++;
+      return (binding as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
+    },
+  });
+  const counted = Object.create(binding, {
+    runSavedModel: counting("runSavedModel", "runs"),
+    loadSavedModel: counting("loadSavedModel", "loads"),
+  });
+  Object.assign(backend(), { binding: counted });
+  return { seen, end: () => Object.assign(backend(), { binding }) };
+}
+
+let watched: ReturnType<typeof watch>;
+beforeAll(async () => {
+  await compile(true);
+  watched = watch();
+});
+afterAll(async () => {
+  watched.end();
+  await compile(false);
+});
+
+/** Values and gradients of a network, in every way that training asks for them. */
+async function everything(on: boolean, model: Unet, size = 4): Promise<Record<string, Float32Array>> {
+  await compile(on);
+  const stream = randomStream(7);
+  const [x, dy] = [stream.normal([2, size, size, 3]), stream.normal([2, size, size, 3])];
+  const cond = stream.normal([2, 5, 12]);
+  const run = (x: Tensor, cond: Tensor) => model.predict(x, [30, 700], cond);
+  const plain = run(x, cond);
+  const off = noGrad(() => run(x, cond));
+  // A sum without cancellation: its error is then that of the network.
+  const trained = valueAndGradients(() => sum(square(run(x, cond))) as Scalar, model.variables);
+  const through = vjp((x, cond) => mul(run(mul(x, 2), cond), 3), [x, cond], dy);
+  const twice = vjp((x) => run(run(x, cond), cond), [x], dy);
+  const direct = vjp((x) => run(x, cond), [x], dy);
+  const tensors = [plain, off, trained.value, ...trained.gradients, ...through, ...twice, ...direct];
+  const values = Object.fromEntries(tensors.map((tensor, i) => [`result ${i}`, tensor.dataSync<"float32">().slice()]));
+  for (const tensor of [...tensors, x, dy, cond]) tensor.dispose();
+  return values;
+}
+
+test("a compiled network computes what it computes uncompiled, value and gradients", async () => {
+  const model = network("graph-same");
+  const uncompiled = await everything(false, model);
+  const before = watched.seen.runs;
+  for (const compiled of [await everything(true, model), await everything(true, model)])
+    for (const [name, values] of Object.entries(uncompiled))
+      expect(relativeError(compiled[name] as Float32Array, values), name).toBeLessThan(1e-5);
+  // Each evaluation is one run, each backward pass another.
+  expect(watched.seen.runs - before).toBe(2 * (2 + 2 + 2 + 4 + 2));
+  model.dispose();
+});
+
+test("weights are given to the graph, not part of it: networks of one plan share it", async () => {
+  const [one, other] = [network("graph-one", 1), network("graph-other", 2)];
+  await everything(true, one);
+  const { loads } = watched.seen;
+  const compiled = await everything(true, other);
+  expect(watched.seen.loads).toBe(loads);
+  const uncompiled = await everything(false, other);
+  for (const [name, values] of Object.entries(uncompiled))
+    expect(relativeError(compiled[name] as Float32Array, values), name).toBeLessThan(1e-5);
+  for (const v of other.variables) tidy(() => v.assign(mul(v, 0.5)));
+  const changed = await everything(true, other);
+  expect(relativeError(changed["result 0"] as Float32Array, compiled["result 0"] as Float32Array)).toBeGreaterThan(
+    0.01,
+  );
+  one.dispose();
+  other.dispose();
+});
+
+test("weights in memory of another shape are found", async () => {
+  const model = network("graph-reshaped");
+  for (const v of model.variables) tidy(() => v.assign(reshape(mul(reshape(v, [-1]), 1), v.shape)));
+  const [compiled, uncompiled] = [await everything(true, model, 8), await everything(false, model, 8)];
+  for (const [name, values] of Object.entries(uncompiled))
+    expect(relativeError(compiled[name] as Float32Array, values), name).toBeLessThan(1e-5);
+  model.dispose();
+});
+
+test("a graph leaves no tensor and no file behind, and errors leave it usable", async () => {
+  const model = network("graph-leak");
+  // Other tests have folders there too.
+  const files = () => readdirSync(tmpdir()).filter((name) => existsSync(join(tmpdir(), name, "saved_model.pb"))).length;
+  const before = { tensors: memory().numTensors, files: files() };
+  await everything(true, model, 6);
+  expect({ tensors: memory().numTensors, files: files() }).toEqual(before);
+  const x = randomStream(1).normal([2, 4, 4, 3]);
+  expect(() => model.predict(x, [1, 2], x)).toThrow(/cond must be/);
+  x.dispose();
+  await everything(true, model, 6);
+  model.dispose();
+});
+
+test("TensorFlow itself holds no tensor more after an iteration than before", async () => {
+  const model = network("graph-native");
+  await everything(true, model);
+  const plain = (backend() as unknown as { binding: Native }).binding;
+  const alive = new Set<number>();
+  const making = (name: "executeOp" | "runSavedModel") => ({
+    value: (...args: unknown[]) => {
+      const made = plain[name](...args) as { id: number }[];
+      for (const { id } of made) alive.add(id);
+      return made;
+    },
+  });
+  const counted = Object.create(plain, {
+    executeOp: making("executeOp"),
+    runSavedModel: making("runSavedModel"),
+    deleteTensor: {
+      value: (id: number) => {
+        alive.delete(id);
+        return plain.deleteTensor(id);
+      },
+    },
+  });
+  Object.assign(backend(), { binding: counted });
+  await everything(true, model);
+  Object.assign(backend(), { binding: plain });
+  // What is left are the weights' other shapes, which go with them.
+  model.dispose();
+  expect(alive.size).toBe(0);
+});
+
+test("the backward pass takes what the forward pass computed, up to a limit", async () => {
+  await compile(false);
+  const stream = randomStream(3);
+  const [q, k, v, dy] = [0, 1, 2, 3].map(() => stream.normal([2, 8, 16])) as [Tensor, Tensor, Tensor, Tensor];
+  const f = (q: Tensor, k: Tensor, v: Tensor) => attention(q, k, v, { heads: 2 });
+  const softmaxes: number[] = [];
+  const fs = {
+    mkdtempSync,
+    rmSync,
+    writeFileSync(path: string, data: Uint8Array) {
+      softmaxes.push(Buffer.from(data).toString("latin1").split("Softmax").length - 1);
+      writeFileSync(path, data);
+    },
+  };
+  const run = (room: number) => {
+    const runner = graphRunner(backend() as never, { fs, tmpdir: tmpdir() } as never, room);
+    const tape = { besideTape, mayNeedGradient, runTape };
+    return vjp((...inputs) => runner("attention", f as never, inputs, [], tape) as Tensor, [q, k, v], dy);
+  };
+  const plain = vjp(f as (...inputs: Tensor[]) => Tensor, [q, k, v], dy);
+  const all = [plain, run(2 ** 28), run(0)];
+  expect(softmaxes).toEqual([1, 2]);
+  for (const results of all.slice(1))
+    for (const [i, result] of results.entries())
+      expect(relativeError(result.dataSync(), plain[i]?.dataSync() as Float32Array)).toBeLessThan(1e-6);
+  for (const x of [q, k, v, dy, ...all.flat()]) x.dispose();
+});
+
+test("a disk that takes no graph is named, and nothing is left", async () => {
+  await compile(true);
+  const inputs = [randomStream(1).normal([2, 3])];
+  const full = () => {
+    throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+  };
+  const tape = { mayNeedGradient: () => false, besideTape: (f: () => unknown) => f() };
+  const disk = { fs: { mkdtempSync: full, writeFileSync: full, rmSync: full }, tmpdir: "/full" };
+  const run = graphRunner(backend() as never, disk as never);
+  const before = memory().numTensors;
+  expectSidError("io", () => run("disk", (x) => mul(x as Tensor, 2), inputs, [], tape as never), /\/full/);
+  expect(memory().numTensors).toBe(before);
+  for (const x of inputs) x.dispose();
+});
+
+test("what a graph cannot do runs operation by operation", async () => {
+  await compile(true);
+  const [x, foreign] = [1, 2].map((seed) => tidy(() => mul(randomStream(seed).normal([2, 3]), 1))) as [Tensor, Tensor];
+  const { runs } = watched.seen;
+  const cases: Record<string, (x: Tensor) => Tensor> = {
+    reads: (x) => mul(x, x.dataSync()[0] as number),
+    captures: (x) => mul(x, foreign),
+  };
+  for (const [key, f] of Object.entries(cases)) {
+    const [whole, plain] = [tidy(() => asWholeGraph(key, f as never, [x], [])), tidy(() => f(x))];
+    expect(whole.dataSync(), key).toEqual(plain.dataSync());
+    for (const y of [whole, plain]) y.dispose();
+  }
+  expect(watched.seen.runs).toBe(runs);
+  for (const y of [x, foreign]) y.dispose();
+});
+
+test("compile must be a boolean", async () => {
+  await expect(useBackend("node", { compile: 1 as never })).rejects.toMatchObject({ code: "invalid-argument" });
+});
+
+test("checkpointing runs as before", async () => {
+  const model = network("graph-checkpointing", 1, true);
+  const { runs } = watched.seen;
+  await everything(true, model);
+  expect(watched.seen.runs).toBe(runs);
+  model.dispose();
+});
+
+test("training: same figures, and a resumed run is the same bit for bit", async () => {
+  const run = async (on: boolean, iterations: number, path?: string, resume = false): Promise<number[]> => {
+    await compile(on);
+    const models = [network("graph-t"), network("graph-f"), network("graph-g")] as [Unet, Unet, Unet];
+    const [teacher, fakeScore, student] = models;
+    const text = (count: number) => randomStream(2).normal([count, 5, 12]);
+    const training = distill({
+      teacher,
+      fakeScore,
+      generator: generatorFrom(student),
+      conditions: { sample: (_, count) => text(count), unconditional: () => text(1) },
+      guidance: lsg(1.5),
+      sampleShape: [4, 4, 3],
+      batch: 2,
+      iterations,
+      checkTeacher: false,
+      ...(path ? { checkpoint: { path, every: 2, resume } } : {}),
+    });
+    for await (const _ of training);
+    const weights = student.variables.flatMap((v) => [...v.dataSync()]);
+    for (const model of models) model.dispose();
+    return weights;
+  };
+  const [uncompiled, compiled] = [await run(false, 4), await run(true, 4)];
+  expect(relativeError(compiled, uncompiled)).toBeLessThan(1e-5);
+  const folder = mkdtempSync(join(tmpdir(), "graph-test-"));
+  try {
+    await run(true, 2, join(folder, "run.safetensors"));
+    expect(await run(true, 4, join(folder, "run.safetensors"), true)).toEqual(compiled);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

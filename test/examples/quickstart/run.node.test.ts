@@ -1,0 +1,97 @@
+/** Starts the quick start as `npm start` does, and interrupts it as Ctrl-C in a terminal does. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { decode } from "fast-png";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { SavedHistory } from "../../../examples/quickstart/history";
+import { outputs } from "../../../examples/quickstart/paths";
+import type { Report } from "../../../examples/quickstart/report";
+
+const folder = mkdtempSync(join(tmpdir(), "sid-lsg-quickstart-"));
+const command = ["--import", "./scripts/run-typescript.mjs", "examples/quickstart/main.ts"];
+const short = ["--iterations", "7", "--captions", "100"];
+const begun = /^Ctrl-C stops/;
+
+beforeAll(() => execFileSync("npx", ["tsup", "--no-dts", "--silent"]));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs the quick start; at the first line that matches, the signal goes to all its processes. */
+async function quickStart(args: readonly string[], at?: RegExp, signal: NodeJS.Signals = "SIGINT") {
+  const child = spawn(process.execPath, [...command, ...args], { detached: true });
+  const lines: string[] = [];
+  let sent = false;
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on("line", (line) => {
+      lines.push(line);
+      if (!at?.test(line) || sent) return;
+      sent = true;
+      process.kill(-(child.pid as number), signal);
+    });
+  const [code] = await once(child, "close");
+  return { code: code as number | null, text: lines.join("\n") };
+}
+
+test("a run that Ctrl-C stopped and --resume finished ends like one that was left alone", async () => {
+  const [whole, cut] = [join(folder, "whole"), join(folder, "cut")];
+  const files = outputs(cut);
+  const generatorIn = (out: string) =>
+    readFileSync(join(outputs(out).generator, "unet", "diffusion_pytorch_model.safetensors"));
+  // The generator is written before it is measured.
+  await quickStart([...short, "--out", whole], /^Measuring/, "SIGKILL");
+
+  const stopped = await quickStart([...short, "--out", cut], / 2\/7 /);
+  expect(stopped).toMatchObject({ code: 0, text: expect.stringMatching(/Stopped; the run is saved\. .*--resume/) });
+  const checkpoint = readFileSync(files.checkpoint);
+  expect(existsSync(files.generator)).toBe(false);
+
+  const stoppedAgain = await quickStart([...short, "--out", cut, "--resume"], begun);
+  expect(stoppedAgain).toMatchObject({ code: 0, text: expect.stringContaining("the checkpoint is as it was") });
+  expect(readFileSync(files.checkpoint)).toEqual(checkpoint);
+
+  const shorter = await quickStart(["--iterations", "1", "--captions", "100", "--out", cut, "--resume"]);
+  expect(shorter).toMatchObject({ code: 1, text: expect.stringMatching(/^distill: checkpoint .* beyond the 1 /m) });
+
+  const resumed = await quickStart([...short, "--out", cut, "--resume"]);
+  expect(resumed).toMatchObject({ code: 0, text: expect.stringMatching(/held-out pairs/) });
+  expect(resumed.text).not.toContain(" 1/7 ");
+  expect(generatorIn(cut).equals(generatorIn(whole))).toBe(true);
+
+  const { groups }: Report = JSON.parse(readFileSync(files.report, "utf8"));
+  const names = ["generator", "real", "teacher1", "teacher50", "teacher50Guided"];
+  for (const rows of [groups.trained, groups.heldOut]) {
+    expect(Object.keys(rows).sort()).toEqual(names);
+    expect(Object.values(rows).every(({ frechetDistance }) => frechetDistance > 0)).toBe(true);
+  }
+  const { metrics, distances }: SavedHistory = JSON.parse(readFileSync(files.history, "utf8"));
+  expect(metrics.map(({ iteration }) => iteration)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(distances.map(({ iteration }) => iteration)).toEqual(expect.arrayContaining([0, 7]));
+  expect(readFileSync(files.curves, "utf8")).toMatch(/^<svg/);
+  expect(decode(readFileSync(files.samples)).width).toBeGreaterThan(500);
+
+  const prompted = await quickStart(["--prompt", "a green four", "--out", cut]);
+  expect(prompted.code).toBe(0);
+  expect(decode(readFileSync(join(cut, "a-green-four.png"))).width).toBeGreaterThan(300);
+}, 900_000);
+
+test("Ctrl-C before the first iteration says that nothing was saved", async () => {
+  const out = join(folder, "early");
+  const { code, text } = await quickStart([...short, "--out", out], begun);
+  expect(text).toMatch(/^Stopped before the first iteration; nothing was saved\.$/m);
+  expect(text).not.toContain("--resume and");
+  expect(code).toBe(0);
+  expect(existsSync(outputs(out).checkpoint)).toBe(false);
+});
+
+test.each([
+  ["package.json/out", "package.json is a file, not a folder."],
+  ["/proc/none/out", "'/proc/none'"],
+])("--out %s is refused at once", async (out, message) => {
+  const { code, text } = await quickStart(["--out", out]);
+  expect(text).toContain(message);
+  expect(text).not.toMatch(/^ +at /m);
+  expect(code).toBe(1);
+});

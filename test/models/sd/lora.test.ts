@@ -1,0 +1,241 @@
+import { readFileSync } from "node:fs";
+import { dispose, engine, memory, type Tensor, tensor, tidy, transpose } from "@tensorflow/tfjs-core";
+import { describe, expect, test } from "vitest";
+import { type HostTensor, pullback, randomStream, type WeightMap } from "../../../src/core";
+import { decodeSafetensors, encodeSafetensors } from "../../../src/io";
+import {
+  copyWeights,
+  type Generator,
+  generatorFrom,
+  parseUnetConfig,
+  readWeights,
+  type ScoreModel,
+  type Unet,
+  unet,
+} from "../../../src/models";
+import { type Lora, lora, loraFile, mergeLora, parseLora } from "../../../src/models/sd";
+import { ddpmSchedule } from "../../../src/schedules";
+import { distill } from "../../../src/train";
+import { scoreModelContract } from "../../contracts/score-model-contract";
+import { expectSidError } from "../../support/errors";
+import { expectClose, numbers, relativeError } from "../../support/matchers";
+
+const read = (name: string) => decodeSafetensors(readFileSync(new URL(`../../golden/${name}`, import.meta.url)));
+const golden = read("lora-case.safetensors");
+const file = read("lora-adapter.safetensors");
+const config = parseUnetConfig(JSON.parse(golden.metadata["config"] as string));
+const schedule = ddpmSchedule();
+
+function under(prefix: string): WeightMap {
+  const inside = [...golden.tensors].filter(([name]) => name.startsWith(`${prefix}.`));
+  return new Map(inside.map(([name, x]) => [name.slice(prefix.length + 1), x]));
+}
+
+function makeBase(name = "base", checkpointing = false): Unet {
+  return unet(config, { name, schedule, predicts: "eps", weights: under("weight"), checkpointing });
+}
+
+/** Runs a body with a base, disposed of afterwards. */
+async function withBase(body: (base: Unet) => void | Promise<void>, checkpointing = false): Promise<void> {
+  const base = makeBase("base", checkpointing);
+  try {
+    await body(base);
+  } finally {
+    base.dispose();
+  }
+}
+
+const host = (name: string) => golden.tensors.get(name) as HostTensor;
+const onDevice = (name: string) => tensor(host(name).data as Float32Array, [...host(name).shape]);
+const t = Array.from(host("t").data, Number);
+
+function answer(model: ScoreModel): number[] {
+  return tidy(() => numbers(model.predict(onDevice("xt"), t, onDevice("cond"))));
+}
+
+// The contract suite disposes of the model alone: here the base goes with it.
+scoreModelContract("lora", {
+  make: () => {
+    const base = makeBase("contract/base");
+    const model = lora(base, { name: "contract", rank: 2, weights: randomStream(1) });
+    return {
+      ...model,
+      dispose: () => {
+        model.dispose();
+        base.dispose();
+      },
+    };
+  },
+  sampleShape: [4, 6, 3],
+  t: [0, 300, 999],
+  cond: (batch) => randomStream(2).normal([batch, 5, 6]),
+});
+
+describe("against PEFT", () => {
+  test.each([false, true])("output and gradients are the same, checkpointing %s", (checkpointing) =>
+    withBase((base) => {
+      const model = lora(base, { name: "peft", ...parseLora(file) });
+      expect(model.alpha / model.rank).toBeCloseTo(5 / 3, 12);
+      const [xt, cond, cotangent] = ["xt", "cond", "cotangent"].map(onDevice) as [Tensor, Tensor, Tensor];
+      expect(relativeError(answer(model), host("output").data as Float32Array)).toBeLessThan(1e-4);
+      const gradients = pullback(() => model.predict(xt, t, cond), cotangent, model.variables);
+      expect(gradients.length).toBe(under("gradient").size);
+      tidy(() => {
+        gradients.forEach((gradient, i) => {
+          const name = model.variables[i]?.name.slice("peft/".length) as string;
+          const wanted = under("gradient").get(name) as HostTensor;
+          expectClose(transpose(gradient), tensor(wanted.data as Float32Array, [...wanted.shape]), 1e-4);
+        });
+      });
+      dispose([xt, cond, cotangent, ...gradients]);
+      model.dispose();
+    }, checkpointing),
+  );
+
+  test("the file goes out as it came in", () =>
+    withBase(async (base) => {
+      const model = lora(base, {
+        name: "out",
+        ...parseLora(file),
+        targets: ["to_q", "to_k", "to_v", "to_out.0", "proj"],
+      });
+      const out = await loraFile(model);
+      const again = decodeSafetensors(encodeSafetensors(out.tensors, out.metadata));
+      expect(new Map([...again.tensors].sort())).toEqual(new Map([...file.tensors].sort()));
+      const config = (metadata: typeof out.metadata) => JSON.parse(metadata["lora_adapter_metadata"] as string);
+      expect(config(out.metadata)["unet.r"]).toBe(config(file.metadata)["unet.r"]);
+      expect(config(out.metadata)["unet.lora_alpha"]).toBe(config(file.metadata)["unet.lora_alpha"]);
+      expect(parseLora(again)).toEqual(parseLora(file));
+      model.dispose();
+    }));
+});
+
+describe("lora", () => {
+  test("starts as its base is, with B at zero and A as PyTorch's linear layers start", () =>
+    withBase((base) => {
+      const model = lora(base, { name: "start", rank: 4, weights: randomStream(1) });
+      expect(answer(model)).toEqual(answer(base));
+      for (const v of model.variables) {
+        const largest = Math.max(...numbers(v).map(Math.abs));
+        if (v.name.includes("lora_B")) expect(largest).toBe(0);
+        else {
+          expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(v.shape[0] as number));
+          expect(largest).toBeGreaterThan(0.5 / Math.sqrt(v.shape[0] as number));
+        }
+      }
+      model.dispose();
+    }));
+
+  test("merged, it is a plain U-Net with the same output", () =>
+    withBase(async (base) => {
+      const model = lora(base, { name: "adapted", ...parseLora(file) });
+      const merged = unet(config, { name: "merged", schedule, predicts: "eps", weights: await mergeLora(model) });
+      expectClose(answer(merged), answer(model), 1e-5);
+      expect(relativeError(answer(merged), answer(base))).toBeGreaterThan(0.01);
+      for (const network of [merged, model]) network.dispose();
+    }));
+
+  test("weights of one adapter become those of another", () =>
+    withBase((base) => {
+      const [a, b] = ["a", "b"].map((name) => lora(base, { name, ...parseLora(file) })) as [Lora, Lora];
+      const fresh = lora(base, { name: "fresh", ...parseLora(file), weights: randomStream(5) });
+      copyWeights(a, fresh);
+      expect(answer(fresh)).toEqual(answer(b));
+      for (const network of [a, b, fresh]) network.dispose();
+    }));
+
+  test("one base and two adapters train; the base stays, and only adapters have gradients and moments", () =>
+    withBase(async (base) => {
+      const stream = randomStream(1);
+      const fakeScore = lora(base, { name: "fake", rank: 2, weights: stream });
+      const adapted = lora(base, { name: "generator", rank: 2, weights: stream });
+      const generator: Generator = generatorFrom(adapted);
+      const before = await readWeights(base);
+      const start = answer(adapted);
+      const held = engine().state.numBytes;
+      let during = 0;
+      for await (const { deltaSquared } of distill({
+        teacher: base,
+        fakeScore,
+        generator,
+        sampleShape: [4, 6, 3],
+        conditions: {
+          sample: (source, count) => source.normal([count, 5, 6]),
+          unconditional: () => randomStream(0).normal([1, 5, 6]),
+        },
+        batch: 2,
+        iterations: 3,
+        learningRate: 1e-2,
+        checkTeacher: false,
+      })) {
+        expect(deltaSquared).toBeGreaterThan(0);
+        during = engine().state.numBytes - held;
+      }
+      expect(await readWeights(base)).toEqual(before);
+      expect(answer(adapted)).not.toEqual(start);
+      const trained = [...fakeScore.variables, ...adapted.variables].reduce((sum, v) => sum + v.size, 0);
+      expect(during).toBeLessThan(4 * trained + 1000);
+      generator.dispose();
+      fakeScore.dispose();
+      expect(answer(base).every(Number.isFinite)).toBe(true);
+    }));
+
+  test("what cannot be is refused, and leaves nothing behind", () =>
+    withBase((base) => {
+      const make = (options: object) => () =>
+        lora(base, { name: "bad", rank: 2, weights: randomStream(0), ...options } as never);
+      const before = memory().numTensors;
+      expectSidError("invalid-argument", make({ targets: ["to_x"] }), /no linear layer of "base" is called "to_x"/);
+      expectSidError("invalid-argument", make({ targets: ["conv1"] }), /conv1/);
+      expectSidError("invalid-argument", make({ targets: [] }), /targets/);
+      expectSidError("out-of-range", make({ rank: 0 }), /rank/);
+      expectSidError("out-of-range", make({ alpha: -1 }), /alpha/);
+      expectSidError("missing-weight", make({ weights: new Map() }), /lora_A/);
+      expectSidError("shape-mismatch", make({ ...parseLora(file), rank: 2 }), /lora_A/);
+      expectSidError("invalid-argument", () => lora({} as never, { name: "x", rank: 1, weights: randomStream(0) }));
+      expectSidError("invalid-argument", make({ name: "" }), /name/);
+      expect(memory().numTensors).toBe(before);
+      const gone = lora(base, { name: "gone", rank: 1, weights: randomStream(0) });
+      gone.dispose();
+      tidy(() => expectSidError("invalid-argument", () => answer(gone), /"gone" was disposed/));
+    }));
+});
+
+describe("parseLora", () => {
+  const tensors = (changes: Record<string, HostTensor | undefined>) => {
+    const map = new Map(file.tensors);
+    for (const [name, x] of Object.entries(changes)) x ? map.set(name, x) : map.delete(name);
+    return map;
+  };
+  const scalar = (x: number): HostTensor => ({ dtype: "F32", shape: [], data: new Float32Array([x]) });
+  const metadata = (more: object) => ({ lora_adapter_metadata: JSON.stringify(more) });
+  const [first] = [...file.tensors.keys()].map((name) => name.replace(/\.lora_[AB]\.weight$/, "")) as [string];
+
+  test("alpha is that of the metadata, of the tensors, or the rank", () => {
+    expect(parseLora(file)).toMatchObject({ rank: 3, alpha: 5 });
+    expect(parseLora({ tensors: file.tensors, metadata: {} }).alpha).toBe(3);
+    expect(parseLora({ tensors: tensors({ [`${first}.alpha`]: scalar(1.5) }), metadata: {} }).alpha).toBe(1.5);
+    const bare = new Map([...file.tensors].map(([name, x]) => [name.slice("unet.".length), x]));
+    expect(parseLora({ tensors: bare, metadata: metadata({ lora_alpha: 7 }) })).toMatchObject({ rank: 3, alpha: 7 });
+  });
+
+  test("nothing in the file is believed", () => {
+    const refuse = (code: Parameters<typeof expectSidError>[0], f: Parameters<typeof parseLora>[0], message: RegExp) =>
+      expectSidError(code, () => parseLora(f), message);
+    const part = scalar(0);
+    refuse("surplus-weight", { tensors: tensors({ "text_encoder.x.lora_A.weight": part }), metadata: {} }, /text_enc/);
+    refuse("surplus-weight", { tensors: tensors({ "unet.x.weight": part }), metadata: {} }, /unet.x.weight/);
+    const wide: HostTensor = { dtype: "F32", shape: [4, 8], data: new Float32Array(32) };
+    refuse("unsupported", { tensors: tensors({ [`${first}.lora_A.weight`]: wide }), metadata: {} }, /one rank/);
+    refuse("unsupported", { tensors: tensors({ [`${first}.alpha`]: part }), metadata: file.metadata }, /one alpha/);
+    refuse("missing-weight", { tensors: new Map(), metadata: {} }, /lora_A/);
+    refuse("corrupt-file", { tensors: file.tensors, metadata: { lora_adapter_metadata: "{" } }, /JSON/);
+    for (const key of ["use_dora", "use_rslora", "lora_bias"])
+      refuse("unsupported", { tensors: file.tensors, metadata: metadata({ [`unet.${key}`]: true }) }, RegExp(key));
+    for (const key of ["rank_pattern", "alpha_pattern"])
+      refuse("unsupported", { tensors: file.tensors, metadata: metadata({ [`unet.${key}`]: { x: 2 } }) }, RegExp(key));
+    refuse("out-of-range", { tensors: file.tensors, metadata: metadata({ "unet.lora_alpha": -1 }) }, /alpha/);
+    refuse("invalid-argument", { tensors: {} as never, metadata: {} }, /Map/);
+    refuse("invalid-argument", undefined as never, /file/);
+  });
+});

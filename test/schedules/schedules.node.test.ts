@@ -1,0 +1,202 @@
+import { readFileSync } from "node:fs";
+import { fc, test } from "@fast-check/vitest";
+import { describe, expect } from "vitest";
+import {
+  type DdpmScheduleOptions,
+  ddpmSchedule,
+  edmSchedule,
+  flowSchedule,
+  logSnr,
+  scheduleFromConfig,
+  snr,
+} from "../../src/schedules";
+import { scheduleContract } from "../contracts/schedule-contract";
+import { expectSidError } from "../support/errors";
+import { notFinite } from "../support/values";
+
+interface Tables {
+  readonly indices: readonly number[];
+  readonly betas: readonly number[];
+  readonly alphasCumprod: readonly number[];
+}
+interface Case {
+  readonly name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly float32: Tables;
+  readonly float64: Tables;
+}
+const golden = JSON.parse(readFileSync(new URL("../golden/schedules.json", import.meta.url), "utf8")) as Case[];
+
+for (const { name, config } of golden) scheduleContract(name, scheduleFromConfig(config).schedule);
+scheduleContract("EDM", edmSchedule());
+scheduleContract("EDM from 0", edmSchedule({ sigmaMin: 0, sigmaMax: 3 }));
+scheduleContract("rectified flow", flowSchedule());
+
+describe.each(golden)("diffusers' tables: $name", ({ config, float32, float64 }) => {
+  const { schedule } = scheduleFromConfig(config);
+  const at = (table: readonly number[], { indices }: Tables) => indices.map((i) => table[i] as number);
+  const worst = (ours: readonly number[], theirs: readonly number[]) =>
+    Math.max(...ours.map((value, i) => Math.abs(value - (theirs[i] as number))));
+
+  test("in float64, to rounding", () => {
+    expect(worst(at(schedule.alphasCumprod, float64), float64.alphasCumprod)).toBeLessThan(1e-13);
+    expect(worst(at(schedule.betas, float64), float64.betas)).toBeLessThan(1e-11);
+  });
+
+  // diffusers multiplies up to 1000 float32 factors near 1, each rounded by up to 6e-8: in
+  // practice the roundings cancel to within 1e-6. Its betas after a rescale are differences of
+  // such products, and lose more.
+  test("in float32, to the rounding of a product of float32 numbers", () => {
+    expect(worst(at(schedule.alphasCumprod, float32), float32.alphasCumprod)).toBeLessThan(1e-6);
+    expect(worst(at(schedule.betas, float32), float32.betas)).toBeLessThan(1e-4);
+  });
+});
+
+test("the signal of Stable Diffusion at t = 625 is the recipe's", () => {
+  const sd = ddpmSchedule({ betaSchedule: "scaled_linear", betaStart: 0.00085, betaEnd: 0.012 });
+  expect(sd.alphasCumprod[625]).toBeCloseTo(0.13777, 5);
+});
+
+test("with zero terminal SNR the last timestep is pure noise and the first stays", () => {
+  const plain = ddpmSchedule();
+  const rescaled = ddpmSchedule({ zeroTerminalSnr: true });
+  expect(rescaled.alpha(999)).toBe(0);
+  expect(rescaled.sigma(999)).toBe(1);
+  expect(snr(rescaled, 999)).toBe(0);
+  expect(logSnr(rescaled, 999)).toBe(Number.NEGATIVE_INFINITY);
+  expect(rescaled.alpha(0)).toBeCloseTo(plain.alpha(0), 14);
+  expect(rescaled.betas[999]).toBe(1);
+});
+
+const betas = fc.array(fc.double({ min: 1e-4, max: 0.5, noNaN: true }), { minLength: 2, maxLength: 30 });
+
+test.prop([betas, fc.boolean()])("betas and their products belong together", (given, zeroTerminalSnr) => {
+  const { alphasCumprod, betas: own, numTimesteps } = ddpmSchedule({ betas: given, zeroTerminalSnr });
+  expect(numTimesteps).toBe(given.length);
+  let product = 1;
+  own.forEach((beta, t) => {
+    product *= 1 - beta;
+    expect(product).toBeCloseTo(alphasCumprod[t] as number, 12);
+  });
+  if (!zeroTerminalSnr) expect(own).toEqual(given);
+});
+
+test("a flow's SNR is 1 in the middle and infinite without noise", () => {
+  expect(snr(flowSchedule(), 0.5)).toBe(1);
+  expect(snr(flowSchedule(), 0)).toBe(Number.POSITIVE_INFINITY);
+});
+
+describe("bad input", () => {
+  test.prop([fc.constantFrom("numTimesteps", "betaStart", "betaEnd"), notFinite])(
+    "options that are not finite",
+    (key, value) => {
+      expectSidError("not-finite", () => ddpmSchedule({ [key]: value }), new RegExp(key));
+    },
+  );
+
+  test.prop([betas, notFinite, fc.nat()])("a beta that is not finite", (given, value, at) => {
+    const spoilt = given.with(at % given.length, value);
+    expectSidError("not-finite", () => ddpmSchedule({ betas: spoilt }), /betas\[\d+\]/);
+  });
+
+  test.prop([fc.oneof(fc.double({ min: 1, max: 9, noNaN: true }), fc.double({ min: -9, max: -1e-9, noNaN: true }))])(
+    "betas outside [0, 1)",
+    (beta) => {
+      for (const options of [{ betaStart: beta }, { betaEnd: beta }, { betas: [0.1, beta] }])
+        expectSidError("out-of-range", () => ddpmSchedule(options), /\[0, 1\)/);
+    },
+  );
+
+  test.each<[string, DdpmScheduleOptions]>([
+    ["no betas", { betas: [] }],
+    ["betas of another length", { betas: [0.1, 0.2], numTimesteps: 3 }],
+    ["betas that are no array", { betas: "0.1" as unknown as number[] }],
+    ["a fraction of a timestep", { numTimesteps: 10.5 }],
+    ["an unknown law", { betaSchedule: "cosine" as "linear" }],
+  ])("%s", (_, options) => expectSidError("invalid-argument", () => ddpmSchedule(options)));
+
+  test("no timesteps, or a signal that never falls", () => {
+    expectSidError("out-of-range", () => ddpmSchedule({ numTimesteps: 0 }), /numTimesteps/);
+    expectSidError("out-of-range", () => ddpmSchedule({ betas: [0.1], zeroTerminalSnr: true }), /falls/);
+  });
+
+  test("an empty or negative range of sigma", () => {
+    expectSidError("out-of-range", () => edmSchedule({ sigmaMin: 2, sigmaMax: 2 }), /sigmaMax/);
+    expectSidError("out-of-range", () => edmSchedule({ sigmaMin: -1 }), /sigmaMin/);
+    expectSidError("not-finite", () => edmSchedule({ sigmaMax: Number.POSITIVE_INFINITY }), /sigmaMax/);
+  });
+});
+
+describe("scheduleFromConfig", () => {
+  test.each([
+    ["epsilon", "eps"],
+    ["sample", "x0"],
+    ["v_prediction", "v"],
+  ])("prediction_type %s is %s", (prediction_type, predicts) => {
+    expect(scheduleFromConfig({ prediction_type }).predicts).toBe(predicts);
+  });
+
+  test("a real file: Stable Diffusion 1.5", () => {
+    const file = {
+      _class_name: "PNDMScheduler",
+      _diffusers_version: "0.6.0",
+      beta_end: 0.012,
+      beta_schedule: "scaled_linear",
+      beta_start: 0.00085,
+      clip_sample: false,
+      num_train_timesteps: 1000,
+      set_alpha_to_one: false,
+      skip_prk_steps: true,
+      steps_offset: 1,
+      trained_betas: null,
+    };
+    const { schedule, predicts, sampling } = scheduleFromConfig(file);
+    const same = ddpmSchedule({ betaSchedule: "scaled_linear", betaStart: 0.00085, betaEnd: 0.012 });
+    expect(schedule.alphasCumprod).toEqual(same.alphasCumprod);
+    expect(predicts).toBe("eps");
+    expect(sampling).toEqual({ spacing: "leading", stepsOffset: 1, setAlphaToOne: false, clip: undefined });
+  });
+
+  test("how to sample, with the defaults of DDIMScheduler", () => {
+    expect(scheduleFromConfig({}).sampling).toEqual({
+      spacing: "leading",
+      stepsOffset: 0,
+      setAlphaToOne: true,
+      clip: 1,
+    });
+    const json = { _class_name: "DDIMScheduler", timestep_spacing: "trailing", clip_sample_range: 2.5 };
+    expect(scheduleFromConfig(json).sampling).toMatchObject({ spacing: "trailing", clip: 2.5 });
+    expect(scheduleFromConfig({ ...json, clip_sample: false }).sampling.clip).toBeUndefined();
+  });
+
+  test.each([
+    ["_class_name", "FlowMatchEulerDiscreteScheduler"],
+    ["_class_name", "EDMEulerScheduler"],
+    ["beta_schedule", "sigmoid"],
+    ["beta_schedule", 3],
+    ["prediction_type", "flow_prediction"],
+    ["use_flow_sigmas", true],
+    ["thresholding", true],
+    ["timestep_spacing", "log"],
+  ])("%s %s is refused by name", (key, value) => {
+    expectSidError("unsupported", () => scheduleFromConfig({ [key]: value }), new RegExp(`${key}.*${value}`));
+  });
+
+  test.prop([
+    fc.constantFrom("beta_start", "beta_end", "num_train_timesteps", "steps_offset", "clip_sample_range"),
+    fc.oneof(fc.string(), fc.boolean()),
+  ])("values of the wrong kind", (key, value) =>
+    expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value })),
+  );
+
+  test.prop([
+    fc.constantFrom("rescale_betas_zero_snr", "use_flow_sigmas", "thresholding", "clip_sample", "set_alpha_to_one"),
+    fc.oneof(fc.string(), fc.integer()),
+  ])("flags of the wrong kind", (key, value) =>
+    expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value }), new RegExp(key)),
+  );
+
+  test.each([null, undefined, "scaled_linear", [1], 7])("%s is no config", (json) => {
+    expectSidError("invalid-argument", () => scheduleFromConfig(json));
+  });
+});

@@ -1,0 +1,294 @@
+import { fc, test } from "@fast-check/vitest";
+import { add, mul, ones, tensor, tensor3d, tidy, zeros } from "@tensorflow/tfjs-core";
+import { describe, expect } from "vitest";
+import { type PredictionType, randomStream, SidError } from "../../src/core";
+import { lsg } from "../../src/guidance";
+import {
+  functionModel,
+  type GaussianModelOptions,
+  type Generator,
+  gaussianModel,
+  generatorFrom,
+  mlp,
+  type ScoreModel,
+} from "../../src/models";
+import { ddpmSchedule, logNormalSigmas, uniformTimesteps } from "../../src/schedules";
+import { type DistillOptions, distill, promptConditions } from "../../src/train";
+import { planOf } from "../../src/train/plan";
+import { numbers } from "../support/matchers";
+import { features, tinyNetwork } from "../support/tiny-network";
+
+/** The error's code and message from the call or from the first iteration, and what was thrown when. */
+async function codeOf(change: (options: DistillOptions) => object): Promise<string> {
+  const [teacher, fakeScore, model, average] = ["teacher", "fake", "generator", "ema"].map((name, i) =>
+    tinyNetwork(`train-options/${name}`, i),
+  ) as [ScoreModel, ScoreModel, ScoreModel, ScoreModel];
+  const options: DistillOptions = {
+    teacher,
+    fakeScore,
+    generator: generatorFrom(model),
+    ema: { target: generatorFrom(average) },
+    sampleShape: [features],
+    conditions: {
+      sample: (stream, count) => stream.normal([count, features]),
+      unconditional: () => zeros([1, features]),
+    },
+    iterations: 1,
+    batch: 4,
+    checkTeacher: false,
+  };
+  const changed = { ...options, ...change(options) } as DistillOptions;
+  const before = [teacher, fakeScore, model].map((m) => m.variables.flatMap((v) => numbers(v)));
+  try {
+    for await (const _ of distill(changed));
+    return "no error";
+  } catch (error) {
+    // Nothing was assigned before the error.
+    expect([teacher, fakeScore, model].map((m) => m.variables.flatMap((v) => numbers(v)))).toEqual(before);
+    return error instanceof SidError ? `${error.code}: ${error.message}` : String(error);
+  } finally {
+    for (const m of [teacher, fakeScore, model, average]) m.dispose();
+  }
+}
+
+describe("distill refuses, before any work,", () => {
+  const cases: [string, (options: DistillOptions) => object, string][] = [
+    ["a fractional number of iterations", () => ({ iterations: 1.5 }), "invalid-argument"],
+    ["a negative number of iterations", () => ({ iterations: -1 }), "out-of-range"],
+    ["an empty batch", () => ({ batch: 0 }), "out-of-range"],
+    ["rounds that do not divide the batch", () => ({ rounds: 3 }), "invalid-argument"],
+    ["a sample shape that is none", () => ({ sampleShape: "3" }), "invalid-argument"],
+    ["a sample shape with a hole", () => ({ sampleShape: [0] }), "out-of-range"],
+    ["a sample shape that the networks do not have", () => ({ sampleShape: [features, 2] }), "invalid-argument"],
+    ["α that is not finite", () => ({ alpha: Number.NaN }), "not-finite"],
+    ["κ that is not finite", () => ({ guidance: lsg(1.5) && { ...lsg(1), kappa4: Number.NaN } }), "not-finite"],
+    ["kappa2 ≠ kappa3", () => ({ guidance: { ...lsg(1), kappa3: 2 } }), "invalid-argument"],
+    ["guidance without conditions", () => ({ guidance: lsg(2), conditions: undefined }), "invalid-argument"],
+    ["an unknown weight", () => ({ weight: "l2" }), "invalid-argument"],
+    ["an unknown weight of the fake score", () => ({ fakeWeight: "l2" }), "invalid-argument"],
+    ["an unknown reduction", () => ({ reduction: "max" }), "invalid-argument"],
+    ["an unknown backward pass", () => ({ backward: "reverse" }), "invalid-argument"],
+    ["a learning rate of 0", () => ({ learningRate: 0 }), "out-of-range"],
+    ["a fake learning rate that is not finite", () => ({ fakeLearningRate: Number.NaN }), "not-finite"],
+    ["β1 = 1", () => ({ beta1: 1 }), "out-of-range"],
+    ["a loss scale that is not finite", () => ({ lossScale: Number.POSITIVE_INFINITY }), "not-finite"],
+    ["context dropout over 1", () => ({ contextDropout: 1.1 }), "out-of-range"],
+    ["a fractional seed", () => ({ seed: 0.5 }), "invalid-argument"],
+    ["a negative half-life", ({ ema }) => ({ ema: { ...ema, halfLife: -1 } }), "out-of-range"],
+    ["snapshots every 0 iterations", () => ({ snapshots: { every: 0, run: () => {} } }), "out-of-range"],
+    ["a checkpoint without a path", () => ({ checkpoint: { path: "" } }), "invalid-argument"],
+    [
+      "a resume that is none",
+      () => ({ checkpoint: { path: "never-written", resume: "yes" } }),
+      "invalid-argument: .* checkpoint.resume",
+    ],
+    ["guidance without all four scales", () => ({ guidance: { kappa1: 1 } }), "invalid-argument: .* kappa2"],
+    ["conditions that cannot be drawn", () => ({ conditions: {} }), "invalid-argument: .* sample"],
+    ["snapshots that nobody takes", () => ({ snapshots: { every: 1 } }), "invalid-argument: .* run"],
+    ["a hook that is no function", () => ({ onGradients: [] }), "invalid-argument: .* onGradients"],
+    ["a signal that is none", () => ({ signal: true }), "invalid-argument: .* signal"],
+    [
+      "times that the schedule lacks",
+      () => ({ timesteps: logNormalSigmas() }),
+      "invalid-argument: distill: .* timesteps",
+    ],
+    [
+      "times beyond the schedule",
+      () => ({ timesteps: (_: unknown, n: number) => Array<number>(n).fill(1000) }),
+      "out-of-range",
+    ],
+    ["no timestep law", () => ({ timesteps: [1] }), "invalid-argument"],
+    ["no teacher", () => ({ teacher: undefined }), "invalid-argument"],
+    ["a generator for a fake score", ({ generator }) => ({ fakeScore: generator }), "invalid-argument"],
+    ["one network in two roles", ({ teacher }) => ({ fakeScore: teacher }), "invalid-argument"],
+    ["an average that is the generator", ({ generator }) => ({ ema: { target: generator } }), "invalid-argument"],
+    [
+      "a generator without variables",
+      ({ generator }) => ({ generator: { ...generator, variables: [] } }),
+      "invalid-argument",
+    ],
+    [
+      "another schedule",
+      ({ teacher }) => ({ teacher: { ...teacher, schedule: ddpmSchedule({ betaEnd: 0.03 }) } }),
+      "invalid-argument",
+    ],
+    [
+      "a teacher that returns another shape",
+      ({ teacher }) => ({ teacher: { ...teacher, predict: () => ones([2, 2]) } }),
+      "shape-mismatch",
+    ],
+    [
+      "a generator that returns another shape",
+      ({ generator }) => ({ generator: { ...generator, generate: () => ones([2, 2]) } }),
+      "shape-mismatch",
+    ],
+    [
+      "an empty condition of another shape",
+      ({ conditions }) => ({ conditions: { ...conditions, unconditional: () => zeros([1, 2]) } }),
+      "shape-mismatch",
+    ],
+    [
+      "too few conditions",
+      ({ conditions }) => ({ conditions: { ...conditions, sample: () => zeros([1, features]) } }),
+      "shape-mismatch",
+    ],
+  ];
+  test.each(cases)("%s", async (_, change, code) => {
+    expect(await codeOf(change)).toMatch(new RegExp(`^${code}`));
+  });
+
+  test("weights that are not finite, by name", async () => {
+    for (const role of ["teacher", "fakeScore", "generator"] as const) {
+      const weights = (options: DistillOptions) => {
+        const network: ScoreModel | Generator = options[role];
+        const [, variable] = network.variables;
+        tidy(() => variable?.assign(tensor([[1, 2, Number.NaN, 4]])));
+        return {};
+      };
+      expect(await codeOf(weights)).toMatch(/^not-finite: .*weight "train-options/);
+    }
+  });
+});
+
+describe("a teacher that predicts something else than it declares", () => {
+  const schedule = ddpmSchedule();
+  const types: PredictionType[] = ["eps", "x0", "v", "score"];
+  type Law = Pick<GaussianModelOptions, "mean" | "variance">;
+  const offCentre: Law = { mean: [1, -1], variance: 1 };
+  const run = async (declared: PredictionType, actual: PredictionType, checkTeacher = true, law = offCentre) => {
+    const exact = gaussianModel({ ...law, schedule, predicts: actual });
+    const stream = randomStream(1);
+    const network = (name: string) =>
+      mlp(
+        { dim: 2, hidden: 4, depth: 1 },
+        { name: `train-options/${name}`, schedule, predicts: "eps", weights: stream },
+      );
+    const fakeScore = network("fake");
+    const model = network("generator");
+    const generator: Generator = {
+      ...generatorFrom(model),
+      // Data-like samples that depend on the variables a little.
+      generate: (noises) =>
+        tidy(() => add(generatorFrom(exact).generate(noises), mul(generatorFrom(model).generate(noises), 0.01))),
+    };
+    const teacher = functionModel({
+      name: "teacher",
+      predicts: declared,
+      schedule,
+      predict: (...at) => exact.predict(...at),
+    });
+    try {
+      for await (const _ of distill({
+        teacher,
+        fakeScore,
+        generator,
+        sampleShape: [2],
+        iterations: 0,
+        batch: 2,
+        checkTeacher,
+      }));
+      return "accepted";
+    } catch (error) {
+      return error instanceof SidError ? error.message : String(error);
+    } finally {
+      for (const m of [exact, fakeScore, model]) m.dispose();
+    }
+  };
+  test.prop({ declared: fc.constantFrom(...types), actual: fc.constantFrom(...types) }, { numRuns: 16 })(
+    "is refused, and an honest one is not",
+    async ({ declared, actual }) => {
+      const verdict = await run(declared, actual);
+      if (declared === actual) expect(verdict).toBe("accepted");
+      else expect(verdict).toContain(`declares "${declared}"`);
+      expect(await run(declared, actual, false)).toBe("accepted");
+    },
+  );
+
+  test.prop({ type: fc.constantFrom(...types), variance: fc.constantFrom(0.2, 0.5, 1, 4) }, { numRuns: 16 })(
+    "is not suspected where the data are centred, so that every prediction is a multiple of x_t",
+    async ({ type, variance }) => {
+      expect(await run(type, type, true, { mean: [0, 0], variance })).toBe("accepted");
+    },
+  );
+});
+
+test("the defaults are SiD-LSG's recipe", () => {
+  const nets = ["teacher", "fake", "generator", "ema"].map((name, i) => tinyNetwork(`train-options/${name}`, i));
+  const [teacher, fakeScore, model, average] = nets as [ScoreModel, ScoreModel, ScoreModel, ScoreModel];
+  const ema = { target: generatorFrom(average) };
+  const generator = generatorFrom(model);
+  const plan = planOf({ teacher, fakeScore, generator, ema, sampleShape: [features], iterations: 1 });
+  const optimizer = { learningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 };
+  expect(plan).toMatchObject({
+    batch: 512,
+    rounds: 1,
+    fakeAdam: optimizer,
+    generatorAdam: optimizer,
+    contextDropout: 0.1,
+    ema: { halfLife: 50_000, rampUp: 0.05 },
+    generatorObjective: {
+      guidance: lsg(1),
+      alpha: 1,
+      weight: "l1",
+      reduction: "sum",
+      lossScale: 1,
+      backward: "staged",
+    },
+    fakeObjective: { guidance: lsg(1), weight: "eps", reduction: "sum", lossScale: 1 },
+  });
+  expect(plan.timesteps(randomStream(1), 50)).toEqual(uniformTimesteps({ min: 20, max: 980 })(randomStream(1), 50));
+  for (const m of nets) m.dispose();
+});
+
+describe("promptConditions", () => {
+  const conditioner = { encode: (prompts: readonly string[]) => tensor3d(prompts.map((p) => [[p.length]])) };
+  const prompts = ["a", "bb", "ccc"];
+
+  test.prop({ seed: fc.nat(1e6), count: fc.integer({ min: 1, max: 20 }) })(
+    "draws from the list, the same for the same stream",
+    ({ seed, count }) => {
+      const source = promptConditions({ prompts, conditioner });
+      tidy(() => {
+        const drawn = numbers(source.sample(randomStream(seed), count));
+        expect(drawn.length).toBe(count);
+        for (const length of drawn) expect([1, 2, 3]).toContain(length);
+        expect(numbers(source.sample(randomStream(seed), count))).toEqual(drawn);
+        expect(numbers(source.unconditional())).toEqual([0]);
+      });
+    },
+  );
+
+  test("covers the list, takes a function, and tells lists apart by name", () => {
+    tidy(() => {
+      const drawn = numbers(promptConditions({ prompts, conditioner }).sample(randomStream(1), 100));
+      expect(new Set(drawn).size).toBe(3);
+      const drawing = promptConditions({ prompts: (_, count) => Array<string>(count).fill("four"), conditioner });
+      expect(numbers(drawing.sample(randomStream(1), 2))).toEqual([4, 4]);
+    });
+    const name = (list: string[]) => promptConditions({ prompts: list, conditioner }).name;
+    expect(name(["a", "b"])).toBe(name(["a", "b"]));
+    expect(name(["a", "b"])).not.toBe(name(["a", "c"]));
+    const drawn = (word: string) =>
+      promptConditions({ prompts: (_, count) => Array<string>(count).fill(word), conditioner }).name;
+    expect(drawn("a")).toBe(drawn("a"));
+    expect(drawn("a")).not.toBe(drawn("b"));
+  });
+
+  test("refuses what is not text", () => {
+    const code = (run: () => unknown) => {
+      try {
+        run();
+      } catch (error) {
+        return error instanceof SidError ? error.code : String(error);
+      }
+      return "no error";
+    };
+    expect(code(() => promptConditions({ prompts: [], conditioner }))).toBe("invalid-argument");
+    expect(code(() => promptConditions({ prompts: "text" as never, conditioner }))).toBe("invalid-argument");
+    expect(code(() => promptConditions({ prompts: [1 as never], conditioner }))).toBe("invalid-argument");
+    expect(code(() => promptConditions({ prompts, conditioner: {} as never }))).toBe("invalid-argument");
+    const short = promptConditions({ prompts: () => ["a"], conditioner });
+    expect(code(() => short.sample(randomStream(1), 2))).toBe("shape-mismatch");
+    expect(code(() => short.sample(randomStream(1), 0))).toBe("out-of-range");
+  });
+});
