@@ -3,6 +3,7 @@ import { checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { useCpu } from "./cpu";
 import { useNode } from "./node/use-node";
+import { tryOut } from "./try-out";
 import { useWasm } from "./wasm/use-wasm";
 import { useWebgl } from "./webgl";
 import { useWebgpu, type WebgpuOptions } from "./webgpu/use-webgpu";
@@ -78,7 +79,7 @@ export interface UseBackendOptions {
  * - `"node"` (package `@tensorflow/tfjs-node`) and `"node-gpu"` (package `@tensorflow/tfjs-node-gpu`): TensorFlow's own
  *   operations, with convolution gradients at any padding, and few of them for norms, gates, attention and Adam.
  *   A process has one of the two, for good.
- * - `"auto"`: the best that starts here; never a GPU that a processor plays.
+ * - `"auto"`: the best that starts and computes here; never a GPU that a processor plays.
  *
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.
  *
@@ -126,12 +127,13 @@ const preferences = {
   browser: ["webgpu", "wasm", "webgl", "cpu"],
 } as const;
 
-/** The first of the preferences that starts; the line says which, and why none before it. */
+/** The first of the preferences that starts and computes; the line says which, and why none before it. */
 async function useBest(options: UseBackendOptions): Promise<BackendName> {
   const refused: string[] = [];
   for (const name of preferences[env().getBool("IS_NODE") ? "node" : "browser"]) {
     try {
       await starters[name]({ ...options, softwareAdapter: false });
+      await tryOut();
     } catch (error) {
       if (!(error instanceof SidError) || !["missing-backend", "unsupported"].includes(error.code)) throw error;
       refused.push(`${name}: ${error.message.replace(/^useBackend: |\.$/g, "")}`);

@@ -6,6 +6,7 @@ import { importNative, start } from "../start";
 import { type Disk, graphRunner } from "./graph/run";
 import type { NodeBackend } from "./operations";
 import { registerNodeKernels } from "./register";
+import { restoreUtil } from "./restore-util";
 
 const packages = { node: "@tensorflow/tfjs-node", "node-gpu": "@tensorflow/tfjs-node-gpu" } as const;
 
@@ -27,6 +28,7 @@ export async function useNode(
       TF_NUM_INTEROP_THREADS: threads?.toString(),
     },
     async () => {
+      await restoreUtil();
       // One process has one of the two packages: whichever was there first.
       if (!("tensorflow" in engine().registryFactory)) await load(packages[name]);
       await start("tensorflow");

@@ -14,6 +14,10 @@ let installed = true;
 
 beforeEach(() => {
   installed = true;
+  // Whether or not it is: `auto` would take it.
+  vi.doMock("@tensorflow/tfjs-node", () => {
+    throw new Error("Cannot find package");
+  });
   vi.doMock("webgpu", () => {
     if (!installed) throw new Error("Cannot find package");
     return { create: created, globals: { GPUFakeConstants: { ONE: 1 } } };
@@ -22,6 +26,7 @@ beforeEach(() => {
 afterEach(() => {
   if (findBackendFactory("webgpu")) removeBackend("webgpu");
   vi.doUnmock("webgpu");
+  vi.doUnmock("@tensorflow/tfjs-node");
   vi.unstubAllGlobals();
   vi.resetModules();
   created.mockClear();
@@ -164,7 +169,9 @@ describe("where navigator.gpu is given", () => {
     let adapter = fakeAdapter(geforce);
     const gpu: Gpu = { requestAdapter: async () => adapter };
     vi.stubGlobal("navigator", { gpu });
+    vi.doMock("../../../src/backends/try-out", () => ({ tryOut: async () => {} }));
     const { useBackend: use } = await import("../../../src/backends");
+    vi.doUnmock("../../../src/backends/try-out");
     expect(await use("auto", { log })).toBe("webgpu");
     expect(await use("auto", { log })).toBe("webgpu");
     for (const info of [
@@ -179,6 +186,13 @@ describe("where navigator.gpu is given", () => {
       expect(await use("webgpu")).toBe("webgpu");
       expect(await use("auto", { log })).toBe("wasm");
     }
+  });
+
+  test("auto passes by a GPU that starts and does not compute", async () => {
+    const lines: string[] = [];
+    vi.stubGlobal("navigator", { gpu: fakeGpu(fakeAdapter(geforce)) });
+    expect(await startFresh("auto", { log: (line) => void lines.push(line) })).toBe("wasm");
+    expect(lines).toEqual([expect.stringMatching(/backend wasm .*webgpu: it starts and does not compute: /)]);
   });
 
   test("uses it, in place of what the package registered by itself", async () => {
