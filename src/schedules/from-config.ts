@@ -26,34 +26,63 @@ export interface ConfiguredSchedule {
   readonly sampling: ConfiguredSampling;
 }
 
-/** Classes that share the forward process and the defaults of DDPMScheduler. */
-const classes = [
-  "DDPMScheduler",
-  "DDIMScheduler",
-  "PNDMScheduler",
-  "LMSDiscreteScheduler",
-  "EulerDiscreteScheduler",
-  "EulerAncestralDiscreteScheduler",
-  "DPMSolverMultistepScheduler",
-  "DPMSolverSinglestepScheduler",
-  "UniPCMultistepScheduler",
-  "DEISMultistepScheduler",
-];
+/** What a class takes where its file is silent, as far as it differs from DDPMScheduler. */
+interface ClassDefaults {
+  readonly beta_start?: number;
+  readonly beta_end?: number;
+  readonly beta_schedule?: string;
+  /** Whether it bounds x̂0 unless told otherwise. @defaultValue `false` */
+  readonly clip_sample?: boolean;
+}
+
+const clips: ClassDefaults = { clip_sample: true };
+const latent: ClassDefaults = { beta_start: 0.00085, beta_end: 0.012 };
+
+/** Classes whose forward process is DDPM's; they differ in how they sample and in their defaults. */
+const classes: Readonly<Record<string, ClassDefaults>> = {
+  DDPMScheduler: clips,
+  DDPMParallelScheduler: clips,
+  DDIMScheduler: clips,
+  DDIMParallelScheduler: clips,
+  DDIMInverseScheduler: clips,
+  RePaintScheduler: clips,
+  UnCLIPScheduler: { ...clips, beta_schedule: "squaredcos_cap_v2" },
+  PNDMScheduler: {},
+  LMSDiscreteScheduler: {},
+  EulerDiscreteScheduler: {},
+  EulerAncestralDiscreteScheduler: {},
+  DPMSolverMultistepScheduler: {},
+  DPMSolverMultistepInverseScheduler: {},
+  DPMSolverSinglestepScheduler: {},
+  UniPCMultistepScheduler: {},
+  DEISMultistepScheduler: {},
+  SASolverScheduler: {},
+  DPMSolverSDEScheduler: latent,
+  HeunDiscreteScheduler: latent,
+  KDPM2DiscreteScheduler: latent,
+  KDPM2AncestralDiscreteScheduler: latent,
+  LCMScheduler: { ...latent, beta_schedule: "scaled_linear" },
+  TCDScheduler: { ...latent, beta_schedule: "scaled_linear" },
+};
 
 const predictions: Readonly<Record<string, PredictionType>> = { epsilon: "eps", sample: "x0", v_prediction: "v" };
 
 /**
- * Reads a diffusers `scheduler_config.json`: the forward process, what is predicted, and how to sample with DDIM,
- * with the defaults of diffusers. Whatever class the file is of, `sampling` is what diffusers'
- * `DDIMScheduler.from_config` makes of it: without `clip_sample` it clips, without `set_alpha_to_one` it ends at
- * the clean sample. Keys of other samplers do not matter here and are ignored.
+ * Reads a diffusers `scheduler_config.json`: the forward process, what is predicted, and how to sample with DDIM. A key
+ * that is missing has the default of the file's class: betas from 0.00085 to 0.012 for a HeunDiscreteScheduler, from
+ * 1e-4 to 0.02 for a DDPMScheduler. A flag that is null is off. Keys of other samplers (Karras' sigmas, orders of
+ * solvers) do not matter here and are ignored.
+ *
+ * `sampling` is what diffusers' `DDIMScheduler.from_config` makes of the file, but for `clip_sample`: where it is missing,
+ * only classes that clip by themselves do (DDPM's and DDIM's, which are for pixels). For latents see
+ * `openStableDiffusion`, which repairs what is left.
  *
  * Source: diffusers 0.42, `schedulers/scheduling_ddpm.py`, `scheduling_ddim.py` and their siblings.
  *
  * @param json - the parsed file.
  * @returns the schedule, the prediction type in this library's terms, and options for `ddimSample`.
  * @throws SidError `unsupported` for a class, `beta_schedule`, `prediction_type` or `timestep_spacing` that is not
- *   supported and for `use_flow_sigmas` and `thresholding`, each named; `invalid-argument`, `out-of-range` or
+ *   supported and for `use_flow_sigmas`, `thresholding` and a continuous `timestep_type`, each named; `invalid-argument`, `out-of-range` or
  *   `not-finite` for values of the wrong kind.
  *
  * @example
@@ -75,16 +104,18 @@ const predictions: Readonly<Record<string, PredictionType>> = { epsilon: "eps", 
 export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
   if (!isObject(json))
     throw new SidError("invalid-argument", `${where}: wanted a scheduler config, got ${describe(json)}.`);
-  oneOf(json, "_class_name", classes, "DDPMScheduler");
+  const name = oneOf(json, "_class_name", Object.keys(classes), "DDPMScheduler");
+  const defaults = classes[name] as ClassDefaults;
+  // The network would be asked at ln(σ)/4.
+  oneOf(json, "timestep_type", ["discrete"], "discrete");
   for (const key of ["use_flow_sigmas", "thresholding"]) if (flag(json, key, false)) refuse(key, true);
   const prediction = oneOf(json, "prediction_type", Object.keys(predictions), "epsilon");
-  const betaSchedule = oneOf(json, "beta_schedule", ["linear", "scaled_linear", "squaredcos_cap_v2"], "linear");
   const options = {
     numTimesteps: json["num_train_timesteps"],
-    betaStart: json["beta_start"],
-    betaEnd: json["beta_end"],
+    betaStart: json["beta_start"] ?? defaults.beta_start,
+    betaEnd: json["beta_end"] ?? defaults.beta_end,
     betas: json["trained_betas"],
-    betaSchedule,
+    betaSchedule: oneOf(json, "beta_schedule", betaSchedules, defaults.beta_schedule ?? "linear"),
     zeroTerminalSnr: flag(json, "rescale_betas_zero_snr", false),
   };
   const given = Object.fromEntries(
@@ -94,20 +125,23 @@ export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
     // ddpmSchedule checks every value's kind and range.
     schedule: ddpmSchedule(given as DdpmScheduleOptions),
     predicts: predictions[prediction] as PredictionType,
-    sampling: samplingFrom(json),
+    sampling: samplingFrom(json, defaults),
   };
 }
 
 const where = "scheduleFromConfig";
 
-function samplingFrom(json: Readonly<Record<string, unknown>>): ConfiguredSampling {
+const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2"];
+
+function samplingFrom(json: Readonly<Record<string, unknown>>, defaults: ClassDefaults): ConfiguredSampling {
   const number = (key: string, otherwise: number) => (json[key] ?? otherwise) as number;
-  const clips = flag(json, "clip_sample", true);
   return {
     spacing: oneOf(json, "timestep_spacing", timestepSpacings, "leading") as TimestepSpacing,
     stepsOffset: checkInteger(where, "steps_offset", number("steps_offset", 0), 0),
     setAlphaToOne: flag(json, "set_alpha_to_one", true),
-    clip: clips ? checkPositive(where, "clip_sample_range", number("clip_sample_range", 1)) : undefined,
+    clip: flag(json, "clip_sample", defaults.clip_sample ?? false)
+      ? checkPositive(where, "clip_sample_range", number("clip_sample_range", 1))
+      : undefined,
   };
 }
 
@@ -122,9 +156,9 @@ function oneOf(
   return typeof value === "string" && supported.includes(value) ? value : refuse(key, value, supported);
 }
 
-/** True or false, or what it is when absent. */
+/** True or false, or what it is when absent; null is off, as in Python. */
 function flag(config: Readonly<Record<string, unknown>>, key: string, otherwise: boolean): boolean {
-  const value = config[key] ?? otherwise;
+  const value = config[key] === undefined ? otherwise : (config[key] ?? false);
   if (typeof value === "boolean") return value;
   throw new SidError("invalid-argument", `${where}: ${key} must be true or false, got ${describe(value)}.`);
 }

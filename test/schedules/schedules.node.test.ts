@@ -27,6 +27,23 @@ interface Case {
 }
 const golden = JSON.parse(readFileSync(new URL("../golden/schedules.json", import.meta.url), "utf8")) as Case[];
 
+/** What test/golden/scheduler_classes.py writes. */
+const diffusers: {
+  readonly indices: readonly number[];
+  readonly stableDiffusion: object;
+  readonly classes: Readonly<
+    Record<
+      string,
+      {
+        readonly defaults: readonly number[];
+        readonly stableDiffusion?: readonly number[];
+        readonly zeroTerminalSnr?: readonly number[];
+        readonly clips: boolean;
+      }
+    >
+  >;
+} = JSON.parse(readFileSync(new URL("../golden/scheduler-classes.json", import.meta.url), "utf8"));
+
 for (const { name, config } of golden) scheduleContract(name, scheduleFromConfig(config).schedule);
 scheduleContract("EDM", edmSchedule());
 scheduleContract("EDM from 0", edmSchedule({ sigmaMin: 0, sigmaMax: 3 }));
@@ -157,6 +174,35 @@ describe("scheduleFromConfig", () => {
     expect(sampling).toEqual({ spacing: "leading", stepsOffset: 1, setAlphaToOne: false, clip: undefined });
   });
 
+  test.each(Object.entries(diffusers.classes))("%s has the forward process that diffusers gives it", (name, wanted) => {
+    const read = (json: object) => scheduleFromConfig({ _class_name: name, ...json });
+    const near = (json: object, table: readonly number[] | undefined) =>
+      table?.forEach((alpha, i) => {
+        const t = diffusers.indices[i] as number;
+        // Solvers that divide by it put 2⁻²⁴ for the last ᾱ = 0 of the training.
+        expect(read(json).schedule.alphasCumprod[t], `ᾱ at ${t}`).toBeCloseTo(alpha === 2 ** -24 ? 0 : alpha, 6);
+      });
+    near({}, wanted.defaults);
+    near(diffusers.stableDiffusion, wanted.stableDiffusion);
+    near({ ...diffusers.stableDiffusion, rescale_betas_zero_snr: true }, wanted.zeroTerminalSnr);
+    expect(read({}).sampling.clip).toBe(wanted.clips ? 1 : undefined);
+    expect(read({ clip_sample: true, clip_sample_range: 2 }).sampling.clip).toBe(2);
+    expect(read({ use_karras_sigmas: true, timestep_scaling: 10 }).schedule.alphasCumprod).toEqual(
+      read({}).schedule.alphasCumprod,
+    );
+  });
+
+  test.each(["clip_sample", "set_alpha_to_one", "rescale_betas_zero_snr", "thresholding", "use_flow_sigmas"])(
+    "%s: null is off",
+    (key) => {
+      const plain = (json: object) => {
+        const { schedule, ...rest } = scheduleFromConfig(json);
+        return { ...rest, betas: schedule.betas };
+      };
+      expect(plain({ [key]: null })).toEqual(plain({ [key]: false }));
+    },
+  );
+
   test("how to sample, with the defaults of DDIMScheduler", () => {
     expect(scheduleFromConfig({}).sampling).toEqual({
       spacing: "leading",
@@ -177,6 +223,10 @@ describe("scheduleFromConfig", () => {
     ["prediction_type", "flow_prediction"],
     ["use_flow_sigmas", true],
     ["thresholding", true],
+    ["timestep_type", "continuous"],
+    ["_class_name", "CogVideoXDDIMScheduler"],
+    ["_class_name", "IPNDMScheduler"],
+    ["_class_name", "toString"],
     ["timestep_spacing", "log"],
   ])("%s %s is refused by name", (key, value) => {
     expectSidError("unsupported", () => scheduleFromConfig({ [key]: value }), new RegExp(`${key}.*${value}`));
