@@ -53,6 +53,7 @@ export {
   type ClipTextConfig,
   type ClipTextEncoder,
   type ClipTextEncoderOptions,
+  type ConfigOptions,
   clipTextEncoder,
   clipTextParameters,
   copyWeights,

@@ -6,6 +6,7 @@ export {
   type LayerWeight,
   layersModel,
 } from "./adapters";
+export type { ConfigOptions } from "./config/config-values";
 export { type GeneratorOptions, generatorFrom } from "./generator";
 export type { Adapter, LowRank } from "./nn/layers";
 export { type PredictX0Inputs, predictX0 } from "./predict-x0";

@@ -1,5 +1,14 @@
 import { checkFinite, checkPositive } from "../../core/checks";
-import { blockTypes, checkSampleSize, flag, groupedChannels, integer, readConfig } from "../config/config-values";
+import {
+  blockTypes,
+  type ConfigOptions,
+  checkSampleSize,
+  diffusersVersion,
+  flag,
+  groupedChannels,
+  integer,
+  readConfig,
+} from "../config/config-values";
 
 /** An autoencoder's architecture, complete and checked; made by {@link parseVaeConfig}. */
 export interface VaeConfig {
@@ -52,6 +61,7 @@ const fixed: Readonly<Record<string, readonly unknown[]>> = {
   latents_std: [null],
   // float32 is what this library computes in anyway.
   force_upcast: [true, false],
+  quantization_config: [null],
 };
 
 /** More blocks than this per resolution are a mistake in the file. */
@@ -61,12 +71,13 @@ const where = "parseVaeConfig";
 
 /**
  * Reads a diffusers `vae/config.json` (class AutoencoderKL). Only keys that differ from diffusers' defaults need be
- * there; keys that begin with `_` are ignored. The autoencoders of Stable Diffusion 1.x, 2.x and XL are accepted as
- * they are.
+ * there; keys that begin with `_` are ignored, and a flag that is null is off. The autoencoders of Stable Diffusion 1.x,
+ * 2.x and XL are accepted as they are. Keys without influence are passed over with a warning.
  *
  * Source: diffusers 0.42 models/autoencoders/autoencoder_kl.py, `AutoencoderKL.__init__`.
  *
  * @param json - the parsed file.
+ * @param options - who is warned.
  * @returns the architecture.
  * @throws SidError `unsupported` naming the key and value that are not implemented;
  *   `invalid-argument`, `out-of-range` or `not-finite` for values that contradict each other or make no sense.
@@ -79,8 +90,8 @@ const where = "parseVaeConfig";
  * console.log(config.latentChannels, config.scalingFactor); // 4, 0.13025
  * ```
  */
-export function parseVaeConfig(json: unknown): VaeConfig {
-  const config = readConfig(where, json, { defaults, fixed });
+export function parseVaeConfig(json: unknown, options: ConfigOptions = {}): VaeConfig {
+  const config = readConfig(where, json, { defaults, fixed, version: diffusersVersion }, options);
   const { scaling_factor, shift_factor } = config.values;
   checkSampleSize(config);
   const { channels, normGroups } = groupedChannels(config);

@@ -1,5 +1,6 @@
 import { checkInteger, checkPositive, describe, isObject } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import { type ConfigOptions, readConfig } from "../config/config-values";
 
 /** The architecture of a CLIP text encoder, complete and checked; made by {@link parseClipTextConfig}. */
 export interface ClipTextConfig {
@@ -33,17 +34,32 @@ const defaults = {
   layer_norm_eps: 1e-5,
 };
 
-/** Keys of which only this value is implemented. */
-const fixed: Readonly<Record<string, unknown>> = { model_type: "clip_text_model", attention_dropout: 0, dropout: 0 };
+/** Keys of which only these values are implemented. */
+const fixed = {
+  model_type: ["clip_text_model"],
+  attention_dropout: [0, null],
+  dropout: [0, null],
+  pruned_heads: [null],
+  quantization_config: [null],
+};
 
-/** Keys without influence on the last hidden state of given weights. */
-const idle = new Set(
+/** Keys without influence on the last hidden state of given weights; the second half is what transformers 4 wrote into every file. */
+const silent = new Set(
   (
     "architectures bos_token_id eos_token_id pad_token_id projection_dim initializer_factor initializer_range " +
     "torch_dtype dtype transformers_version return_dict output_hidden_states output_attentions problem_type " +
-    "id2label label2id is_encoder_decoder chunk_size_feed_forward"
+    "id2label label2id is_encoder_decoder chunk_size_feed_forward " +
+    "add_cross_attention bad_words_ids begin_suppress_tokens cross_attention_hidden_size decoder_start_token_id " +
+    "diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty " +
+    "finetuning_task forced_bos_token_id forced_eos_token_id is_decoder length_penalty max_length min_length " +
+    "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_scores prefix " +
+    "remove_invalid_values repetition_penalty return_dict_in_generate sep_token_id suppress_tokens " +
+    "task_specific_params temperature tf_legacy_loss tie_encoder_decoder tie_word_embeddings tokenizer_class top_k " +
+    "top_p torchscript typical_p use_bfloat16"
   ).split(" "),
 );
+
+const known = { defaults, fixed, silent, version: { key: "transformers_version", known: "5.24" } };
 
 const where = "parseClipTextConfig";
 
@@ -53,11 +69,13 @@ const maxLayers = 1000;
 /**
  * Reads a transformers `text_encoder/config.json` (class CLIPTextModel). Only keys that differ from
  * transformers' defaults need be there; keys that begin with `_` are ignored. The text encoders of
- * Stable Diffusion 1.x and 2.x are accepted as they are.
+ * Stable Diffusion 1.x and 2.x are accepted as they are. Keys without influence that are no key of transformers' are
+ * passed over with a warning.
  *
  * Source: transformers 5.23 models/clip/configuration_clip.py, CLIPTextConfig.
  *
  * @param json - the parsed file.
+ * @param options - who is warned.
  * @returns the architecture.
  * @throws SidError `unsupported` naming the key and value that are not implemented;
  *   `invalid-argument`, `out-of-range` or `not-finite` for values that make no sense.
@@ -70,11 +88,13 @@ const maxLayers = 1000;
  * console.log(config.maxLength); // 77: Stable Diffusion 1.5
  * ```
  */
-export function parseClipTextConfig(json: unknown): ClipTextConfig {
-  if (!isObject(json))
-    throw new SidError("invalid-argument", `${where}: wanted the object of a config.json, got ${describe(json)}.`);
-  for (const [key, value] of Object.entries(json)) checkSupported(key, value);
-  const raw: Readonly<Record<keyof typeof defaults, unknown>> = { ...defaults, ...json };
+export function parseClipTextConfig(json: unknown, options: ConfigOptions = {}): ClipTextConfig {
+  if (isObject(json) && Object.hasOwn(json, "text_config"))
+    throw new SidError(
+      "unsupported",
+      `${where}: the key "text_config" is not supported: the file is that of a whole CLIP; wanted its text encoder's.`,
+    );
+  const { values: raw } = readConfig(where, json, known, options);
   const size = (key: keyof typeof defaults) => checkInteger(where, key, raw[key] as number, 1);
   const width = size("hidden_size");
   const heads = size("num_attention_heads");
@@ -102,14 +122,4 @@ function activation(value: unknown): ClipTextConfig["activation"] {
       `${where}: hidden_act = ${describe(value)} is not supported, only "quick_gelu" or "gelu".`,
     );
   return value;
-}
-
-function checkSupported(key: string, value: unknown): void {
-  if (Object.hasOwn(defaults, key) || idle.has(key) || key.startsWith("_")) return;
-  if (!Object.hasOwn(fixed, key)) throw new SidError("unsupported", `${where}: the key "${key}" is not supported.`);
-  if (value !== fixed[key])
-    throw new SidError(
-      "unsupported",
-      `${where}: ${key} = ${describe(value)} is not supported, only ${describe(fixed[key])}.`,
-    );
 }

@@ -3,7 +3,9 @@ import { SidError } from "../../core/errors";
 import {
   blockTypes,
   type Config,
+  type ConfigOptions,
   checkSampleSize,
+  diffusersVersion,
   flag,
   groupedChannels,
   integer,
@@ -92,13 +94,13 @@ const fixed: Readonly<Record<string, readonly unknown[]>> = {
   mid_block_type: ["UNetMidBlock2DCrossAttn"],
   only_cross_attention: [false],
   mid_block_only_cross_attention: [null, false],
-  dropout: [0],
+  dropout: [0, null],
   act_fn: ["silu", "swish"],
   num_attention_heads: [null],
   // Attention in float32 is what this library computes anyway.
   upcast_attention: [false, true],
   dual_cross_attention: [false],
-  attention_type: ["default"],
+  attention_type: ["default", null],
   cross_attention_norm: [null],
   reverse_transformer_layers_per_block: [null],
   resnet_time_scale_shift: ["default"],
@@ -115,8 +117,9 @@ const fixed: Readonly<Record<string, readonly unknown[]>> = {
   class_embeddings_concat: [false],
   projection_class_embeddings_input_dim: [null],
   addition_embed_type: [null],
-  addition_embed_type_num_heads: [64],
+  addition_embed_type_num_heads: [64, null],
   addition_time_embed_dim: [null],
+  quantization_config: [null],
 };
 
 /** More repetitions of a block than this are a mistake in the file. */
@@ -124,14 +127,16 @@ const maxRepeats = 100;
 
 /**
  * Reads a diffusers `unet/config.json` (class UNet2DConditionModel). Only keys that differ from
- * diffusers' defaults need be there; keys that begin with `_` are ignored. Stable Diffusion 1.x
- * and 2.x are accepted as they are.
+ * diffusers' defaults need be there; keys that begin with `_` are ignored, and a flag that is null is off. Stable
+ * Diffusion 1.x and 2.x are accepted as they are. Keys without influence, such as those that a moving average leaves
+ * (`decay`, `power`), are passed over with a warning.
  *
  * As in diffusers, `attention_head_dim` is the *number of heads* per level, in spite of its name.
  *
  * Source: diffusers 0.42 models/unets/unet_2d_condition.py, `UNet2DConditionModel.__init__`.
  *
  * @param json - the parsed file.
+ * @param options - who is warned.
  * @returns the architecture, one entry per resolution.
  * @throws SidError `unsupported` naming the key and value that are not implemented;
  *   `invalid-argument` or `out-of-range` for values that contradict each other or make no sense.
@@ -144,8 +149,8 @@ const maxRepeats = 100;
  * console.log(config.levels.map((level) => level.channels)); // [320, 640, 1280, 1280]
  * ```
  */
-export function parseUnetConfig(json: unknown): UnetConfig {
-  const config = readConfig(where, json, { defaults, fixed });
+export function parseUnetConfig(json: unknown, options: ConfigOptions = {}): UnetConfig {
+  const config = readConfig(where, json, { defaults, fixed, version: diffusersVersion }, options);
   const { values } = config;
   checkSampleSize(config);
   const { channels, normGroups } = groupedChannels(config);

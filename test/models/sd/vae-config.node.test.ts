@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { SidError } from "../../../src/core";
 import { parseVaeConfig, vaeParameters } from "../../../src/models/sd";
 import { expectSidError } from "../../support/errors";
@@ -45,6 +45,19 @@ describe("parseVaeConfig", () => {
     ["_name_or_path", 3],
   ])("%s = %j changes nothing", (key, value) => {
     expect(parseVaeConfig({ [key]: value })).toEqual(parseVaeConfig({}));
+  });
+
+  test.each(["use_quant_conv", "use_post_quant_conv", "mid_block_add_attention", "force_upcast"])(
+    "%s: null is off",
+    (key) => {
+      expect(parseVaeConfig({ [key]: null })).toEqual(parseVaeConfig({ [key]: false }));
+    },
+  );
+
+  test("what a trainer left in the file is passed over with one warning", () => {
+    const onWarning = vi.fn();
+    expect(parseVaeConfig({ decay: 0.99, torch_dtype: "float16" }, { onWarning })).toEqual(parseVaeConfig({}));
+    expect(onWarning.mock.calls).toEqual([[expect.stringMatching(/^parseVaeConfig: .*decay, torch_dtype\.$/)]]);
   });
 
   test.each<[Record<string, unknown>, string]>([

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
 import { memory, slice, type Tensor, tensor, tidy, transpose } from "@tensorflow/tfjs-core";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { type HostTensor, pullback, randomStream, SidError } from "../../../src/core";
 import { decodeSafetensors } from "../../../src/io";
 import {
@@ -212,6 +212,32 @@ describe("parseClipTextConfig", () => {
       expect(() => parseClipTextConfig({ [key]: value })).toThrow(new RegExp(`"${key}" is not supported`));
     },
   );
+
+  test("a file of transformers 4, which wrote the options of text generation too, is read without a word", () => {
+    const onWarning = vi.fn();
+    const old = {
+      pruned_heads: {},
+      temperature: 1,
+      top_k: 50,
+      forced_bos_token_id: null,
+      is_decoder: false,
+      dropout: 0,
+    };
+    expect(parseClipTextConfig({ ...old, transformers_version: "4.22.0.dev0" }, { onWarning })).toEqual(
+      parseClipTextConfig({}),
+    );
+    expect(onWarning).not.toHaveBeenCalled();
+  });
+
+  test("a key that no transformers has is passed over with one warning, a whole CLIP refused", () => {
+    const onWarning = vi.fn();
+    const own = { decay: 0.9, my_trainer: { lr: 1 }, transformers_version: "5.24.0" };
+    expect(parseClipTextConfig(own, { onWarning })).toEqual(parseClipTextConfig({}));
+    expect(onWarning.mock.calls).toEqual([[expect.stringMatching(/decay, my_trainer\.$/)]]);
+    expect(() => parseClipTextConfig({ text_config: {}, transformers_version: "4.30.0" })).toThrow(/a whole CLIP/);
+    expect(() => parseClipTextConfig({ pruned_heads: { 0: [1] } })).toThrow(/pruned_heads/);
+    expect(() => parseClipTextConfig({ quantization_config: {}, hidden_act: null })).toThrow(/hidden_act/);
+  });
 
   test("values that are not implemented are refused by name", () => {
     expect(() => parseClipTextConfig({ model_type: "t5" })).toThrow(/model_type = "t5"/);

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { SidError } from "../../../src/core";
 import { parseUnetConfig, unetParameters } from "../../../src/models";
+import { expectSidError } from "../../support/errors";
 
 /** Real configurations, and the sorted "name shape" of every parameter that diffusers gives them. */
 const stableDiffusion = JSON.parse(
@@ -58,6 +59,8 @@ describe("parseUnetConfig", () => {
     ["down_block_types", ["KDownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"]],
     ["up_block_types", ["UpBlock2D", "UpBlock2D", "CrossAttnDownBlock2D", "UpBlock2D"]],
     ["a_key_of_tomorrow", 1],
+    ["quantization_config", { quant_method: "bitsandbytes" }],
+    ["time_cond_proj_dim", 256],
     ["conv_in_kernel", 2],
   ])("%s = %j is refused by name", (key, value) => {
     const error = codeOf({ [key]: value });
@@ -75,6 +78,48 @@ describe("parseUnetConfig", () => {
     ["sample_size", [64, 96]],
   ])("%s = %j changes nothing", (key, value) => {
     expect(parseUnetConfig({ [key]: value })).toEqual(parseUnetConfig({}));
+  });
+
+  const flags = "upcast_attention use_linear_projection center_input_sample only_cross_attention dual_cross_attention";
+  test.each([...flags.split(" "), "resnet_skip_time_act", "class_embeddings_concat"])("%s: null is off", (key) => {
+    expect(parseUnetConfig({ [key]: null })).toEqual(parseUnetConfig({ [key]: false }));
+  });
+  test("flip_sin_to_cos: null is off, and that is no default", () => {
+    expect(parseUnetConfig({ flip_sin_to_cos: null }).flipSinToCos).toBe(false);
+  });
+  test.each(["dropout", "attention_type", "addition_embed_type_num_heads", "quantization_config"])(
+    "%s: null changes nothing",
+    (key) => {
+      expect(parseUnetConfig({ [key]: null })).toEqual(parseUnetConfig({}));
+    },
+  );
+
+  test("a moving average's keys are passed over with one warning that names them", () => {
+    // What diffusers' EMAModel.save_pretrained adds.
+    const average = { decay: 0.9999, min_decay: 0, update_after_step: 0, use_ema_warmup: false };
+    const more = { inv_gamma: 1, power: 2 / 3, optimization_step: 875_000 };
+    const onWarning = vi.fn();
+    expect(parseUnetConfig({ ...average, ...more }, { onWarning })).toEqual(parseUnetConfig({}));
+    expect(onWarning.mock.calls).toEqual([[expect.stringContaining(Object.keys({ ...average, ...more }).join(", "))]]);
+    parseUnetConfig(stableDiffusion["sd21"]?.config, { onWarning });
+    expect(onWarning).toHaveBeenCalledOnce();
+    expect(codeOf({ ...average, class_embed_type: "timestep" }).message).toContain("class_embed_type");
+  });
+
+  test.each([
+    ["0.42.1", true],
+    ["0.6.0", true],
+    ["0.21.0.dev0", true],
+    ["0.43.0", false],
+    ["1.0.0", false],
+    ["new", false],
+    [42, false],
+  ])("a key that diffusers %s does not have either is passed over: %j", (_diffusers_version, passes) => {
+    const onWarning = vi.fn();
+    const read = () => parseUnetConfig({ _diffusers_version, my_trainer: "x" }, { onWarning });
+    if (passes) expect(read()).toEqual(parseUnetConfig({}));
+    else expectSidError("unsupported", read, /the key "my_trainer"/);
+    expect(onWarning.mock.calls.flat().join()).toContain(passes ? "my_trainer" : "");
   });
 
   test.each<[Record<string, unknown>, string]>([
