@@ -9,7 +9,7 @@ import { tensor, tidy, tile, transpose } from "@tensorflow/tfjs-core";
 import { ddpmSchedule, distill, generatorFrom, lsg, randomStream } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { openComponent, readSafetensors } from "sid-lsg/io";
-import { loadParameters, parseUnetConfig, unet, unetParameters } from "sid-lsg/models";
+import { loadParameters, parseUnetConfig, unet, unetParameterSpecs } from "sid-lsg/models";
 import { lora } from "sid-lsg/models/sd";
 import { watchBytes } from "./peak-bytes";
 
@@ -31,9 +31,9 @@ const schedule = ddpmSchedule();
 const teacher = await timed("load", async () => {
   const { config: json, weights } = await openComponent(folder, "unet");
   const config = parseUnetConfig(json);
-  const parameters = await loadParameters("teacher", unetParameters(config), weights);
+  const parameters = await loadParameters("teacher", unetParameterSpecs(config), weights);
   await weights.close();
-  return unet(config, { name: "teacher", schedule, predicts: "eps", weights: parameters, checkpointing: true });
+  return unet(config, { name: "teacher", schedule, predicts: "eps", weights: parameters, gradientCheckpointing: true });
 });
 const { tensors } = await readSafetensors(`${folder}/case.safetensors`);
 const read = (name: string) => {

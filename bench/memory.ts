@@ -36,8 +36,8 @@ const settings: [string, Partial<DistillOptions>][] = [
   ["joint", { backward: "joint" }],
   ["staged, ema", { ema }],
   ["staged", {}],
-  ["staged, rounds 2", { rounds: 2 }],
-  ["staged, rounds 4", { rounds: 4 }],
+  ["staged, accumulationRounds 2", { accumulationRounds: 2 }],
+  ["staged, accumulationRounds 4", { accumulationRounds: 4 }],
 ];
 
 /** Three iterations from equal networks. */

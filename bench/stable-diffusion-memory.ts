@@ -17,10 +17,10 @@ const settings: readonly [string, Partial<MemoryConfig>][] = [
   ],
   ['three networks, `backward: "joint"`', { backward: "joint" }],
   ["three networks, staged (the default)", {}],
-  ["the same, `checkpointing: true`", { checkpointing: true }],
-  ["the same, and a moving average", { checkpointing: true, ema: true }],
+  ["the same, `gradientCheckpointing: true`", { gradientCheckpointing: true }],
+  ["the same, and a moving average", { gradientCheckpointing: true, ema: true }],
   ["one network, adapters of rank 64", { lora: { rank: 64 } }],
-  ["the same, `checkpointing: true`", { lora: { rank: 64 }, checkpointing: true }],
+  ["the same, `gradientCheckpointing: true`", { lora: { rank: 64 }, gradientCheckpointing: true }],
 ];
 
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);

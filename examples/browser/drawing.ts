@@ -9,7 +9,7 @@ import {
   type WeightSource,
 } from "sid-lsg";
 import { type ByteSource, openSafetensors, urlFolder, urlSource } from "sid-lsg/io";
-import { type Generator, generatorFrom, streamWeights, type Unet } from "sid-lsg/models";
+import { type GeneratorModel, generatorFrom, loadWeights, type Unet } from "sid-lsg/models";
 import { teacherSteps } from "../quickstart/methods";
 import { pixelByte } from "../quickstart/pixels";
 import { makeText, makeUnet, readFolder, type Text } from "../quickstart/text-to-image";
@@ -24,7 +24,7 @@ const pause = 50;
 export interface Networks {
   readonly text: Text;
   readonly teacher: Unet;
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   /** The words of captions. */
   readonly words: readonly string[];
 }
@@ -49,8 +49,8 @@ export async function loadNetworks(page: string): Promise<Networks> {
 }
 
 /** Gives the generator the weights of a safetensors file; it keeps the old ones where that fails. */
-export async function openGenerator(generator: Generator, source: ByteSource): Promise<void> {
-  await streamWeights(generator, finite(source.name, await openSafetensors(source)));
+export async function openGenerator(generator: GeneratorModel, source: ByteSource): Promise<void> {
+  await loadWeights(generator, finite(source.name, await openSafetensors(source)));
 }
 
 /** The same weights; reading throws where one is not finite. */
@@ -89,8 +89,8 @@ export async function* drawInManySteps(
   const times = ddimTimesteps({ numTimesteps: schedule.tMax + 1, steps: teacherSteps });
   const [cond, uncond] = [text.encode([caption]), text.encode([""])];
   const step = (xt: Tensor, t: number, next: number | undefined): Tensor => {
-    const prediction = guidedPrediction(teacher.predict, { xt, t: [t], cond, uncond }, guidanceScale);
-    const now = { prediction, xt, level: noiseLevel(schedule, [t]), from: predicts };
+    const prediction = guidedPrediction(teacher.predict, { xt, t: [t], cond, uncond, guidanceScale });
+    const now = { prediction, xt, level: noiseLevel(schedule, [t]), predicts };
     const x0 = convertPrediction({ ...now, to: "x0" });
     if (next === undefined) return x0;
     return addNoise({ x0, noise: convertPrediction({ ...now, to: "eps" }), level: noiseLevel(schedule, [next]) });

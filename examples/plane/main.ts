@@ -136,7 +136,13 @@ async function field(model: ScoreModel, t: number, colour: string) {
     const xt = tensor2d(grid.map(([x, y]) => [x, y]));
     const times = grid.map(() => t);
     const level = noiseLevel(schedule, times);
-    return convertPrediction({ prediction: model.predict(xt, times), xt, level, from: model.predicts, to: "score" });
+    return convertPrediction({
+      prediction: model.predict(xt, times),
+      xt,
+      level,
+      predicts: model.predicts,
+      to: "score",
+    });
   });
   const { sigma } = noiseLevel(schedule, [t]);
   const arrows = (await points(vectors)).map(([x, y], i) => ({

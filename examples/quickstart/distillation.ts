@@ -1,5 +1,5 @@
 import { lsg } from "sid-lsg";
-import { type Generator, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
+import { type GeneratorModel, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
 import { type DistillMetrics, distill, promptConditions } from "sid-lsg/train";
 import { caption, drawPairs, trainedPairs } from "./captions";
 import type { QuickStartOptions } from "./options";
@@ -20,7 +20,7 @@ export interface DistillationInputs {
   /** Sees each iteration's figures. */
   readonly onMetrics: (metrics: DistillMetrics) => Promise<void>;
   /** Looks at the averaged generator now and then. */
-  readonly onSnapshot: (generator: Generator, iteration: number) => Promise<void>;
+  readonly onSnapshot: (generator: GeneratorModel, iteration: number) => Promise<void>;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface DistillationInputs {
  * U-Nets start as copies of the teacher: the generator, its moving average and the fake score.
  * Returns the average; the caller disposes of it.
  */
-export async function distillTeacher(inputs: DistillationInputs): Promise<Generator> {
+export async function distillTeacher(inputs: DistillationInputs): Promise<GeneratorModel> {
   const { teacher, teacherUnet, text, options, checkpoint, signal, onMetrics, onSnapshot } = inputs;
   const fakeScore = makeUnet(teacher, "fake-score");
   const generator = generatorFrom(makeUnet(teacher, "generator"));

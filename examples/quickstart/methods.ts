@@ -1,5 +1,5 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { ddimSample, type Generator, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
+import { ddimSample, type GeneratorModel, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
 
 /** Steps of the teacher's sampler. */
 export const teacherSteps = 50;
@@ -33,7 +33,7 @@ export function teacherMethods(unet: Unet, text: TextConditioner, guidanceScale:
 }
 
 /** One pass of a generator. */
-export function generatorMethod(generator: Generator, text: TextConditioner): Method {
+export function generatorMethod(generator: GeneratorModel, text: TextConditioner): Method {
   return {
     draw: (captions, noise) => tidy(() => generator.generate([noise], text.encode(captions))),
     networkPasses: generator.steps,

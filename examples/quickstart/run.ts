@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
-import { type Generator, readWeights } from "sid-lsg/models";
+import { type GeneratorModel, readWeights } from "sid-lsg/models";
 import { makeFolder } from "../common/folders";
 import { startProgress } from "../common/progress";
 import { type Clock, startClock } from "./clock";
@@ -76,7 +76,7 @@ async function distill(
   inputs: Pick<DistillationInputs, "teacher" | "teacherUnet" | "text" | "options">,
   beforeTraining: Method,
   { classifier, groups }: Measuring,
-): Promise<Generator | undefined> {
+): Promise<GeneratorModel | undefined> {
   const { options, text } = inputs;
   const files = outputs(options.out);
   const { captions, pairs, reference } = groups.trained;

@@ -4,11 +4,11 @@ import { type ComponentName, diskFolder, type FileTree, hubFolder, openComponent
 import {
   type ClipTokenizer,
   clipTextEncoder,
-  clipTextParameters,
+  clipTextParameterSpecs,
   clipTokenizer,
   loadParameters,
+  type NetworkParameters,
   type ParameterSpec,
-  type Parameters,
   parseClipTextConfig,
   parseUnetConfig,
   type TextConditioner,
@@ -16,9 +16,9 @@ import {
   type Unet,
   type UnetConfig,
   unet,
-  unetParameters,
+  unetParameterSpecs,
 } from "sid-lsg/models";
-import { parseVaeConfig, type Vae, vae, vaeParameters } from "sid-lsg/models/sd";
+import { parseVaeConfig, type Vae, vae, vaeParameterSpecs } from "sid-lsg/models/sd";
 import { type ConfiguredSchedule, scheduleFromConfig } from "sid-lsg/schedules";
 
 /** Where a model comes from. */
@@ -30,7 +30,7 @@ export interface ModelPlace {
 
 /** What trades memory for time in a U-Net. */
 export interface MemoryOptions {
-  readonly checkpointing: boolean;
+  readonly gradientCheckpointing: boolean;
   readonly attentionSlice: number | undefined;
 }
 
@@ -85,7 +85,7 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
     );
   const parameters = (name: string, part: ComponentName, specs: readonly ParameterSpec[]) =>
     load(tree, variant, name, part, specs);
-  const [textSpecs, vaeSpecs] = [clipTextParameters(textConfig), vaeParameters(vaeConfig)];
+  const [textSpecs, vaeSpecs] = [clipTextParameterSpecs(textConfig), vaeParameterSpecs(vaeConfig)];
   return {
     ...scheduled,
     ...{ tree, variant, unetConfig, tokenizer, scale: 2 ** (vaeConfig.channels.length - 1) },
@@ -95,7 +95,7 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
       if (cut > shownCuts) console.warn(`${cut} of ${prompts.length} prompts are too long and cut.`);
     },
     async makeUnet(name, memory) {
-      const weights = await parameters(name, "unet", unetParameters(unetConfig));
+      const weights = await parameters(name, "unet", unetParameterSpecs(unetConfig));
       const { schedule, predicts } = scheduled;
       return unet(unetConfig, { name, schedule, predicts, weights, ...memory });
     },
@@ -146,7 +146,7 @@ async function load(
   name: string,
   part: ComponentName,
   specs: readonly ParameterSpec[],
-): Promise<Parameters> {
+): Promise<NetworkParameters> {
   const { weights } = await openComponent(tree, part, variant === undefined ? {} : { variant });
   try {
     return await loadParameters(name, specs, finite(weights, `${tree.name}: ${part}`));

@@ -1,5 +1,5 @@
 import { randomStream } from "sid-lsg";
-import { type Generator, generatorFrom, type ScoreModel, type Unet } from "sid-lsg/models";
+import { type GeneratorModel, generatorFrom, type ScoreModel, type Unet } from "sid-lsg/models";
 import { type Lora, lora } from "sid-lsg/models/sd";
 import type { OpenModel } from "./model";
 import type { DistillSettings } from "./options";
@@ -8,9 +8,9 @@ import type { DistillSettings } from "./options";
 export interface Networks {
   readonly teacher: Unet;
   readonly fakeScore: ScoreModel;
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   /** Holds the moving average, if there is one. */
-  readonly average: Generator | undefined;
+  readonly average: GeneratorModel | undefined;
   /** The network of `average`, else of `generator`: what the run results in. */
   readonly result: Unet | Lora;
   dispose(): void;

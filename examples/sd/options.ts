@@ -61,7 +61,7 @@ Recipe
 
 Memory
   --backend NAME            ${backends.join(", ")} (wasm)
-  --checkpointing           activations are computed again in the backward pass
+  --gradient-checkpointing  activations are computed again in the backward pass
   --attention-slice N       queries of attention at a time
   --backward HOW            staged or joint (staged)
   --lora-rank R             one frozen network and two adapters instead of three networks
@@ -91,7 +91,7 @@ export function parseDistillOptions(args: readonly string[]) {
       ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
       ...{ "loss-scale": text, "fake-loss-scale": text, beta1: text, beta2: text, epsilon: text },
       ...{ "context-dropout": text, "ema-half-life": text, "ema-ramp": text, seed: text },
-      ...{ backend: text, checkpointing: flag, "attention-slice": text, backward: text },
+      ...{ backend: text, "gradient-checkpointing": flag, "attention-slice": text, backward: text },
       ...{ "lora-rank": text, "lora-alpha": text, "lora-output": text },
       ...{ resume: flag, "dry-run": flag, "checkpoint-every": text, "snapshot-every": text, samples: text, help: flag },
     },
@@ -107,7 +107,7 @@ export function parseDistillOptions(args: readonly string[]) {
     ...{ prompts, out, resume: values.resume, dryRun: values["dry-run"] },
     backend: choice("backend", values.backend, "wasm", backends),
     memory: {
-      checkpointing: values.checkpointing,
+      gradientCheckpointing: values["gradient-checkpointing"],
       attentionSlice: optional(values["attention-slice"], (text) => integer("attention-slice", text, 1, 1)),
     } satisfies MemoryOptions,
     lora: loraOf(values),

@@ -4,7 +4,7 @@ import { randomStream, SidError, uniformTimesteps } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
-import type { Generator, TextConditioner } from "sid-lsg/models";
+import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
 import type { Vae } from "sid-lsg/models/sd";
 import { distill, promptConditions } from "sid-lsg/train";
 import { makeFolder } from "../common/folders";
@@ -90,7 +90,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
   );
   if (backend === "wasm" && most > 2 ** 32)
     throw new Error(
-      "The wasm backend holds at most 4.29 GB. Take --backend webgpu or node-gpu, or try --checkpointing, --lora-rank and a lower --resolution.",
+      "The wasm backend holds at most 4.29 GB. Take --backend webgpu or node-gpu, or try --gradient-checkpointing, --lora-rank and a lower --resolution.",
     );
 }
 
@@ -103,7 +103,7 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
     ...recipe,
     ...{ teacher, fakeScore, generator, ema: average && { target: average, halfLife, rampUp } },
     sampleShape: [...sizeOf(model, settings), model.unetConfig.inChannels],
-    rounds: recipe.batch / settings.microBatch,
+    accumulationRounds: recipe.batch / settings.microBatch,
     timesteps: uniformTimesteps({ min: settings.tMin, max: settings.tMax }),
     conditions: promptConditions({ prompts, conditioner: text }),
     checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, resume },
@@ -146,7 +146,7 @@ async function train(inputs: Inputs): Promise<boolean> {
 }
 
 /** Writes a grid of samples: the first prompts, with the same noise each time. */
-async function drawSamples(inputs: Inputs, generator: Generator, iteration: number): Promise<void> {
+async function drawSamples(inputs: Inputs, generator: GeneratorModel, iteration: number): Promise<void> {
   const { settings, model, text, vae, prompts } = inputs;
   const stream = randomStream(settings.recipe.seed);
   const shape = [1, ...sizeOf(model, settings), model.unetConfig.inChannels];

@@ -122,7 +122,7 @@ export async function replay(recorded: ReplayCase): Promise<ReplayReport> {
     for (const [iteration, wanted] of recorded.losses.entries()) {
       const pending = [await step(iteration, "fake"), await step(iteration, "generator")];
       const [fake, ours] = (await readFigures(...pending)) as [StepFigures, StepFigures];
-      const ema = { curNimg: iteration * images, batch: images, halfLife: settings.emaHalfLife };
+      const ema = { nimg: iteration * images, batch: images, halfLife: settings.emaHalfLife };
       updateEma(average.variables, model.variables, emaBeta({ ...ema, rampUp: settings.emaRampUp }));
       losses.push({ fake: fake.loss, generator: ours.loss });
       for (const [name, value, reference] of [

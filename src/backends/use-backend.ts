@@ -53,7 +53,7 @@ export interface UseBackendOptions {
   /**
    * Whether `node` runs each U-Net, and its backward pass, as one graph of TensorFlow instead of operation by operation:
    * 1.3 to 2.8 times as fast. The first call with new shapes is slow, seconds for a small network, half a minute in all for
-   * one of 50 million weights, and graphs stay in memory as long as the process. Networks with checkpointing or an
+   * one of 50 million weights, and graphs stay in memory as long as the process. Networks with gradient checkpointing or an
    * adapter run operation by operation, as do other backends. Results differ from those without by rounding; there are
    * no gradients of gradients. A later call of `useBackend` without it ends it.
    * @defaultValue `false`

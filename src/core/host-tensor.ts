@@ -2,7 +2,7 @@
 export type HostDtype = "F32" | "F16" | "BF16" | "I64" | "I32" | "U8";
 
 /** What is known of a tensor before its elements are read. */
-export interface TensorInfo {
+export interface WeightInfo {
   /** The type on disk. */
   readonly dtype: HostDtype;
   /** In PyTorch's layout. */
@@ -13,7 +13,7 @@ export interface TensorInfo {
  * A tensor in host memory, as a safetensors file holds it. `dtype` is the type on disk;
  * F16 and BF16 are widened to float32 in `data`.
  */
-export interface HostTensor extends TensorInfo {
+export interface HostTensor extends WeightInfo {
   /** Elements in row-major order; float32 for F32, F16 and BF16. */
   readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }
@@ -27,7 +27,7 @@ export type WeightMap = ReadonlyMap<string, HostTensor>;
  */
 export interface WeightSource {
   /** What there is, by name, in the order in which reading is quickest. */
-  readonly entries: ReadonlyMap<string, TensorInfo>;
+  readonly entries: ReadonlyMap<string, WeightInfo>;
   /** Reads one tensor, which is then the caller's. Throws SidError where that fails or there is no such name. */
   read(name: string): Promise<HostTensor>;
   /** Frees what the source holds open; after it nothing can be read. */

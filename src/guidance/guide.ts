@@ -11,7 +11,7 @@ export interface GuideInputs {
   /** The prediction without it, of the same type and shape. */
   readonly uncond: Tensor;
   /** κ; 1 is no guidance. */
-  readonly scale: number;
+  readonly guidanceScale: number;
 }
 
 /**
@@ -32,17 +32,17 @@ export interface GuideInputs {
  * import { guide } from "sid-lsg";
  * import { tensor2d } from "@tensorflow/tfjs-core";
  *
- * const guided = guide({ cond: tensor2d([[3]]), uncond: tensor2d([[1]]), scale: 1.5 });
+ * const guided = guide({ cond: tensor2d([[3]]), uncond: tensor2d([[1]]), guidanceScale: 1.5 });
  * console.log(guided.dataSync()[0]); // 4
  * ```
  */
 export function guide(inputs: GuideInputs): Tensor {
-  const { cond, uncond, scale } = checkObject("guide", "inputs", inputs);
+  const { cond, uncond, guidanceScale } = checkObject("guide", "inputs", inputs);
   checkSameShape("guide", { cond, uncond });
-  checkFinite("guide", "scale", scale);
-  if (scale === 1) return clone(cond);
-  if (scale === 0) return clone(uncond);
-  return tidy(() => add(uncond, mul(sub(cond, uncond), scale)));
+  checkFinite("guide", "guidanceScale", guidanceScale);
+  if (guidanceScale === 1) return clone(cond);
+  if (guidanceScale === 0) return clone(uncond);
+  return tidy(() => add(uncond, mul(sub(cond, uncond), guidanceScale)));
 }
 
 const where = "guidedPrediction";
@@ -56,10 +56,15 @@ export interface GuidedPredictionInputs {
   readonly xt: Tensor;
   /** One time per sample. */
   readonly t: Timesteps;
-  /** The conditions, `[B, ...]`; needed unless the scale is 0 or the network takes none. */
+  /** The conditions, `[B, ...]`; needed unless the guidance scale is 0 or the network takes none. */
   readonly cond?: Tensor | undefined;
-  /** The empty condition, `[1, ...]`, tiled over the batch; needed unless the scale is 1. */
+  /** The empty condition, `[1, ...]`, tiled over the batch; needed unless the guidance scale is 1. */
   readonly uncond?: Tensor | undefined;
+  /**
+   * κ; 1 is no guidance.
+   * @defaultValue `1`
+   */
+  readonly guidanceScale?: number | undefined;
 }
 
 /**
@@ -67,8 +72,7 @@ export interface GuidedPredictionInputs {
  * condition at κ = 1, `B` samples without it at κ = 0, and otherwise one batch of `2B` samples.
  *
  * @param predict - the network, e.g. `(xt, t, cond) => model.predict(xt, t, cond)`.
- * @param inputs - the batch, its times and the two conditions.
- * @param scale - κ; 1 is no guidance.
+ * @param inputs - the batch, its times, the two conditions and the scale.
  * @returns the guided prediction, of the network's own type and the shape of `xt`; the caller owns it.
  * @throws SidError `invalid-argument` for a condition that the scale needs and that is not there,
  *   `shape-mismatch` for one that does not fit or for a network that returns another shape.
@@ -80,16 +84,16 @@ export interface GuidedPredictionInputs {
  *
  * const predict = (xt: Tensor, _t: readonly number[], cond?: Tensor) => (cond ? add(xt, cond) : xt.clone());
  * const inputs = { xt: tensor2d([[1]]), t: [20], cond: tensor2d([[2]]), uncond: tensor2d([[0]]) };
- * console.log(guidedPrediction(predict, inputs, 3).dataSync()[0]); // 1 + 3 · 2 = 7
+ * console.log(guidedPrediction(predict, { ...inputs, guidanceScale: 3 }).dataSync()[0]); // 1 + 3 · 2 = 7
  * ```
  */
-export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInputs, scale: number): Tensor {
+export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInputs): Tensor {
   checkFunction(where, "predict", predict);
-  const { xt, t, cond, uncond } = checkObject(where, "inputs", inputs);
+  const { xt, t, cond, uncond, guidanceScale: scale = 1 } = checkObject(where, "inputs", inputs);
   checkBatch(where, "xt", xt);
   const batch = xt.shape[0] as number;
   checkPerSample(where, "t", t, batch);
-  checkFinite(where, "scale", scale);
+  checkFinite(where, "guidanceScale", scale);
   if (scale === 1) {
     if (cond !== undefined) checkCondition("cond", cond, batch);
     return tidy(() => pass(predict, xt, t, cond));
@@ -105,7 +109,7 @@ export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInput
   return tidy(() => {
     const both = pass(predict, concat([xt, xt]), [...t, ...t], concat([repeat(empty, batch), full]));
     const [without, within] = split(both, 2) as [Tensor, Tensor];
-    return guide({ cond: within, uncond: without, scale });
+    return guide({ cond: within, uncond: without, guidanceScale: scale });
   });
 }
 
@@ -122,7 +126,7 @@ function repeat(empty: Tensor, batch: number): Tensor {
 
 function needed(name: string, condition: Tensor | undefined, batch: number, scale: number): Tensor {
   if (condition === undefined)
-    throw new SidError("invalid-argument", `${where}: scale ${scale} needs ${name}, which is not given.`);
+    throw new SidError("invalid-argument", `${where}: guidanceScale ${scale} needs ${name}, which is not given.`);
   return checkCondition(name, condition, batch);
 }
 

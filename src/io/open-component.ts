@@ -1,6 +1,6 @@
 import { checkObject, checkOneOf, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { TensorInfo, WeightSource } from "../core/host-tensor";
+import type { WeightInfo, WeightSource } from "../core/host-tensor";
 import { type ComponentFiles, type ComponentName, componentFiles, componentNames } from "./component-files";
 import {
   checkRelative,
@@ -57,7 +57,7 @@ export interface ModelIndex {
  * @param folder - a path on the disk, or any {@link FileTree}: an address, files of a browser, a model of the hub.
  * @param component - which part.
  * @param options - a variant, another place.
- * @returns the configuration, and the weights to be read one by one, by `loadParameters` or `streamWeights`.
+ * @returns the configuration, and the weights to be read one by one, by `loadParameters` or `loadWeights`.
  * @throws SidError `io` naming the file that is missing or cannot be read, `corrupt-file` where one is damaged or the
  *   index contradicts the shards, `unsupported` for pickles. Nothing stays open then.
  *
@@ -127,7 +127,7 @@ function renamed(source: WeightSource, { unless, rename }: NonNullable<Component
   if (names.some((name) => unless.test(name))) return source;
   const inFile = new Map(names.map((name) => [rename(name), name]));
   return {
-    entries: new Map([...inFile].map(([name, old]) => [name, source.entries.get(old) as TensorInfo])),
+    entries: new Map([...inFile].map(([name, old]) => [name, source.entries.get(old) as WeightInfo])),
     read: (name) => source.read(inFile.get(name) ?? name),
     close: () => source.close(),
   };

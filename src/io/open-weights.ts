@@ -1,6 +1,6 @@
 import { describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { TensorInfo, WeightSource } from "../core/host-tensor";
+import type { WeightInfo, WeightSource } from "../core/host-tensor";
 import type { ByteSource } from "./byte-source";
 import { type ComponentFiles, indexName, inVariant } from "./component-files";
 import { type FileTree, isPlainName, openIn, readJson } from "./file-tree";
@@ -42,7 +42,7 @@ async function openShards(caller: string, tree: FileTree, folder: string, index:
         throw new SidError("io", `${where}: the file ${describe(name)} is missing, one of ${names.length} shards.`);
       sources.push(source);
     }
-    const entries = new Map<string, TensorInfo>();
+    const entries = new Map<string, WeightInfo>();
     const homes = new Map<string, WeightSource>();
     for (const [i, source] of sources.entries()) {
       const shard = await parseSafetensors(`${caller} ${source.name}`, source);

@@ -78,7 +78,7 @@ export function fakeScoreLoss(inputs: FakeScoreInputs, options: FakeScoreLossOpt
   const weights = ofPrediction.map((b) => b * b);
   checkFloat32(where, "weight", weights);
   return tidy(() => {
-    const target = predictionTarget({ x0: generated, noise, level, type: predicts });
+    const target = predictionTarget({ x0: generated, noise, level, predicts });
     const error = onlyValid(sub(prediction, target), valid);
     return reduce(mul(perSample(weights, error.rank), square(error)), reduction);
   });

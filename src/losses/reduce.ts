@@ -14,7 +14,7 @@ import { sampleSize, total } from "../core/per-sample";
 import { checkTensor } from "../core/tensor-checks";
 
 /** How one sample's elements add up, before the mean over the batch: their `sum` or their `mean`. */
-export type Reduction = "sum" | "mean";
+export type LossReduction = "sum" | "mean";
 
 /** Options that every loss here takes. */
 export interface LossOptions {
@@ -22,7 +22,7 @@ export interface LossOptions {
    * Over each sample's elements; the batch is always averaged.
    * @defaultValue `"sum"`, as the official code does
    */
-  readonly reduction?: Reduction;
+  readonly reduction?: LossReduction;
   /**
    * `[B]`, 1 for samples that count and 0 for samples whose value and gradient are exactly 0,
    * even where they hold NaN. The divisor stays `B`. See {@link finiteSamples}.
@@ -41,12 +41,12 @@ export function checkLossOptions(where: string, x: Tensor, { reduction = "sum", 
 }
 
 /** What the total over a batch is divided by: its samples, or its elements. */
-export function divisor(x: Tensor, reduction: Reduction = "sum"): number {
+export function divisor(x: Tensor, reduction: LossReduction = "sum"): number {
   return (x.shape[0] as number) * (reduction === "mean" ? sampleSize(x) : 1);
 }
 
 /** The total over a batch `[B, ...]`, divided as the reduction says. */
-export function reduce(x: Tensor, reduction?: Reduction): Scalar {
+export function reduce(x: Tensor, reduction?: LossReduction): Scalar {
   return div(total(x), divisor(x, reduction));
 }
 

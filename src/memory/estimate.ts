@@ -8,7 +8,7 @@ import { type LoraOptions, lora } from "../models/sd/lora";
 import type { ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
 import type { UnetMemoryOptions } from "../models/unet/network";
-import { unet, unetParameters } from "../models/unet/unet";
+import { unet, unetParameterSpecs } from "../models/unet/unet";
 import { ddpmSchedule } from "../schedules/ddpm";
 import { distill } from "../train/distill";
 import { onDryBackend } from "./dry-backend";
@@ -20,7 +20,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
   /** Height and width of the samples: for Stable Diffusion an eighth of the image's. */
   readonly size: readonly [height: number, width: number];
   /**
-   * Samples that are computed at once: `batch / rounds` of `distill`.
+   * Samples that are computed at once: `batch / accumulationRounds` of `distill`.
    * @defaultValue `1`
    */
   readonly batch?: number;
@@ -95,7 +95,7 @@ export interface MemoryEstimate {
  *   down_block_types: ["DownBlock2D", "CrossAttnDownBlock2D"], up_block_types: ["CrossAttnUpBlock2D", "UpBlock2D"],
  * });
  * const plain = await estimateMemory({ unet: config, size: [32, 32], batch: 4 });
- * const thrifty = await estimateMemory({ unet: config, size: [32, 32], batch: 4, checkpointing: true });
+ * const thrifty = await estimateMemory({ unet: config, size: [32, 32], batch: 4, gradientCheckpointing: true });
  * console.log(thrifty.peak < plain.peak); // true
  * ```
  */
@@ -147,7 +147,7 @@ function makeNetworks(
   { unet: architecture, lora: adapter, ema, generator = {}, ...options }: MemoryConfig,
   owned: { dispose(): void }[],
 ) {
-  const { checkpointing, attentionSlice } = options;
+  const { gradientCheckpointing, attentionSlice } = options;
   const own = <T extends { dispose(): void }>(x: T): T => {
     owned.push(x);
     return x;
@@ -155,7 +155,7 @@ function makeNetworks(
   const named = (name: string) => `estimate-memory/${name}`;
   const base = (name: string) =>
     unet(architecture, {
-      ...{ name: named(name), schedule: ddpmSchedule(), predicts: "eps", checkpointing, attentionSlice },
+      ...{ name: named(name), schedule: ddpmSchedule(), predicts: "eps", gradientCheckpointing, attentionSlice },
       weights: blankWeights(architecture),
     });
   const teacher = own(base("teacher"));
@@ -172,7 +172,7 @@ function makeNetworks(
 
 /** Weights that all share one buffer of zeros: the host has no room for a large network's either. */
 function blankWeights(architecture: UnetConfig): WeightMap {
-  const sized = unetParameters(architecture).map(({ name, shape }) => ({
+  const sized = unetParameterSpecs(architecture).map(({ name, shape }) => ({
     name,
     shape,
     size: shape.reduce((a, b) => a * b, 1),

@@ -7,7 +7,7 @@ import { addNoise, noiseLevel } from "../predict";
 import type { NoiseSchedule } from "../schedules/types";
 import { checkDeclaration } from "./adapters";
 import { predictX0 } from "./predict-x0";
-import type { Generator, ScoreModel } from "./types";
+import type { GeneratorModel, ScoreModel } from "./types";
 
 /** Options of {@link generatorFrom}. */
 export interface GeneratorOptions {
@@ -54,7 +54,7 @@ export interface GeneratorOptions {
  * generator.generate([stream.normal([8, 2]), stream.normal([8, 2])]).print();
  * ```
  */
-export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): Generator {
+export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): GeneratorModel {
   const where = "generatorFrom";
   checkMethods(where, "model", model, "a score model", ["predict", "dispose"]);
   checkDeclaration(where, model);

@@ -16,7 +16,7 @@ export {
   type ClipTextEncoder,
   type ClipTextEncoderOptions,
   clipTextEncoder,
-  clipTextParameters,
+  clipTextParameterSpecs,
 } from "./text/clip-text-encoder";
 export {
   type ClipTokenizer,
@@ -35,15 +35,15 @@ export {
 export { type MlpConfig, type MlpOptions, mlp } from "./toy/mlp";
 export type * from "./types";
 export { parseUnetConfig, type UnetConfig, type UnetLevel } from "./unet/config";
-export { type Unet, type UnetOptions, unet, unetParameters } from "./unet/unet";
+export { type Unet, type UnetOptions, unet, unetParameterSpecs } from "./unet/unet";
 export { loadParameters } from "./weights/load-parameters";
 export { createParameters } from "./weights/parameters";
 export type {
   HasVariables,
   InitialWeights,
+  NetworkParameters,
   ParameterInit,
   ParameterLayout,
   ParameterSpec,
-  Parameters,
 } from "./weights/types";
-export { copyWeights, loadWeights, readWeights, streamWeights } from "./weights/weights";
+export { copyWeights, loadWeights, readWeights } from "./weights/weights";

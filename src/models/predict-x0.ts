@@ -14,24 +14,28 @@ export interface PredictX0Inputs {
   readonly t: Timesteps;
   /** The condition, batch axis first; absent for an unconditional model. */
   readonly cond?: Tensor | undefined;
-  /** What stands for "no condition", `[1, ...]`; needed unless `scale` is 1. */
+  /** What stands for "no condition", `[1, ...]`; needed unless `guidanceScale` is 1. */
   readonly uncond?: Tensor | undefined;
+  /**
+   * κ; 1 is the plain conditional prediction.
+   * @defaultValue `1`
+   */
+  readonly guidanceScale?: number | undefined;
 }
 
 /**
  * The guided denoised sample: an estimate of `E[x0 | x_t, cond]`, whatever the model predicts.
  *
- *     f = f_∅ + scale·(f_c − f_∅),   x̂0 = (x_t − σ·ε̂)/α and so on for the other kinds
+ *     f = f_∅ + κ·(f_c − f_∅),   x̂0 = (x_t − σ·ε̂)/α and so on for the other kinds
  *
  * Guidance acts on the model's own prediction; at a fixed `x_t` that is the same as guiding x̂0,
- * because the conversions are affine. One pass through the network at scale 1 (conditional) and at
- * scale 0 (unconditional), else one pass over 2·B samples.
+ * because the conversions are affine. One pass through the network at κ = 1 (conditional) and at
+ * κ = 0 (unconditional), else one pass over 2·B samples.
  *
- * Source: Ho & Salimans, arXiv:2207.12598 with `scale = 1 + s`.
+ * Source: Ho & Salimans, arXiv:2207.12598 with `κ = 1 + s`.
  *
  * @param model - a score model.
- * @param inputs - noisy samples, their times and conditions; borrowed.
- * @param scale - guidance κ; 1 is the plain conditional prediction.
+ * @param inputs - noisy samples, their times, conditions and guidance scale; borrowed.
  * @returns `[B, ...]` like `xt`, in the units of the clean sample; differentiable in `xt`, `cond` and
  *   the model's variables. The caller owns it.
  * @throws SidError `shape-mismatch`, `out-of-range`, `not-finite` for inputs that do not fit;
@@ -46,7 +50,7 @@ export interface PredictX0Inputs {
  * predictX0(model, { xt: tensor2d([[1, -2]]), t: [625] }).print(); // α·x_t for standard normal data
  * ```
  */
-export function predictX0(model: ScoreModel, inputs: PredictX0Inputs, scale = 1): Tensor {
+export function predictX0(model: ScoreModel, inputs: PredictX0Inputs): Tensor {
   checkMethods("predictX0", "model", model, "a score model", ["predict"]);
   const { t } = checkObject("predictX0", "inputs", inputs);
   checkTensor("predictX0", "xt", inputs.xt);
@@ -54,8 +58,8 @@ export function predictX0(model: ScoreModel, inputs: PredictX0Inputs, scale = 1)
     // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal
     // networks under opposite cotangents cancel to exactly 0, as they must before the first step.
     const xt = clone(inputs.xt);
-    const prediction = guidedPrediction((x, times, cond) => model.predict(x, times, cond), { ...inputs, xt }, scale);
+    const prediction = guidedPrediction((x, times, cond) => model.predict(x, times, cond), { ...inputs, xt });
     const level = noiseLevel(model.schedule, t);
-    return convertPrediction({ prediction, xt, level, from: model.predicts, to: "x0" });
+    return convertPrediction({ prediction, xt, level, predicts: model.predicts, to: "x0" });
   });
 }

@@ -116,10 +116,10 @@ export function ddimSample(model: ScoreModel, options: DdimSampleOptions): Tenso
   const step = (x: Tensor, { t, next }: Step, z: Tensor | undefined): Tensor => {
     const time = Array<number>(batch).fill(t);
     const level = noiseLevel(schedule, time);
-    const prediction = guidedPrediction(predict, { xt: x, t: time, cond, uncond }, guidanceScale);
-    const free = convertPrediction({ prediction, xt: x, level, from: model.predicts, to: "x0" });
+    const prediction = guidedPrediction(predict, { xt: x, t: time, cond, uncond, guidanceScale });
+    const free = convertPrediction({ prediction, xt: x, level, predicts: model.predicts, to: "x0" });
     const x0 = clip === undefined ? free : clipByValue(free, -clip, clip);
-    const eps = convertPrediction({ prediction, xt: x, level, from: model.predicts, to: "eps" });
+    const eps = convertPrediction({ prediction, xt: x, level, predicts: model.predicts, to: "eps" });
     const { alpha, sigma } = next === undefined ? final : levelAt(where, schedule, next);
     if (z === undefined) return add(mul(x0, alpha), mul(eps, sigma));
     const spread = eta * posteriorDeviation(levelAt(where, schedule, t), { alpha, sigma });

@@ -54,12 +54,12 @@ export interface ScoreModel {
  *
  * @example
  * ```ts
- * import { type Generator, randomStream } from "sid-lsg";
+ * import { type GeneratorModel, randomStream } from "sid-lsg";
  * import { add, mul, type Tensor, tensor1d, variable } from "@tensorflow/tfjs-core";
  *
  * // x_g = μ + 0.5·z: a generator of a Gaussian, whose mean may train.
  * const mean = variable(tensor1d([1, 2]), true, "affine/mean");
- * const generator: Generator = {
+ * const generator: GeneratorModel = {
  *   name: "affine",
  *   steps: 1,
  *   variables: [mean],
@@ -69,7 +69,7 @@ export interface ScoreModel {
  * generator.generate([randomStream(0).normal([4, 2])]).print();
  * ```
  */
-export interface Generator {
+export interface GeneratorModel {
   /** Prefix of every variable's name. */
   readonly name: string;
   /** Network passes of one call, and tensors of noise it wants. */

@@ -34,7 +34,7 @@ export interface ConversionKind {
   /** The noise level of each sample. */
   readonly level: NoiseLevel;
   /** What is there. */
-  readonly from: PredictionType;
+  readonly predicts: PredictionType;
   /** What is wanted. */
   readonly to: PredictionType;
 }
@@ -58,26 +58,26 @@ export interface ConversionKind {
  * import { conversionCoefficients } from "sid-lsg";
  *
  * const level = { alpha: [0.8], sigma: [0.6] };
- * console.log(conversionCoefficients({ level, from: "v", to: "x0" })); // { ofXt: [0.8], ofPrediction: [-0.6] }
+ * console.log(conversionCoefficients({ level, predicts: "v", to: "x0" })); // { ofXt: [0.8], ofPrediction: [-0.6] }
  * ```
  */
 export function conversionCoefficients(kind: ConversionKind): ConversionCoefficients {
   const where = "conversionCoefficients";
-  const { level, from, to } = checkObject(where, "kind", kind);
+  const { level, predicts, to } = checkObject(where, "kind", kind);
   checkLevel(where, level, level?.alpha?.length ?? 0);
-  return coefficients(where, level, from, to);
+  return coefficients(where, level, predicts, to);
 }
 
 /** What {@link convertPrediction} converts. */
 export interface ConvertPredictionInputs {
-  /** The prediction, of the type `from`, `[B, ...]`. */
+  /** The prediction, of the type `predicts`, `[B, ...]`. */
   readonly prediction: Tensor;
   /** The noisy samples it was made at, of the same shape. */
   readonly xt: Tensor;
   /** Their noise level. */
   readonly level: NoiseLevel;
   /** What `prediction` is. */
-  readonly from: PredictionType;
+  readonly predicts: PredictionType;
   /** What is wanted. */
   readonly to: PredictionType;
 }
@@ -105,7 +105,7 @@ export interface ConvertPredictionInputs {
  *   prediction: tensor2d([[1, -1]]),
  *   xt: tensor2d([[1.4, 1]]),
  *   level: { alpha: [0.8], sigma: [0.6] },
- *   from: "eps",
+ *   predicts: "eps",
  *   to: "x0",
  * });
  * console.log(x0.dataSync()); // 1, 2
@@ -113,13 +113,13 @@ export interface ConvertPredictionInputs {
  */
 export function convertPrediction(inputs: ConvertPredictionInputs): Tensor {
   const where = "convertPrediction";
-  const { prediction, xt, level, from, to } = checkObject(where, "inputs", inputs);
+  const { prediction, xt, level, predicts, to } = checkObject(where, "inputs", inputs);
   checkSameShape(where, { prediction, xt });
   checkLevel(where, level, batchOf(xt));
-  const { ofXt, ofPrediction } = coefficients(where, level, from, to);
+  const { ofXt, ofPrediction } = coefficients(where, level, predicts, to);
   checkFloat32(where, "factor of xt", ofXt);
   checkFloat32(where, "factor of prediction", ofPrediction);
-  if (from === to) return clone(prediction);
+  if (predicts === to) return clone(prediction);
   return tidy(() => add(mul(xt, perSample(ofXt, xt.rank)), mul(prediction, perSample(ofPrediction, xt.rank))));
 }
 
@@ -132,11 +132,11 @@ export interface PredictionTargetInputs {
   /** How it was added. */
   readonly level: NoiseLevel;
   /** The prediction type wanted. */
-  readonly type: PredictionType;
+  readonly predicts: PredictionType;
 }
 
 /**
- * What a perfect prediction of type `type` would be for known `x0` and `ε`: the regression target
+ * What a perfect prediction of the type `predicts` would be for known `x0` and `ε`: the regression target
  * of denoising score matching.
  *
  * Source: Vincent, "A connection between score matching and denoising autoencoders", 2011; v is that of Salimans & Ho,
@@ -152,16 +152,16 @@ export interface PredictionTargetInputs {
  * import { tensor2d } from "@tensorflow/tfjs-core";
  *
  * const level = { alpha: [0.8], sigma: [0.6] };
- * const v = predictionTarget({ x0: tensor2d([[1, 2]]), noise: tensor2d([[1, -1]]), level, type: "v" });
+ * const v = predictionTarget({ x0: tensor2d([[1, 2]]), noise: tensor2d([[1, -1]]), level, predicts: "v" });
  * console.log(v.dataSync()); // 0.2, -2
  * ```
  */
 export function predictionTarget(inputs: PredictionTargetInputs): Tensor {
   const where = "predictionTarget";
-  const { x0, noise, level, type } = checkObject(where, "inputs", inputs);
+  const { x0, noise, level, predicts } = checkObject(where, "inputs", inputs);
   checkSameShape(where, { x0, noise });
   checkLevel(where, level, batchOf(x0));
-  const all = level.alpha.map((a, i) => formOf(where, type, a, level.sigma[i] as number, i));
+  const all = level.alpha.map((a, i) => formOf(where, predicts, a, level.sigma[i] as number, i));
   const signal = all.map((form) => form.signal);
   const factor = all.map((form) => form.noise);
   checkFloat32(where, "factor of x0", signal);
@@ -176,7 +176,7 @@ export function coefficients(
   from: PredictionType,
   to: PredictionType,
 ): ConversionCoefficients {
-  checkOneOf(where, "from", from, predictionTypes);
+  checkOneOf(where, "predicts", from, predictionTypes);
   checkOneOf(where, "to", to, predictionTypes);
   const pairs = level.alpha.map((a, i) => {
     const s = level.sigma[i] as number;
@@ -196,7 +196,7 @@ export function coefficients(
 }
 
 function formOf(where: string, type: PredictionType, a: number, s: number, sample: number): Form {
-  checkOneOf(where, "type", type, predictionTypes);
+  checkOneOf(where, "predicts", type, predictionTypes);
   if (type === "score" && s === 0)
     throw new SidError("out-of-range", `${where}: there is no score where sigma is 0, at sample ${sample}.`);
   return forms[type](a, s);

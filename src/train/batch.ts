@@ -12,7 +12,7 @@ import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 import { predictionTypes } from "../core/prediction-type";
 import { checkSameShape, checkTensor } from "../core/tensor-checks";
-import type { Generator, ScoreModel } from "../models/types";
+import type { GeneratorModel, ScoreModel } from "../models/types";
 import { type NoiseLevel, noiseLevel } from "../predict/level";
 
 /** What one forward and backward pass starts from; all tensors are borrowed. */
@@ -39,7 +39,7 @@ export interface Asked {
 /** Throws unless everything that a tape will be opened for fits; returns the level of `x_t`. */
 export function checkTrainBatch(
   where: string,
-  generator: Generator,
+  generator: GeneratorModel,
   asked: readonly [Asked, ...Asked[]],
   batch: TrainBatch,
 ): NoiseLevel {

@@ -1,9 +1,9 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Guidance } from "../guidance/strategies";
 import type { FakeScoreLossOptions } from "../losses/fake-score";
-import type { Reduction } from "../losses/reduce";
+import type { LossReduction } from "../losses/reduce";
 import type { SidWeight } from "../losses/weights";
-import type { Generator, ScoreModel } from "../models/types";
+import type { GeneratorModel, ScoreModel } from "../models/types";
 import type { TimestepLaw } from "../schedules/timestep-laws";
 import type { ConditionSource } from "./conditions";
 
@@ -14,7 +14,7 @@ export interface DistillOptions {
   /** The score of the generator's samples; trains. Starts as a copy of the teacher. */
   readonly fakeScore: ScoreModel;
   /** Trains. Starts as a copy of the teacher. */
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   /** Shape of one sample, without the batch axis: `[H, W, C]` of an image or latent. */
   readonly sampleShape: readonly number[];
   /** Iterations in all, those before a resume included. One is a fake-score step, then a generator step. */
@@ -48,7 +48,7 @@ export interface DistillOptions {
    * Both losses over each sample's elements.
    * @defaultValue `"sum"`
    */
-  readonly reduction?: Reduction;
+  readonly reduction?: LossReduction;
   /**
    * How the generator's gradient is computed; see {@link generatorGradients}.
    * @defaultValue `"staged"`
@@ -68,7 +68,7 @@ export interface DistillOptions {
    * Equal parts that a batch is computed in; memory is that of one part.
    * @defaultValue `1`
    */
-  readonly rounds?: number;
+  readonly accumulationRounds?: number;
   /**
    * The generator's step size.
    * @defaultValue `1e-6`
@@ -153,7 +153,7 @@ export interface DistillOptions {
 /** The moving average of {@link DistillOptions.ema}. */
 export interface DistillEma {
   /** Holds the averaged weights: a second instance of the generator. */
-  readonly target: Generator;
+  readonly target: GeneratorModel;
   /**
    * Images after which an old weight counts half.
    * @defaultValue `50_000`
@@ -187,7 +187,7 @@ export interface DistillSnapshots {
 /** What a snapshot sees. */
 export interface DistillSnapshot {
   /** The averaged generator if there is one, else the generator; borrowed. */
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   /** Iterations done. */
   readonly iteration: number;
   /** Images seen by each step so far. */

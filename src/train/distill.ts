@@ -143,7 +143,7 @@ async function iterateOnce(run: Run, iteration: number, nimg: number) {
     pending.push(await fakeScoreStep(plan.fakeObjective, batches(run, plan.dropsContext), ofFake));
     const ofGenerator = { optimizer: generatorAdam, onGradients: hook("generator") };
     pending.push(await generatorStep(generatorObjective, batches(run, false), ofGenerator));
-    const beta = ema ? emaBeta({ curNimg: nimg, batch: plan.batch, ...ema }) : 0;
+    const beta = ema ? emaBeta({ nimg: nimg, batch: plan.batch, ...ema }) : 0;
     if (ema) updateEma(ema.target.variables, generatorObjective.generator.variables, beta);
     const [fake, generator] = (await readFigures(...pending)) as [StepFigures, StepFigures];
     return {
@@ -163,9 +163,9 @@ async function iterateOnce(run: Run, iteration: number, nimg: number) {
 
 /** The rounds of one step, each made when it is its turn and freed when it is over. */
 function* batches({ plan, stream, uncond }: Run, drop: boolean): Generator<TrainBatch> {
-  const count = plan.batch / plan.rounds;
+  const count = plan.batch / plan.accumulationRounds;
   const shape = [count, ...plan.sampleShape];
-  for (let round = 0; round < plan.rounds; round++) {
+  for (let round = 0; round < plan.accumulationRounds; round++) {
     const cond = plan.conditions && conditions(plan.conditions, stream, count, uncond, drop ? plan.contextDropout : 0);
     const noises = Array.from({ length: plan.generatorObjective.generator.steps }, () => stream.normal(shape));
     const noise = stream.normal(shape);

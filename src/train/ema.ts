@@ -7,13 +7,13 @@ import { packs } from "./packing";
 /** What {@link emaBeta} depends on. */
 export interface EmaSchedule {
   /** Images seen before this iteration. */
-  readonly curNimg: number;
+  readonly nimg: number;
   /** Images of this iteration, over all accumulation rounds. At least 1. */
   readonly batch: number;
   /** Images after which an old weight counts half; 0 switches the average off. */
   readonly halfLife: number;
   /**
-   * The half-life never exceeds `rampUp · curNimg`, so that the start is forgotten soon; `null` for no ramp.
+   * The half-life never exceeds `rampUp · nimg`, so that the start is forgotten soon; `null` for no ramp.
    * @defaultValue `0.05`
    */
   readonly rampUp?: number | null;
@@ -22,7 +22,7 @@ export interface EmaSchedule {
 /**
  * Share of the old average that stays after one iteration.
  *
- *     β = 0.5^(batch / min(halfLife, rampUp · curNimg))
+ *     β = 0.5^(batch / min(halfLife, rampUp · nimg))
  *
  * Source: SiD-LSG@709fc22 training/sid_training_loop.py, the update of `G_ema`.
  *
@@ -34,17 +34,17 @@ export interface EmaSchedule {
  * ```ts
  * import { emaBeta } from "sid-lsg/train";
  *
- * console.log(emaBeta({ curNimg: 0, batch: 512, halfLife: 50_000 })); // 0
- * console.log(emaBeta({ curNimg: 2e6, batch: 50_000, halfLife: 50_000 })); // 0.5
+ * console.log(emaBeta({ nimg: 0, batch: 512, halfLife: 50_000 })); // 0
+ * console.log(emaBeta({ nimg: 2e6, batch: 50_000, halfLife: 50_000 })); // 0.5
  * ```
  */
 export function emaBeta(schedule: EmaSchedule): number {
-  const { curNimg, batch, halfLife, rampUp = 0.05 } = checkObject("emaBeta", "schedule", schedule);
-  checkRange("emaBeta", "curNimg", curNimg, 0, Number.MAX_SAFE_INTEGER);
+  const { nimg, batch, halfLife, rampUp = 0.05 } = checkObject("emaBeta", "schedule", schedule);
+  checkRange("emaBeta", "nimg", nimg, 0, Number.MAX_SAFE_INTEGER);
   checkRange("emaBeta", "batch", batch, 1, Number.MAX_SAFE_INTEGER);
   checkRange("emaBeta", "halfLife", halfLife, 0, Number.MAX_SAFE_INTEGER);
   if (rampUp !== null) checkRange("emaBeta", "rampUp", rampUp, 0, Number.MAX_SAFE_INTEGER);
-  const images = rampUp === null ? halfLife : Math.min(halfLife, curNimg * rampUp);
+  const images = rampUp === null ? halfLife : Math.min(halfLife, nimg * rampUp);
   return images === 0 ? 0 : 0.5 ** (batch / images);
 }
 

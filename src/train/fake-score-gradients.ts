@@ -6,8 +6,8 @@ import { guidedPrediction } from "../guidance/guide";
 import { type Guidance, noGuidance } from "../guidance/strategies";
 import { type FakeScoreLossOptions, fakeScoreLoss } from "../losses/fake-score";
 import { finiteSamples } from "../losses/nan-policy";
-import { onlyValid, type Reduction } from "../losses/reduce";
-import type { Generator, ScoreModel } from "../models/types";
+import { type LossReduction, onlyValid } from "../losses/reduce";
+import type { GeneratorModel, ScoreModel } from "../models/types";
 import { addNoise } from "../predict/level";
 import { checkTrainBatch, inputsOf, type TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
@@ -15,7 +15,7 @@ import { carryOut } from "./carry-out";
 /** What the fake score learns from, and how. */
 export interface FakeScoreObjective {
   /** Makes the samples; frozen here. */
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   /** The network that trains. */
   readonly fakeScore: ScoreModel;
   /**
@@ -32,7 +32,7 @@ export interface FakeScoreObjective {
    * Over each sample's elements.
    * @defaultValue `"sum"`
    */
-  readonly reduction?: Reduction;
+  readonly reduction?: LossReduction;
   /**
    * Factor of the loss and its gradients.
    * @defaultValue `1`
@@ -110,7 +110,13 @@ export function fakeScoreGradients(objective: FakeScoreObjective, batch: TrainBa
     const predict = fakeScore.predict.bind(fakeScore);
     const { result, carried } = carryOut((carry) =>
       valueAndGradients(() => {
-        const prediction = guidedPrediction(predict, { xt, t: batch.t, cond, uncond: batch.uncond }, kappa1);
+        const prediction = guidedPrediction(predict, {
+          xt,
+          t: batch.t,
+          cond,
+          uncond: batch.uncond,
+          guidanceScale: kappa1,
+        });
         const valid = noGrad(() => mul(finite, finiteSamples(prediction)) as Tensor1D);
         carry(valid);
         const inputs = { prediction, generated: x0, noise, level };

@@ -31,7 +31,7 @@ export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Pro
     fakeAdam: plan.fakeAdam,
     generatorAdam: plan.generatorAdam,
     batch: plan.batch,
-    rounds: plan.rounds,
+    accumulationRounds: plan.accumulationRounds,
     sampleShape: plan.sampleShape,
     seed: plan.seed,
     contextDropout: plan.contextDropout,

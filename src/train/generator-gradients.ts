@@ -17,11 +17,11 @@ import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
 import { checkSameShape } from "../core/tensor-checks";
 import { type Guidance, noGuidance } from "../guidance/strategies";
 import { finiteSamples } from "../losses/nan-policy";
-import { onlyValid, type Reduction } from "../losses/reduce";
+import { type LossReduction, onlyValid } from "../losses/reduce";
 import { type SidLossOptions, sidCotangents, sidLoss } from "../losses/sid";
 import type { SidWeight } from "../losses/weights";
 import { predictX0 } from "../models/predict-x0";
-import type { Generator, ScoreModel } from "../models/types";
+import type { GeneratorModel, ScoreModel } from "../models/types";
 import { addNoise, type NoiseLevel } from "../predict/level";
 import { checkTrainBatch, inputsOf, type TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
@@ -29,7 +29,7 @@ import { carryOut } from "./carry-out";
 /** What the generator learns from, and how. */
 export interface GeneratorObjective {
   /** The network that trains. */
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   /** The score of the data; frozen. */
   readonly teacher: ScoreModel;
   /** The score of the generator's own samples; frozen here. */
@@ -53,7 +53,7 @@ export interface GeneratorObjective {
    * Over each sample's elements.
    * @defaultValue `"sum"`
    */
-  readonly reduction?: Reduction;
+  readonly reduction?: LossReduction;
   /**
    * Factor of the loss and its gradients.
    * @defaultValue `1`
@@ -157,8 +157,8 @@ export function generatorGradients(objective: GeneratorObjective, batch: TrainBa
     level,
     lossScale,
     loss: { alpha, weight, reduction, level },
-    ofTeacher: (xt) => predictX0(teacher, { xt, t, cond, uncond }, kappa4),
-    ofFake: (xt) => predictX0(fakeScore, { xt, t, cond, uncond }, kappa2),
+    ofTeacher: (xt) => predictX0(teacher, { xt, t, cond, uncond, guidanceScale: kappa4 }),
+    ofFake: (xt) => predictX0(fakeScore, { xt, t, cond, uncond, guidanceScale: kappa2 }),
   };
   return tidy(() => {
     const result = backward === "joint" ? joint(pass) : staged(pass);
@@ -180,7 +180,7 @@ export function checkGeneratorGuidance(where: string, { kappa2, kappa3, kappa4 }
 /** A checked batch with the three networks as functions. */
 interface Pass extends TrainBatch {
   readonly inputs: readonly Tensor[];
-  readonly generator: Generator;
+  readonly generator: GeneratorModel;
   readonly level: NoiseLevel;
   readonly lossScale: number;
   readonly loss: SidLossOptions;

@@ -12,7 +12,7 @@ import {
 import { SidError } from "../core/errors";
 import { guidanceWarnings, noGuidance } from "../guidance/strategies";
 import { sidWeights } from "../losses/weights";
-import type { Generator, ScoreModel } from "../models/types";
+import type { GeneratorModel, ScoreModel } from "../models/types";
 import { uniformTimesteps } from "../schedules/timestep-laws";
 import { checkAdamOptions } from "./adam";
 import type { DistillOptions } from "./distill-options";
@@ -30,7 +30,13 @@ export function planOf(options: DistillOptions) {
   checkObject(where, "options", options);
   const { teacher, fakeScore, generator, conditions, ema, checkpoint, snapshots } = options;
   const { guidance = noGuidance(), alpha = 1, weight = "l1", fakeWeight = "eps", reduction = "sum" } = options;
-  const { backward = "staged", timesteps = uniformTimesteps(), batch = 512, rounds = 1, seed = 0 } = options;
+  const {
+    backward = "staged",
+    timesteps = uniformTimesteps(),
+    batch = 512,
+    accumulationRounds = 1,
+    seed = 0,
+  } = options;
   const { learningRate = 1e-6, fakeLearningRate = learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
   const { lossScale = 1, fakeLossScale = 1, contextDropout = 0.1, checkTeacher = true } = options;
   const { onIteration, onWarning = console.warn, onGradients } = options;
@@ -47,9 +53,12 @@ export function planOf(options: DistillOptions) {
   checkPositive(where, "fakeLearningRate", fakeLearningRate);
   checkInteger(where, "iterations", options.iterations, 0);
   checkInteger(where, "batch", batch, 1);
-  checkInteger(where, "rounds", rounds, 1);
-  if (batch % rounds !== 0)
-    throw new SidError("invalid-argument", `${where}: batch ${batch} does not divide into ${rounds} equal rounds.`);
+  checkInteger(where, "accumulationRounds", accumulationRounds, 1);
+  if (batch % accumulationRounds !== 0)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: batch ${batch} does not divide into ${accumulationRounds} equal rounds.`,
+    );
   if (!Array.isArray(options.sampleShape))
     throw new SidError(
       "invalid-argument",
@@ -81,7 +90,7 @@ export function planOf(options: DistillOptions) {
       );
   }
   const average = ema && { target: ema.target, halfLife: ema.halfLife ?? 50_000, rampUp: defined(ema.rampUp, 0.05) };
-  if (average) emaBeta({ curNimg: 0, batch, ...average });
+  if (average) emaBeta({ nimg: 0, batch, ...average });
 
   for (const warning of guidanceWarnings(guidance)) onWarning(`${where}: ${warning}`);
   const shared = { generator, fakeScore, guidance, reduction };
@@ -95,7 +104,7 @@ export function planOf(options: DistillOptions) {
     generatorAdam: { ...adamOptions, learningRate },
     ema: average,
     batch,
-    rounds,
+    accumulationRounds,
     seed,
     timesteps,
     contextDropout,
@@ -126,7 +135,7 @@ function defined<T>(value: T | undefined, fallback: T): T {
 }
 
 function checkNetworks({ teacher, fakeScore, generator, ema }: DistillOptions): void {
-  const networks: Record<string, ScoreModel | Generator> = { teacher, fakeScore, generator };
+  const networks: Record<string, ScoreModel | GeneratorModel> = { teacher, fakeScore, generator };
   if (ema) networks["ema.target"] = ema.target;
   const owner = new Map<Variable, string>();
   for (const [role, network] of Object.entries(networks)) {

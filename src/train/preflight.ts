@@ -42,7 +42,7 @@ function dryRun(plan: Plan, uncond: Tensor | undefined): Tensor1D {
   const { generator, teacher } = plan.generatorObjective;
   const stream = probeStream();
   // Few images, no more than the memory must hold anyway, or enough points in the plane for the figures to mean something.
-  const few = Math.min(2, plan.batch / plan.rounds);
+  const few = Math.min(2, plan.batch / plan.accumulationRounds);
   const count = Math.min(256, Math.max(few, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
   const shape = [count, ...plan.sampleShape];
   const noises = Array.from({ length: generator.steps }, () => stream.normal(shape));

@@ -50,7 +50,7 @@ export interface StepOptions {
 
 /** The figures of one step, as {@link readFigures} reads them. */
 export interface StepFigures {
-  /** Mean loss over the rounds, times the loss scale. */
+  /** Mean loss over the batches, times the loss scale. */
   readonly loss: number;
   /** Mean `‖f_φ − f_ψ‖²` per sample; 0 in a fake-score step, which has no teacher. */
   readonly deltaSquared: number;
@@ -63,17 +63,16 @@ export interface StepFigures {
 }
 
 /**
- * One update of the fake score: gradients accumulated over `rounds`, cleaned, one optimiser step.
+ * One update of the fake score: gradients accumulated over `batches`, cleaned, one optimiser step.
  *
- * Every round's loss is a mean over its batch, and the rounds are averaged: `R` rounds of `B`
- * samples are one batch of `R·B`.
+ * Every loss is a mean over its batch, and the batches are averaged: `R` batches of `B` samples are one of `R·B`.
  *
  * @param objective - networks, guidance and loss; see {@link fakeScoreGradients}.
- * @param rounds - the batches, of one size; borrowed. A generator function can make each when it is its turn.
+ * @param batches - of one size; borrowed. A generator function can make each when it is its turn.
  * @param options - the optimiser of the fake score's variables, and a hook.
  * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
- * @throws SidError `invalid-argument` without rounds or with an optimiser of other variables, `shape-mismatch`
- *   for rounds of different sizes; otherwise as {@link fakeScoreGradients}. Nothing is assigned then.
+ * @throws SidError `invalid-argument` without batches or with an optimiser of other variables, `shape-mismatch`
+ *   for batches of different sizes; otherwise as {@link fakeScoreGradients}. Nothing is assigned then.
  *
  * @example
  * ```ts
@@ -93,26 +92,26 @@ export interface StepFigures {
  */
 export async function fakeScoreStep(
   objective: FakeScoreObjective,
-  rounds: Iterable<TrainBatch>,
+  batches: Iterable<TrainBatch>,
   options: StepOptions,
 ): Promise<Tensor1D> {
   checkObject("fakeScoreStep", "objective", objective);
   checkOptimizer("fakeScoreStep", objective.fakeScore, options);
   return finish(
-    accumulate("fakeScoreStep", rounds, (batch) => fakeScoreGradients(objective, batch)),
+    accumulate("fakeScoreStep", batches, (batch) => fakeScoreGradients(objective, batch)),
     options,
   );
 }
 
 /**
- * One update of the generator: gradients accumulated over `rounds`, cleaned, one optimiser step.
+ * One update of the generator: gradients accumulated over `batches`, cleaned, one optimiser step.
  *
  * @param objective - networks, guidance and loss; see {@link generatorGradients}.
- * @param rounds - the batches, of one size; borrowed, as in {@link fakeScoreStep}.
+ * @param batches - of one size; borrowed, as in {@link fakeScoreStep}.
  * @param options - the optimiser of the generator's variables, and a hook.
  * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
- * @throws SidError `invalid-argument` without rounds or with an optimiser of other variables, `shape-mismatch`
- *   for rounds of different sizes; otherwise as {@link generatorGradients}. Nothing is assigned then.
+ * @throws SidError `invalid-argument` without batches or with an optimiser of other variables, `shape-mismatch`
+ *   for batches of different sizes; otherwise as {@link generatorGradients}. Nothing is assigned then.
  *
  * @example
  * ```ts
@@ -136,13 +135,13 @@ export async function fakeScoreStep(
  */
 export async function generatorStep(
   objective: GeneratorObjective,
-  rounds: Iterable<TrainBatch>,
+  batches: Iterable<TrainBatch>,
   options: StepOptions,
 ): Promise<Tensor1D> {
   checkObject("generatorStep", "objective", objective);
   checkOptimizer("generatorStep", objective.generator, options);
   return finish(
-    accumulate("generatorStep", rounds, (batch) => generatorGradients(objective, batch)),
+    accumulate("generatorStep", batches, (batch) => generatorGradients(objective, batch)),
     options,
   );
 }
@@ -182,15 +181,15 @@ interface Round {
   readonly deltaSquared?: Scalar;
 }
 
-/** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the rounds, of the dropped samples the sum. */
-function accumulate(where: string, rounds: Iterable<TrainBatch>, run: (batch: TrainBatch) => Round): Tensor[] {
-  if (typeof rounds?.[Symbol.iterator] !== "function")
-    throw new SidError("invalid-argument", `${where}: rounds must be a list of batches, got ${describe(rounds)}.`);
+/** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the batches, of the dropped samples the sum. */
+function accumulate(where: string, batches: Iterable<TrainBatch>, run: (batch: TrainBatch) => Round): Tensor[] {
+  if (typeof batches?.[Symbol.iterator] !== "function")
+    throw new SidError("invalid-argument", `${where}: batches must be a list of them, got ${describe(batches)}.`);
   let sums: Tensor[] = [];
   let count = 0;
   let size: number | undefined;
   try {
-    for (const batch of rounds) {
+    for (const batch of batches) {
       const before = sums;
       sums = tidy(() => {
         const { loss, deltaSquared = scalar(0), valid, gradients } = run(batch);

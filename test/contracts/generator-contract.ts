@@ -1,13 +1,13 @@
 import { cast, memory, mul, slice, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { randomStream, SidError, valueAndGradients } from "../../src/core";
-import type { Generator } from "../../src/models";
+import type { GeneratorModel } from "../../src/models";
 import { expectClose, numbers } from "../support/matchers";
 
 /** What a generator must be given in order to be examined. */
 export interface GeneratorCase {
   /** A fresh generator; the suite disposes of it. */
-  make(): Generator;
+  make(): GeneratorModel;
   /** The shape of one sample. */
   readonly sampleShape: readonly number[];
   /** Conditions for a batch; absent for an unconditional generator. */
@@ -22,7 +22,7 @@ export function generatorContract(title: string, subject: GeneratorCase): void {
     const stream = randomStream(seed);
     return Array.from({ length: count }, () => stream.normal([batch, ...subject.sampleShape]));
   };
-  const withGenerator = (f: (generator: Generator) => void): void => {
+  const withGenerator = (f: (generator: GeneratorModel) => void): void => {
     const generator = subject.make();
     try {
       tidy(() => f(generator));

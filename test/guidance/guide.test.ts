@@ -18,7 +18,7 @@ describe("guide", () => {
       const [cond, uncond] = draw(seed, shape, 2) as [Tensor, Tensor];
       const u = numbers(uncond);
       const expected = numbers(cond).map((c, i) => (u[i] as number) + scale * (c - (u[i] as number)));
-      expectClose(guide({ cond, uncond, scale }), expected, 1e-5);
+      expectClose(guide({ cond, uncond, guidanceScale: scale }), expected, 1e-5);
     }),
   );
 
@@ -27,14 +27,14 @@ describe("guide", () => {
     free(() => {
       const cond = tensor2d([[1e-8, 3, Number.NaN]]);
       const uncond = tensor2d([[1e8, Number.POSITIVE_INFINITY, 7]]);
-      expect(numbers(guide({ cond, uncond, scale: 1 }))).toEqual(numbers(cond));
-      expect(numbers(guide({ cond, uncond, scale: 0 }))).toEqual(numbers(uncond));
+      expect(numbers(guide({ cond, uncond, guidanceScale: 1 }))).toEqual(numbers(cond));
+      expect(numbers(guide({ cond, uncond, guidanceScale: 0 }))).toEqual(numbers(uncond));
     }));
 
   test("the caller may free the result without losing an input", () =>
     free(() => {
       const [cond, uncond] = draw(1, [2, 2], 2) as [Tensor, Tensor];
-      for (const scale of [0, 1, 2]) guide({ cond, uncond, scale }).dispose();
+      for (const scale of [0, 1, 2]) guide({ cond, uncond, guidanceScale: scale }).dispose();
       expect(numbers(cond).length + numbers(uncond).length).toBe(8);
     }));
 
@@ -43,17 +43,17 @@ describe("guide", () => {
     (seed, [shape, level], scale, from, to) =>
       free(() => {
         const [cond, uncond, xt] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
-        const convert = (prediction: Tensor) => convertPrediction({ prediction, xt, level, from, to });
-        const guided = guide({ cond: convert(cond), uncond: convert(uncond), scale });
-        expectClose(convert(guide({ cond, uncond, scale })), guided, 1e-4);
+        const convert = (prediction: Tensor) => convertPrediction({ prediction, xt, level, predicts: from, to });
+        const guided = guide({ cond: convert(cond), uncond: convert(uncond), guidanceScale: scale });
+        expectClose(convert(guide({ cond, uncond, guidanceScale: scale })), guided, 1e-4);
       }),
   );
 
   test.prop([seeds, shapes, scales, scales])("guiding twice multiplies the scales", (seed, shape, one, other) =>
     free(() => {
       const [cond, uncond] = draw(seed, shape, 2) as [Tensor, Tensor];
-      const twice = guide({ cond: guide({ cond, uncond, scale: one }), uncond, scale: other });
-      const once = guide({ cond, uncond, scale: one * other });
+      const twice = guide({ cond: guide({ cond, uncond, guidanceScale: one }), uncond, guidanceScale: other });
+      const once = guide({ cond, uncond, guidanceScale: one * other });
       expectClose(add(twice, 10), add(once, 10), 1e-4);
     }),
   );
@@ -62,7 +62,7 @@ describe("guide", () => {
     free(() => {
       fc.pre(scale !== 0 && scale !== 1);
       const [cond, uncond, dy] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
-      const [toCond, toUncond] = grads((a: Tensor, b: Tensor) => guide({ cond: a, uncond: b, scale }))(
+      const [toCond, toUncond] = grads((a: Tensor, b: Tensor) => guide({ cond: a, uncond: b, guidanceScale: scale }))(
         [cond, uncond],
         dy,
       );
@@ -94,11 +94,15 @@ describe("guidedPrediction", () => {
       fc.pre(scale !== 0 && scale !== 1);
       const { predict, calls } = recorder();
       const { xt, t, cond, uncond } = inputs();
-      const guided = guidedPrediction(predict, { xt, t, cond, uncond }, scale);
+      const guided = guidedPrediction(predict, { xt, t, cond, uncond, guidanceScale: scale });
       expect(calls.map((call) => call.samples)).toEqual([4]);
       expect(calls[0]?.t).toEqual([20, 31, 20, 31]);
       const tiled = concat([uncond, uncond]);
-      expectClose(guided, guide({ cond: predict(xt, t, cond), uncond: predict(xt, t, tiled), scale }), 1e-6);
+      expectClose(
+        guided,
+        guide({ cond: predict(xt, t, cond), uncond: predict(xt, t, tiled), guidanceScale: scale }),
+        1e-6,
+      );
     }),
   );
 
@@ -106,11 +110,11 @@ describe("guidedPrediction", () => {
     free(() => {
       const { predict, calls } = recorder();
       const { xt, t, cond, uncond } = inputs();
-      const guided = guidedPrediction(predict, { xt, t, cond, uncond }, 1);
+      const guided = guidedPrediction(predict, { xt, t, cond, uncond, guidanceScale: 1 });
       expect(calls).toEqual([{ samples: 2, t, cond: numbers(cond) }]);
       expectClose(guided, predict(xt, t, cond), 0);
-      guidedPrediction(predict, { xt, t, cond }, 1);
-      guidedPrediction(predict, { xt, t }, 1);
+      guidedPrediction(predict, { xt, t, cond, guidanceScale: 1 });
+      guidedPrediction(predict, { xt, t, guidanceScale: 1 });
       expect(calls.map((call) => call.samples)).toEqual([2, 2, 2, 2]);
       expect(calls[3]?.cond).toBeUndefined();
     }));
@@ -119,7 +123,7 @@ describe("guidedPrediction", () => {
     free(() => {
       const { predict, calls } = recorder();
       const { xt, t, uncond } = inputs();
-      guidedPrediction(predict, { xt, t, uncond }, 0);
+      guidedPrediction(predict, { xt, t, uncond, guidanceScale: 0 });
       expect(calls).toEqual([{ samples: 2, t, cond: [0.5, -0.5, 0.5, -0.5] }]);
     }));
 
@@ -134,7 +138,7 @@ describe("guidedPrediction", () => {
         return mul(x, 2);
       };
       for (const scale of [0, 1, 2])
-        expectClose(guidedPrediction(predict, { xt, t: [1, 2], cond, uncond }, scale), mul(xt, 2), 1e-6);
+        expectClose(guidedPrediction(predict, { xt, t: [1, 2], cond, uncond, guidanceScale: scale }), mul(xt, 2), 1e-6);
       expect(shapesSeen).toEqual(["2,3,3,1 2,4,5", "2,3,3,1 2,4,5", "4,3,3,1 4,4,5"]);
     }));
 
@@ -143,9 +147,9 @@ describe("guidedPrediction", () => {
       const [xt, dy] = draw(seed, [2, 2], 2) as [Tensor, Tensor];
       const { t, cond, uncond } = inputs();
       const predict: Predict = (x, _, c) => mul(x, sub(c as Tensor, 2));
-      const guided = (x: Tensor) => guidedPrediction(predict, { xt: x, t, cond, uncond }, scale);
+      const guided = (x: Tensor) => guidedPrediction(predict, { xt: x, t, cond, uncond, guidanceScale: scale });
       const [gradient] = grads(guided)([xt], dy);
-      const factor = guide({ cond: sub(cond, 2), uncond: sub(concat([uncond, uncond]), 2), scale });
+      const factor = guide({ cond: sub(cond, 2), uncond: sub(concat([uncond, uncond]), 2), guidanceScale: scale });
       expectClose(gradient as Tensor, mul(dy, factor), 1e-5);
     }),
   );
@@ -161,8 +165,8 @@ describe("bad input", () => {
   test.prop([notFinite])("scales that are not finite", (scale) =>
     free(() => {
       const { xt, cond } = whole();
-      expectSidError("not-finite", () => guide({ cond: xt, uncond: cond, scale }), /scale/);
-      expectSidError("not-finite", () => guidedPrediction(echo, whole(), scale), /scale/);
+      expectSidError("not-finite", () => guide({ cond: xt, uncond: cond, guidanceScale: scale }), /guidanceScale/);
+      expectSidError("not-finite", () => guidedPrediction(echo, { ...whole(), guidanceScale: scale }), /guidanceScale/);
     }),
   );
 
@@ -171,23 +175,39 @@ describe("bad input", () => {
       fc.pre(one.join() !== other.join());
       const [cond] = draw(1, one, 1) as [Tensor];
       const [uncond] = draw(1, other, 1) as [Tensor];
-      expectSidError("shape-mismatch", () => guide({ cond, uncond, scale }), /never broadcast/);
+      expectSidError("shape-mismatch", () => guide({ cond, uncond, guidanceScale: scale }), /never broadcast/);
     }),
   );
 
   test("conditions that are needed and not there", () =>
     free(() => {
       const { xt, t, cond, uncond } = whole();
-      expectSidError("invalid-argument", () => guidedPrediction(echo, { xt, t, cond }, 2), /scale 2 needs uncond/);
-      expectSidError("invalid-argument", () => guidedPrediction(echo, { xt, t, cond }, 0), /scale 0 needs uncond/);
-      expectSidError("invalid-argument", () => guidedPrediction(echo, { xt, t, uncond }, 2), /scale 2 needs cond/);
+      expectSidError(
+        "invalid-argument",
+        () => guidedPrediction(echo, { xt, t, cond, guidanceScale: 2 }),
+        /guidanceScale 2 needs uncond/,
+      );
+      expectSidError(
+        "invalid-argument",
+        () => guidedPrediction(echo, { xt, t, cond, guidanceScale: 0 }),
+        /guidanceScale 0 needs uncond/,
+      );
+      expectSidError(
+        "invalid-argument",
+        () => guidedPrediction(echo, { xt, t, uncond, guidanceScale: 2 }),
+        /guidanceScale 2 needs cond/,
+      );
     }));
 
   test("conditions and times that do not fit", () =>
     free(() => {
       const { xt, t, cond, uncond } = whole();
       const wrong = (inputs: object, code: "shape-mismatch" | "invalid-argument" | "not-finite", message: RegExp) =>
-        expectSidError(code, () => guidedPrediction(echo, { xt, t, cond, uncond, ...inputs }, 2), message);
+        expectSidError(
+          code,
+          () => guidedPrediction(echo, { xt, t, cond, uncond, ...inputs, guidanceScale: 2 }),
+          message,
+        );
       wrong({ cond: uncond }, "shape-mismatch", /cond must be \[2/);
       wrong({ uncond: cond }, "shape-mismatch", /uncond must be \[1/);
       wrong({ uncond: tensor2d([[1, 2, 3]]) }, "shape-mismatch", /agree but for the batch/);
@@ -197,7 +217,11 @@ describe("bad input", () => {
       wrong({ t: [1, Number.NaN] }, "not-finite", /t\[1\]/);
       wrong({ t: tensor1d([1, 2]) }, "invalid-argument", /t must be an array/);
       wrong({ xt: tensor(1) }, "shape-mismatch", /float32/);
-      expectSidError("shape-mismatch", () => guidedPrediction(echo, { xt, t, cond: uncond }, 1), /cond must be \[2/);
+      expectSidError(
+        "shape-mismatch",
+        () => guidedPrediction(echo, { xt, t, cond: uncond, guidanceScale: 1 }),
+        /cond must be \[2/,
+      );
     }));
 
   test.each([0, 1, 2])("a network that answers in another shape, at κ = %s, leaves nothing behind", (scale) =>
@@ -205,7 +229,11 @@ describe("bad input", () => {
       const before = memory().numTensors;
       const inputs = whole();
       const odd: Predict = (xt) => tensor2d(numbers(xt), [1, xt.size]);
-      expectSidError("shape-mismatch", () => guidedPrediction(odd, inputs, scale), /never broadcast/);
+      expectSidError(
+        "shape-mismatch",
+        () => guidedPrediction(odd, { ...inputs, guidanceScale: scale }),
+        /never broadcast/,
+      );
       expect(memory().numTensors).toBe(before + 3);
     }),
   );

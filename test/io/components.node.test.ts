@@ -17,7 +17,7 @@ import {
   urlFolder,
   writeModelFolder,
 } from "../../src/io";
-import { clipTextParameters, parseClipTextConfig, parseUnetConfig, unetParameters } from "../../src/models";
+import { clipTextParameterSpecs, parseClipTextConfig, parseUnetConfig, unetParameterSpecs } from "../../src/models";
 import { serveFiles } from "../support/file-server";
 
 let folder = "";
@@ -442,13 +442,13 @@ describe("a folder that diffusers and transformers wrote", () => {
 
   test("holds exactly the weights of our networks", async () => {
     const { config, weights } = await readComponent(golden, "text_encoder", { variant: "fp16" });
-    const specs = clipTextParameters(parseClipTextConfig(config));
+    const specs = clipTextParameterSpecs(parseClipTextConfig(config));
     expect([...weights.keys()].sort()).toEqual(specs.map(({ name }) => name).sort());
     const unet = await openComponent(golden, "unet", { variant: "fp16" });
     const shapes = Object.fromEntries([...unet.weights.entries].map(([name, { shape }]) => [name, shape]));
     await unet.weights.close();
     expect(shapes).toEqual(
-      Object.fromEntries(unetParameters(parseUnetConfig(unet.config)).map(({ name, shape }) => [name, shape])),
+      Object.fromEntries(unetParameterSpecs(parseUnetConfig(unet.config)).map(({ name, shape }) => [name, shape])),
     );
   });
 

@@ -3,7 +3,7 @@ import { type Tensor, tensor, tensor1d } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import type { PredictionType } from "../../src/core";
 import { vjp } from "../../src/core";
-import { fakeScoreLoss, type Reduction, type SidLossOptions, sidCotangents, sidLoss } from "../../src/losses";
+import { fakeScoreLoss, type LossReduction, type SidLossOptions, sidCotangents, sidLoss } from "../../src/losses";
 import type { NoiseLevel } from "../../src/predict";
 import { expectClose } from "../support/matchers";
 import { free } from "../support/values";
@@ -27,7 +27,7 @@ interface Golden {
     readonly cases: readonly {
       readonly level: string;
       readonly predicts: PredictionType;
-      readonly reduction: Reduction;
+      readonly reduction: LossReduction;
       readonly value: number;
       readonly gradient: readonly number[];
     }[];

@@ -167,7 +167,7 @@ describe("fakeScoreLoss", () => {
       free(() => {
         const [generated, noise, eps] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
         const xt = addNoise({ x0: generated, noise, level });
-        const prediction = convertPrediction({ prediction: eps, xt, level, from: "eps", to: predicts });
+        const prediction = convertPrediction({ prediction: eps, xt, level, predicts: "eps", to: predicts });
         const loss = fakeScoreLoss({ prediction, generated, noise, level }, { predicts, reduction });
         const expected = fakeScoreLoss({ prediction: eps, generated, noise, level }, { predicts: "eps", reduction });
         expectClose(loss, expected, 1e-4);
@@ -179,7 +179,7 @@ describe("fakeScoreLoss", () => {
     (seed, [shape, level], predicts) =>
       free(() => {
         const [prediction, generated, noise] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
-        const error = sub(prediction, predictionTarget({ x0: generated, noise, level, type: predicts }));
+        const error = sub(prediction, predictionTarget({ x0: generated, noise, level, predicts }));
         const batch = shape[0] as number;
         const loss = (p: Tensor) =>
           fakeScoreLoss({ prediction: p, generated, noise, level }, { predicts, weight: "none" });
@@ -194,7 +194,7 @@ describe("fakeScoreLoss", () => {
     (seed, [shape, level], predicts) =>
       free(() => {
         const [generated, noise] = draw(seed, shape, 2) as [Tensor, Tensor];
-        const prediction = predictionTarget({ x0: generated, noise, level, type: predicts });
+        const prediction = predictionTarget({ x0: generated, noise, level, predicts });
         expect(numbers(fakeScoreLoss({ prediction, generated, noise, level }, { predicts }))[0]).toBe(0);
       }),
   );

@@ -36,7 +36,7 @@ async function peakBytes(f: () => Promise<void>): Promise<number> {
 
 /** The run that a configuration describes, on the backend of the test. */
 async function run(config: MemoryConfig): Promise<void> {
-  const { unet: architecture, size, batch = 1, tokens = 77, guidance, backward, beta1, checkpointing } = config;
+  const { unet: architecture, size, batch = 1, tokens = 77, guidance, backward, beta1, gradientCheckpointing } = config;
   const { attentionSlice, lora: adapter, ema, generator } = config;
   const owned: ScoreModel[] = [];
   const own = <T extends ScoreModel>(model: T): T => {
@@ -48,7 +48,7 @@ async function run(config: MemoryConfig): Promise<void> {
     own(
       unet(architecture, {
         ...{ name: `memory/${name}`, schedule: ddpmSchedule(), predicts: "eps", weights: stream },
-        ...{ checkpointing, attentionSlice },
+        ...{ gradientCheckpointing, attentionSlice },
       }),
     );
   const teacher = plain("teacher");
@@ -105,21 +105,21 @@ describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () 
     ["joint", { ...large, backward: "joint" }],
     ["guided", { ...large, guidance: longGuidance(2) }],
     ["guided jointly", { ...large, guidance: longGuidance(2), backward: "joint" }],
-    ["checkpointed", { ...large, checkpointing: true }],
-    ["checkpointed jointly", { ...large, checkpointing: true, backward: "joint" }],
+    ["gradientCheckpoint", { ...large, gradientCheckpointing: true }],
+    ["gradientCheckpoint jointly", { ...large, gradientCheckpointing: true, backward: "joint" }],
     ["in slices", { ...large, attentionSlice: 16 }],
-    ["in slices and checkpointed", { ...large, attentionSlice: 16, checkpointing: true }],
+    ["in slices and gradientCheckpoint", { ...large, attentionSlice: 16, gradientCheckpointing: true }],
     ["of three passes", { ...large, generator: { steps: 3 } }],
     ["of three passes, the last with a gradient", { ...large, generator: { steps: 3, gradientThrough: "last" } }],
     ["with adapters", { ...large, lora: { rank: 2 } }],
     [
-      "with adapters, checkpointed and in slices",
-      { ...large, lora: { rank: 2 }, checkpointing: true, attentionSlice: 9 },
+      "with adapters, gradientCheckpoint and in slices",
+      { ...large, lora: { rank: 2 }, gradientCheckpointing: true, attentionSlice: 9 },
     ],
     ["mostly weights, staged", small],
     ["mostly weights, with an average", { ...small, ema: true }],
     ["mostly weights, with a first moment", { ...small, beta1: 0.9 }],
-    ["mostly weights, with all", { ...small, beta1: 0.9, ema: true, checkpointing: true, backward: "joint" }],
+    ["mostly weights, with all", { ...small, beta1: 0.9, ema: true, gradientCheckpointing: true, backward: "joint" }],
     ["mostly weights, with adapters", { ...small, lora: { rank: 4, targets: ["to_q", "ff.net.0.proj"] }, ema: true }],
   ])("%s", async (_, config) => {
     const { peak, atRest, weights } = await estimateMemory(config);

@@ -183,7 +183,13 @@ describe("predictX0", () => {
       const t = [300, 700];
       const guided = (p: typeof predicts | "x0") => {
         const model = gaussianMixtureModel({ ...mixture, predicts: p });
-        return predictX0(model, { xt, t, cond: model.condition([0, 1]), uncond: model.marginal() }, scale);
+        return predictX0(model, {
+          xt,
+          t,
+          cond: model.condition([0, 1]),
+          uncond: model.marginal(),
+          guidanceScale: scale,
+        });
       };
       expectClose(guided(predicts), guided("x0"), 1e-4);
     }),
@@ -196,9 +202,9 @@ describe("predictX0", () => {
       expectClose(predictX0(model, { xt, t: [500] }), model.predict(xt, [500]), 1e-7);
       const before = memory().numTensors;
       for (const call of [
-        () => predictX0(model, { xt, t: [500] }, 1.5),
-        () => predictX0(model, { xt, t: [500] }, 0),
-        () => predictX0(model, { xt, t: [500] }, Number.NaN),
+        () => predictX0(model, { xt, t: [500], guidanceScale: 1.5 }),
+        () => predictX0(model, { xt, t: [500], guidanceScale: 0 }),
+        () => predictX0(model, { xt, t: [500], guidanceScale: Number.NaN }),
         () => predictX0(model, { xt, t: [500, 1] }),
         () => predictX0(model, { xt, t: [1000] }),
         () => predictX0(model, { xt: undefined as never, t: [1] }),

@@ -275,7 +275,7 @@ describe("a model whose output does not fit x_t", () => {
     });
     tidy(() => {
       const batch = { cond: tensor1d([2, 1], "int32"), uncond: tensor1d([0], "int32") };
-      const x0 = predictX0(labelled, { xt: tensor2d([[1], [1]]), t: [5, 6], ...batch }, 3);
+      const x0 = predictX0(labelled, { xt: tensor2d([[1], [1]]), t: [5, 6], ...batch, guidanceScale: 3 });
       expect(numbers(x0)).toEqual([60, 30]);
     });
     embedding.dispose();

@@ -25,7 +25,13 @@ const batches = shapes.chain((shape) => fc.tuple(fc.constant(shape), levels(shap
 function scene(seed: number, shape: readonly number[], level: NoiseLevel) {
   const [x0, noise] = draw(seed, shape, 2) as [Tensor, Tensor];
   const xt = addNoise({ x0, noise, level });
-  return { x0, noise, xt, level, target: (type: PredictionType) => predictionTarget({ x0, noise, level, type }) };
+  return {
+    x0,
+    noise,
+    xt,
+    level,
+    target: (type: PredictionType) => predictionTarget({ x0, noise, level, predicts: type }),
+  };
 }
 
 describe.each(pairs)("from %s to %s", (from, to) => {
@@ -34,21 +40,21 @@ describe.each(pairs)("from %s to %s", (from, to) => {
   test.prop([seeds, batches], few)("the true prediction becomes the true prediction", (seed, [shape, level]) =>
     free(() => {
       const { xt, target } = scene(seed, shape, level);
-      expectClose(convertPrediction({ prediction: target(from), xt, level, from, to }), target(to), 2e-5);
+      expectClose(convertPrediction({ prediction: target(from), xt, level, predicts: from, to }), target(to), 2e-5);
     }),
   );
 
   test.prop([seeds, batches], few)("and back is where it began, for any prediction", (seed, [shape, level]) =>
     free(() => {
       const [xt, prediction] = draw(seed, shape, 2) as [Tensor, Tensor];
-      const there = convertPrediction({ prediction, xt, level, from, to });
-      expectClose(convertPrediction({ prediction: there, xt, level, from: to, to: from }), prediction, 1e-4);
+      const there = convertPrediction({ prediction, xt, level, predicts: from, to });
+      expectClose(convertPrediction({ prediction: there, xt, level, predicts: to, to: from }), prediction, 1e-4);
     }),
   );
 
   test.prop([levels(4)], few)("the coefficients invert each other in float64", (level) => {
-    const there = conversionCoefficients({ level, from, to });
-    const back = conversionCoefficients({ level, from: to, to: from });
+    const there = conversionCoefficients({ level, predicts: from, to });
+    const back = conversionCoefficients({ level, predicts: to, to: from });
     there.ofPrediction.forEach((b, i) => {
       const scale = back.ofPrediction[i] as number;
       expect(b * scale).toBeCloseTo(1, 12);
@@ -62,9 +68,9 @@ test.prop([seeds, batches, fc.constantFrom(...types), fc.constantFrom(...types),
   (seed, [shape, level], from, over, to) =>
     free(() => {
       const [xt, prediction] = draw(seed, shape, 2) as [Tensor, Tensor];
-      const detour = convertPrediction({ prediction, xt, level, from, to: over });
-      const straight = convertPrediction({ prediction, xt, level, from, to });
-      expectClose(convertPrediction({ prediction: detour, xt, level, from: over, to }), straight, 1e-4);
+      const detour = convertPrediction({ prediction, xt, level, predicts: from, to: over });
+      const straight = convertPrediction({ prediction, xt, level, predicts: from, to });
+      expectClose(convertPrediction({ prediction: detour, xt, level, predicts: over, to }), straight, 1e-4);
     }),
 );
 
@@ -91,8 +97,8 @@ test("each sample has its own level", () =>
       const row = (x: Tensor) => tensor(numbers(x).slice(3 * i, 3 * i + 3), [1, 3]);
       expectClose(row(both.xt), addNoise({ x0: row(both.x0), noise: row(both.noise), level: one }), 0);
       expectClose(
-        row(convertPrediction({ prediction: both.noise, xt: both.xt, level, from: "eps", to: "x0" })),
-        convertPrediction({ prediction: row(both.noise), xt: row(both.xt), level: one, from: "eps", to: "x0" }),
+        row(convertPrediction({ prediction: both.noise, xt: both.xt, level, predicts: "eps", to: "x0" })),
+        convertPrediction({ prediction: row(both.noise), xt: row(both.xt), level: one, predicts: "eps", to: "x0" }),
         0,
       );
     }
@@ -103,11 +109,11 @@ test.prop([seeds, batches, fc.constantFrom(...pairs.filter(([from, to]) => from 
   (seed, [shape, level], [from, to]) =>
     free(() => {
       const [xt, prediction, cotangent] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
-      const { ofXt, ofPrediction } = conversionCoefficients({ level, from, to });
+      const { ofXt, ofPrediction } = conversionCoefficients({ level, predicts: from, to });
       const scaled = (factors: readonly number[]) =>
         mul(cotangent, tensor([...factors], [factors.length, ...shape.slice(1).map(() => 1)]));
       const [toPrediction, toXt] = grads((p: Tensor, x: Tensor) =>
-        convertPrediction({ prediction: p, xt: x, level, from, to }),
+        convertPrediction({ prediction: p, xt: x, level, predicts: from, to }),
       )([prediction, xt], cotangent);
       expectClose(toPrediction as Tensor, scaled(ofPrediction), 1e-5);
       expectClose(toXt as Tensor, scaled(ofXt), 1e-5);
@@ -125,7 +131,7 @@ describe("coordinates", () => {
         const { x0, noise, xt } = scene(seed, shape, level);
         const changed = changeCoordinates({ xt, level, to });
         expectClose(changed.xt, addNoise({ x0, noise, level: changed.level }), 1e-5);
-        const asNoise = { ...changed, prediction: noise, from: "eps", to: "x0" } as const;
+        const asNoise = { ...changed, prediction: noise, predicts: "eps", to: "x0" } as const;
         expectClose(convertPrediction(asNoise), x0, 1e-4);
         changed.level.alpha.forEach((alpha, i) => {
           const sigma = changed.level.sigma[i] as number;
@@ -151,7 +157,7 @@ describe("coordinates", () => {
     free(() => {
       const { xt, target } = scene(seed, shape, level);
       const edm = changeCoordinates({ xt, level, to: "edm" });
-      const score = convertPrediction({ ...edm, prediction: target("eps"), from: "eps", to: "score" });
+      const score = convertPrediction({ ...edm, prediction: target("eps"), predicts: "eps", to: "score" });
       const c = tensor([...level.alpha], [shape[0] as number, ...shape.slice(1).map(() => 1)]);
       expectClose(score, mul(target("score"), c), 1e-5);
     }),
@@ -178,7 +184,7 @@ describe("where a conversion does not exist", () => {
   const clean = { alpha: [0.5, 1], sigma: [0.5, 0] };
   const convert = (level: NoiseLevel, from: PredictionType, to: PredictionType) => {
     const [xt, prediction] = draw(3, [2, 3], 2) as [Tensor, Tensor];
-    return numbers(convertPrediction({ xt, prediction, level, from, to }));
+    return numbers(convertPrediction({ xt, prediction, level, predicts: from, to }));
   };
 
   // Pure noise says nothing about x0; all else is known once x0 or the noise itself is.
@@ -194,8 +200,8 @@ describe("where a conversion does not exist", () => {
     free(() => {
       const level = { alpha: [0], sigma: [1] };
       const [xt, v] = draw(4, [1, 3], 2) as [Tensor, Tensor];
-      expectClose(convertPrediction({ xt, prediction: v, level, from: "v", to: "x0" }), mul(v, -1), 0);
-      expectClose(convertPrediction({ xt, prediction: v, level, from: "v", to: "eps" }), xt, 0);
+      expectClose(convertPrediction({ xt, prediction: v, level, predicts: "v", to: "x0" }), mul(v, -1), 0);
+      expectClose(convertPrediction({ xt, prediction: v, level, predicts: "v", to: "eps" }), xt, 0);
     }));
 
   test.each(pairs)("without noise, from %s to %s", (from, to) =>
@@ -220,8 +226,8 @@ describe("bad input", () => {
   /** Every public function, given these two operands and this level. */
   const calls = (a: Tensor, b: Tensor, at: NoiseLevel) => [
     () => addNoise({ x0: a, noise: b, level: at }),
-    () => convertPrediction({ prediction: a, xt: b, level: at, from: "eps", to: "x0" }),
-    () => predictionTarget({ x0: a, noise: b, level: at, type: "v" }),
+    () => convertPrediction({ prediction: a, xt: b, level: at, predicts: "eps", to: "x0" }),
+    () => predictionTarget({ x0: a, noise: b, level: at, predicts: "v" }),
   ];
 
   test.prop([shapes, shapes])("operands never broadcast", (one, other) =>
@@ -250,7 +256,7 @@ describe("bad input", () => {
       for (const call of [
         ...calls(a, b, at),
         () => changeCoordinates({ xt: a, level: at, to: "vp" }),
-        () => conversionCoefficients({ level: at, from: "eps", to: "v" }),
+        () => conversionCoefficients({ level: at, predicts: "eps", to: "v" }),
       ])
         expectSidError("not-finite", call, new RegExp(`${key}\\[${i}\\]`));
     }),
@@ -270,7 +276,7 @@ describe("bad input", () => {
       for (const at of [undefined, null, 3, {}, { alpha: 1, sigma: 1 }])
         for (const call of [
           ...calls(a, b, at as never),
-          () => conversionCoefficients({ level: at as never, from: "v", to: "x0" }),
+          () => conversionCoefficients({ level: at as never, predicts: "v", to: "x0" }),
         ])
           expectSidError("invalid-argument", call, /level/);
     }));
@@ -290,11 +296,11 @@ describe("bad input", () => {
       const [a, b] = draw(1, [2, 3], 2) as [Tensor, Tensor];
       const odd = "epsilon" as "eps";
       for (const call of [
-        () => convertPrediction({ prediction: a, xt: b, level, from: odd, to: "x0" }),
-        () => convertPrediction({ prediction: a, xt: b, level, from: odd, to: odd }),
-        () => convertPrediction({ prediction: a, xt: b, level, from: "x0", to: odd }),
-        () => conversionCoefficients({ level, from: odd, to: "x0" }),
-        () => predictionTarget({ x0: a, noise: b, level, type: odd }),
+        () => convertPrediction({ prediction: a, xt: b, level, predicts: odd, to: "x0" }),
+        () => convertPrediction({ prediction: a, xt: b, level, predicts: odd, to: odd }),
+        () => convertPrediction({ prediction: a, xt: b, level, predicts: "x0", to: odd }),
+        () => conversionCoefficients({ level, predicts: odd, to: "x0" }),
+        () => predictionTarget({ x0: a, noise: b, level, predicts: odd }),
         () => changeCoordinates({ xt: a, level, to: "ve" as "vp" }),
       ])
         expectSidError("invalid-argument", call, /must be one of/);

@@ -1,6 +1,6 @@
 import { fc } from "@fast-check/vitest";
 import { add, mul, type Tensor, tensor1d, tensor2d, tidy, type Variable, variable } from "@tensorflow/tfjs-core";
-import type { Generator } from "../../src/models";
+import type { GeneratorModel } from "../../src/models";
 import type { NoiseSchedule } from "../../src/schedules";
 
 /** Numbers on a grid: they shrink in few steps. */
@@ -13,7 +13,7 @@ export function standing(alpha: number, sigma: number): NoiseSchedule {
 }
 
 /** `G(z) = μ + τ·z`, with μ and τ as its variables: its law is N(μ, τ²). */
-export function affineGenerator(mu: readonly number[], tau: number, name = "affine"): Generator {
+export function affineGenerator(mu: readonly number[], tau: number, name = "affine"): GeneratorModel {
   const [mean, scale] = tidy(() => [
     variable(tensor1d([...mu]), true, `${name}/mu`),
     variable(tensor1d([tau]), true, `${name}/tau`),

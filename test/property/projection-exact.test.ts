@@ -118,7 +118,7 @@ describe("on Gaussian laws, exactly", () => {
           },
         });
         const at = { xt, t: times, cond: ones([4, 1]), uncond: zeros([1, 1]) };
-        const guided = (kappa: number) => predictX0(fake, at, kappa);
+        const guided = (kappa: number) => predictX0(fake, { ...at, guidanceScale: kappa });
         const teacher = posterior(p.data);
         expect(guidanceWarnings({ ...lsg(p.kappa1), kappa4: p.kappa4 })).toEqual([]);
         expectZero(expectation(sub(mul(teacher, p.kappa4), guided(p.kappa1)), sub(guided(p.kappa1), generated)));

@@ -66,7 +66,8 @@ function sigmas(values: readonly number[]): number {
 
 const inner = (a: Tensor, b: Tensor) => sumPerSample(mul(a, b));
 const fakeAt = ({ xt, t, cond }: Draw) => predictX0(own, { xt, t, cond });
-const teacherAt = ({ xt, t, cond, uncond }: Draw, kappa = 1) => predictX0(teacher, { xt, t, cond, uncond }, kappa);
+const teacherAt = ({ xt, t, cond, uncond }: Draw, kappa = 1) =>
+  predictX0(teacher, { xt, t, cond, uncond, guidanceScale: kappa });
 
 describe("P3 (projection): E[u·(f_ψ* − x_g)] = 0 for every u of x_t, t and c", () => {
   const directions: [string, (draw: Draw) => Tensor][] = [
@@ -151,7 +152,7 @@ describe("P6: guidance and projection", () => {
     return sigmas(
       perDraw((draw) => {
         const { xt, t, cond, uncond } = draw;
-        const guided = (kappa: number) => predictX0(fake, { xt, t, cond, uncond }, kappa);
+        const guided = (kappa: number) => predictX0(fake, { xt, t, cond, uncond, guidanceScale: kappa });
         const u = sub(teacherAt(draw, kappa4), guided(kappa3));
         return inner(u, sub(guided(kappa2), draw.generated));
       }),

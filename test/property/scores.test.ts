@@ -49,7 +49,7 @@ describe("P1 (Tweedie): the score of an exact posterior mean is the gradient of 
       expect(error(score)).toBeLessThan(1e-5);
       const prediction = gaussianMixtureModel(law).predict(xt, [p.t], cond);
       const level = noiseLevel(schedule, [p.t]);
-      const converted = convertPrediction({ prediction, xt, level, from: "x0", to: "score" });
+      const converted = convertPrediction({ prediction, xt, level, predicts: "x0", to: "score" });
       // (α·f − x_t)/σ² loses digits to cancellation where σ is small.
       expect(error(converted)).toBeLessThan(1e-5 / sigma);
     });

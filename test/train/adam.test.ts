@@ -144,20 +144,20 @@ describe("adam", () => {
 describe("ema", () => {
   test("ramps up as the official loop does", () => {
     // test/golden/sd15-lsg1.5/case.json: batch 2, half-life 500 images, ramp 0.05.
-    const beta = (curNimg: number) => emaBeta({ curNimg, batch: 2, halfLife: 500, rampUp: 0.05 });
+    const beta = (nimg: number) => emaBeta({ nimg, batch: 2, halfLife: 500, rampUp: 0.05 });
     expect(beta(0)).toBe(0);
     expect(beta(2)).toBeCloseTo(9.5367431640625e-7, 18);
     expect(beta(4)).toBeCloseTo(0.0009765625, 15);
     expect(beta(1e9)).toBe(0.5 ** (2 / 500));
   });
 
-  test.prop({ curNimg: fc.nat(1e6), batch: fc.integer({ min: 1, max: 4096 }), halfLife: fc.nat(1e6) })(
+  test.prop({ nimg: fc.nat(1e6), batch: fc.integer({ min: 1, max: 4096 }), halfLife: fc.nat(1e6) })(
     "beta lies in [0, 1), grows with images seen and halves over a half-life",
-    ({ curNimg, batch, halfLife }) => {
-      const beta = emaBeta({ curNimg, batch, halfLife });
+    ({ nimg, batch, halfLife }) => {
+      const beta = emaBeta({ nimg, batch, halfLife });
       expect(beta >= 0 && beta < 1).toBe(true);
-      expect(emaBeta({ curNimg: curNimg + 1000, batch, halfLife }) >= beta).toBe(true);
-      if (halfLife > 0) expect(emaBeta({ curNimg, batch: halfLife, halfLife, rampUp: null })).toBe(0.5);
+      expect(emaBeta({ nimg: nimg + 1000, batch, halfLife }) >= beta).toBe(true);
+      if (halfLife > 0) expect(emaBeta({ nimg, batch: halfLife, halfLife, rampUp: null })).toBe(0.5);
       else expect(beta).toBe(0);
     },
   );
@@ -184,9 +184,9 @@ describe("ema", () => {
     expect(catchCode(() => updateEma([a], [b], 0.5))).toBe("shape-mismatch");
     expect(catchCode(() => updateEma([a], [], 0.5))).toBe("shape-mismatch");
     expect(catchCode(() => updateEma([a], [a], 2))).toBe("out-of-range");
-    expect(catchCode(() => emaBeta({ curNimg: Number.NaN, batch: 1, halfLife: 1 }))).toBe("not-finite");
-    expect(catchCode(() => emaBeta({ curNimg: 0, batch: 0, halfLife: 1 }))).toBe("out-of-range");
-    expect(catchCode(() => emaBeta({ curNimg: 0, batch: 1, halfLife: -1 }))).toBe("out-of-range");
+    expect(catchCode(() => emaBeta({ nimg: Number.NaN, batch: 1, halfLife: 1 }))).toBe("not-finite");
+    expect(catchCode(() => emaBeta({ nimg: 0, batch: 0, halfLife: 1 }))).toBe("out-of-range");
+    expect(catchCode(() => emaBeta({ nimg: 0, batch: 1, halfLife: -1 }))).toBe("out-of-range");
     dispose([a, b]);
   });
 });

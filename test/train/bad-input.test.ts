@@ -52,14 +52,14 @@ describe("bad numbers", () => {
     },
   );
   test.prop({
-    name: fc.constantFrom("curNimg", "batch", "halfLife", "rampUp"),
+    name: fc.constantFrom("nimg", "batch", "halfLife", "rampUp"),
     bad: fc.oneof(
       notFinite.map((value) => ({ value, code: "not-finite" })),
       negative.map((value) => ({ value, code: "out-of-range" })),
       notNumbers.filter((x) => x !== null).map((value) => ({ value, code: "invalid-argument" })),
     ),
   })("emaBeta refuses them", ({ name, bad }) => {
-    expect(codeOf(() => emaBeta({ curNimg: 1, batch: 1, halfLife: 1, rampUp: 1, [name]: bad.value }))).toBe(bad.code);
+    expect(codeOf(() => emaBeta({ nimg: 1, batch: 1, halfLife: 1, rampUp: 1, [name]: bad.value }))).toBe(bad.code);
   });
   test.prop({ beta: fc.oneof(notFinite, negative, fc.double({ min: 1.0001, max: 10, noNaN: true })) })(
     "updateEma refuses shares outside [0, 1]",
@@ -104,7 +104,7 @@ describe("bad batches", () => {
 
 describe("bad runs", () => {
   const numeric = [
-    ...["iterations", "batch", "rounds", "contextDropout", "seed", "alpha", "lossScale", "fakeLossScale"],
+    ...["iterations", "batch", "accumulationRounds", "contextDropout", "seed", "alpha", "lossScale", "fakeLossScale"],
     ...["learningRate", "fakeLearningRate", "beta1", "beta2", "epsilon"],
   ];
   const anyFinite = ["alpha", "lossScale", "fakeLossScale"];

@@ -2,7 +2,7 @@ import { add, div, exp, mul, sub } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { perSample } from "../../src/core/per-sample";
 import { lsg } from "../../src/guidance";
-import { functionModel, type Generator, gaussianModel, generatorFrom, type ScoreModel } from "../../src/models";
+import { functionModel, type GeneratorModel, gaussianModel, generatorFrom, type ScoreModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillOptions, distill } from "../../src/train";
 import { numbers } from "../support/matchers";
@@ -34,7 +34,7 @@ function gaussianScore(): ScoreModel {
 }
 
 /** x = m + exp(l)·z. */
-function affineGenerator(name: string): Generator {
+function affineGenerator(name: string): GeneratorModel {
   const mean = weight(`converges/${name}-mean`, [0, 0], [1, 2]);
   const logScale = weight(`converges/${name}-logScale`, [0], [1, 1]);
   const network = functionModel({

@@ -55,7 +55,7 @@ async function run(
       guidance: lsg(1.5),
       iterations: 5,
       batch: 4,
-      rounds: 2,
+      accumulationRounds: 2,
       learningRate: 0.01,
       timesteps: uniformTimesteps({ min: 100, max: 900 }),
       checkTeacher: false,
@@ -270,7 +270,7 @@ describe("distill", () => {
         guidance: { ...lsg(kappa), kappa2, kappa3: kappa2 },
         onWarning: () => {},
         iterations: 1,
-        rounds: 1,
+        accumulationRounds: 1,
         ema: undefined as never,
         backward: "joint",
         fakeScore: {

@@ -87,7 +87,11 @@ describe("generatorGradients", () => {
         const generated = generator.generate(noises, cond);
         const xt = addNoise({ x0: generated, noise, level: noiseLevel(teacher.schedule, t) });
         const at = { xt, t, cond, uncond };
-        const inputs = { generated, teacher: predictX0(teacher, at, 2), fake: predictX0(fakeScore, at, 1.5) };
+        const inputs = {
+          generated,
+          teacher: predictX0(teacher, { ...at, guidanceScale: 2 }),
+          fake: predictX0(fakeScore, { ...at, guidanceScale: 1.5 }),
+        };
         return sidLoss(inputs, { alpha: 1.2, weight: "none" });
       };
       const guidance = { kappa1: 1, kappa2: 1.5, kappa3: 1.5, kappa4: 2 };
@@ -205,7 +209,7 @@ describe("fakeScoreGradients", () => {
         const generated = generator.generate(noises, cond);
         const xt = addNoise({ x0: generated, noise, level });
         const loss = () => {
-          const x0 = predictX0(fakeScore, { xt, t, cond, uncond }, kappa);
+          const x0 = predictX0(fakeScore, { xt, t, cond, uncond, guidanceScale: kappa });
           return mul(fakeScoreLoss({ prediction: x0, generated, noise, level }, { predicts: "x0" }), 4) as Scalar;
         };
         // Of the four scales only the first may count here.

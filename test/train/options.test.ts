@@ -6,7 +6,7 @@ import { lsg } from "../../src/guidance";
 import {
   functionModel,
   type GaussianModelOptions,
-  type Generator,
+  type GeneratorModel,
   gaussianModel,
   generatorFrom,
   mlp,
@@ -56,7 +56,7 @@ describe("distill refuses, before any work,", () => {
     ["a fractional number of iterations", () => ({ iterations: 1.5 }), "invalid-argument"],
     ["a negative number of iterations", () => ({ iterations: -1 }), "out-of-range"],
     ["an empty batch", () => ({ batch: 0 }), "out-of-range"],
-    ["rounds that do not divide the batch", () => ({ rounds: 3 }), "invalid-argument"],
+    ["rounds that do not divide the batch", () => ({ accumulationRounds: 3 }), "invalid-argument"],
     ["a sample shape that is none", () => ({ sampleShape: "3" }), "invalid-argument"],
     ["a sample shape with a hole", () => ({ sampleShape: [0] }), "out-of-range"],
     ["a sample shape that the networks do not have", () => ({ sampleShape: [features, 2] }), "invalid-argument"],
@@ -140,7 +140,7 @@ describe("distill refuses, before any work,", () => {
   test("weights that are not finite, by name", async () => {
     for (const role of ["teacher", "fakeScore", "generator"] as const) {
       const weights = (options: DistillOptions) => {
-        const network: ScoreModel | Generator = options[role];
+        const network: ScoreModel | GeneratorModel = options[role];
         const [, variable] = network.variables;
         tidy(() => variable?.assign(tensor([[1, 2, Number.NaN, 4]])));
         return {};
@@ -165,7 +165,7 @@ describe("a teacher that predicts something else than it declares", () => {
       );
     const fakeScore = network("fake");
     const model = network("generator");
-    const generator: Generator = {
+    const generator: GeneratorModel = {
       ...generatorFrom(model),
       // Data-like samples that depend on the variables a little.
       generate: (noises) =>
@@ -221,7 +221,7 @@ test("the defaults are SiD-LSG's recipe", () => {
   const optimizer = { learningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 };
   expect(plan).toMatchObject({
     batch: 512,
-    rounds: 1,
+    accumulationRounds: 1,
     fakeAdam: optimizer,
     generatorAdam: optimizer,
     contextDropout: 0.1,

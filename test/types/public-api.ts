@@ -4,7 +4,7 @@
  */
 import { mul, type Scalar, type Tensor, type Tensor1D, zerosLike } from "@tensorflow/tfjs-core";
 import * as sid from "sid-lsg";
-import type { Generator, ScoreModel } from "sid-lsg/models";
+import type { GeneratorModel, ScoreModel } from "sid-lsg/models";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Equal<A, B>): void => {};
@@ -60,7 +60,7 @@ export function plainData(): void {
     prediction: x,
     xt: x,
     level: sid.noiseLevel(sid.flowSchedule(), [0.5]),
-    from: "flow",
+    predicts: "flow",
     to: "x0",
   });
   // @ts-expect-error: read-only
@@ -68,12 +68,12 @@ export function plainData(): void {
   // @ts-expect-error: a tensor of times would have to be read back
   model.predict(x, x);
   // @ts-expect-error: no such prediction
-  sid.convertPrediction({ prediction: x, xt: x, level, from: "noise", to: "x0" });
+  sid.convertPrediction({ prediction: x, xt: x, level, predicts: "noise", to: "x0" });
 }
 
 /** Generators are what they do, whatever made them; errors have a closed set of codes. */
 export function generators(): void {
-  const generator: Generator = sid.generatorFrom(model, { tInit: 625, steps: 2 });
+  const generator: GeneratorModel = sid.generatorFrom(model, { tInit: 625, steps: 2 });
   generator.generate([x, x]);
   // @ts-expect-error: one tensor of noise per step, in an array
   generator.generate(x);

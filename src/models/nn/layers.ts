@@ -114,7 +114,7 @@ function scope(specs: ParameterSpec[], path: string): Layers {
     linear(name, inputs, outputs, { bias = true } = {}) {
       const init = fanInUniform(inputs);
       self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
-      if (bias) self.parameter(`${name}.bias`, [outputs], "same", init);
+      if (bias) self.parameter(`${name}.bias`, [outputs], "as-is", init);
       return (weights, x) => adaptedLinear(weights, path + name, x, bias);
     },
     linearHalves(name, inputs, outputs) {
@@ -129,7 +129,7 @@ function scope(specs: ParameterSpec[], path: string): Layers {
     conv(name, inputs, outputs, kernel, options) {
       const init = fanInUniform(inputs * kernel * kernel);
       const w = self.parameter(`${name}.weight`, [outputs, inputs, kernel, kernel], "conv", init);
-      const b = self.parameter(`${name}.bias`, [outputs], "same", init);
+      const b = self.parameter(`${name}.bias`, [outputs], "as-is", init);
       return (weights, x) => conv2d(x, w(weights), b(weights), options);
     },
     groupNorm(name, channels, groups, eps, activation) {
@@ -143,8 +143,8 @@ function scope(specs: ParameterSpec[], path: string): Layers {
   };
   const affine = (name: string, channels: number) =>
     [
-      self.parameter(`${name}.weight`, [channels], "same", { constant: 1 }),
-      self.parameter(`${name}.bias`, [channels], "same", { constant: 0 }),
+      self.parameter(`${name}.weight`, [channels], "as-is", { constant: 1 }),
+      self.parameter(`${name}.bias`, [channels], "as-is", { constant: 0 }),
     ] as const;
   return self;
 }

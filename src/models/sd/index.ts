@@ -1,4 +1,4 @@
 export { type Lora, type LoraOptions, lora, mergeLora } from "./lora";
 export { type LoraFile, type LoraWeights, loraFile, parseLora } from "./lora-file";
-export { type Vae, type VaeOptions, vae, vaeParameters } from "./vae";
+export { type Vae, type VaeOptions, vae, vaeParameterSpecs } from "./vae";
 export { parseVaeConfig, type VaeConfig } from "./vae-config";

@@ -6,7 +6,7 @@ import type { RandomStream } from "../../core/random";
 import { checkVariables } from "../../core/tensor-checks";
 import type { Adapter, LowRank } from "../nn/layers";
 import type { ScoreModel } from "../types";
-import { type Unet, unetParameters } from "../unet/unet";
+import { type Unet, unetParameterSpecs } from "../unet/unet";
 import { checkLive } from "../weights/check-weights";
 import { createParameters, inPyTorchLayout } from "../weights/parameters";
 import type { ParameterSpec } from "../weights/types";
@@ -54,7 +54,7 @@ const attentionProjections = ["to_q", "to_k", "to_v", "to_out.0"];
  * starts as the base is.
  *
  * The base's weights are not copied: teacher, fake score and generator may be one base and two adapters of it. Its
- * options (`checkpointing`, `attentionSlice`) are theirs. The adapter must be disposed of before the base.
+ * options (`gradientCheckpointing`, `attentionSlice`) are theirs. The adapter must be disposed of before the base.
  *
  * Source: Hu et al., arXiv:2106.09685; names and defaults are those of PEFT 0.21's LoraConfig.
  *
@@ -178,7 +178,7 @@ function part(layer: string, matrix: "A" | "B") {
 
 /** The base's linear layers whose names end as the targets say, with the shapes of their weights in PyTorch's layout. */
 function layersOf({ config, name }: Unet, targets: readonly string[]) {
-  const linear = unetParameters(config)
+  const linear = unetParameterSpecs(config)
     .filter(({ layout }) => layout === "linear")
     .map(({ name, shape }) => ({ layer: name.replace(/\.weight$/, ""), shape: shape as readonly [number, number] }));
   const hit = (layer: string, target: string) => layer === target || layer.endsWith(`.${target}`);

@@ -135,14 +135,14 @@ export function vae(config: VaeConfig, options: VaeOptions): Vae {
  *
  * @example
  * ```ts
- * import { parseVaeConfig, vaeParameters } from "sid-lsg/models/sd";
+ * import { parseVaeConfig, vaeParameterSpecs } from "sid-lsg/models/sd";
  *
- * const specs = vaeParameters(parseVaeConfig({}));
+ * const specs = vaeParameterSpecs(parseVaeConfig({}));
  * console.log(specs[0]); // encoder.conv_in.weight, [64, 3, 3, 3]
  * ```
  */
-export function vaeParameters(config: VaeConfig): readonly ParameterSpec[] {
-  checkConfig("vaeParameters", config);
+export function vaeParameterSpecs(config: VaeConfig): readonly ParameterSpec[] {
+  checkConfig("vaeParameterSpecs", config);
   return describeVae(config).specs;
 }
 

@@ -114,14 +114,14 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
  *
  * @example
  * ```ts
- * import { clipTextParameters, parseClipTextConfig } from "sid-lsg/models";
+ * import { clipTextParameterSpecs, parseClipTextConfig } from "sid-lsg/models";
  *
- * const specs = clipTextParameters(parseClipTextConfig({}));
+ * const specs = clipTextParameterSpecs(parseClipTextConfig({}));
  * console.log(specs[0]); // text_model.embeddings.token_embedding.weight, [49408, 512]
  * ```
  */
-export function clipTextParameters(config: ClipTextConfig): readonly ParameterSpec[] {
-  checkConfig("clipTextParameters", config);
+export function clipTextParameterSpecs(config: ClipTextConfig): readonly ParameterSpec[] {
+  checkConfig("clipTextParameterSpecs", config);
   return describeClip(config).specs;
 }
 
@@ -137,7 +137,7 @@ function describeClip(config: ClipTextConfig) {
   const { vocabularySize, width, layers, maxLength, normEps } = config;
   const at = declareLayers().at("text_model");
   const table = (name: string, rows: number) =>
-    at.parameter(`embeddings.${name}.weight`, [rows, width], "same", { normal: 0.02 });
+    at.parameter(`embeddings.${name}.weight`, [rows, width], "as-is", { normal: 0.02 });
   const tokens = table("token_embedding", vocabularySize);
   const positions = table("position_embedding", maxLength);
   const blocks = Array.from({ length: layers }, (_, i) => encoderLayer(at.at(`encoder.layers.${i}`), config));

@@ -97,7 +97,7 @@ export interface GaussianMixtureModel extends ScoreModel {
  * const k = teacher.components(stream, 4);
  * const xt = teacher.sample(stream, k);
  * const t = [20, 300, 625, 979];
- * predictX0(teacher, { xt, t, cond: teacher.condition(k), uncond: teacher.marginal() }, 1.5).print();
+ * predictX0(teacher, { xt, t, cond: teacher.condition(k), uncond: teacher.marginal(), guidanceScale: 1.5 }).print();
  * ```
  */
 export function gaussianMixtureModel(options: GaussianMixtureModelOptions): GaussianMixtureModel {

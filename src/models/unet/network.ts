@@ -1,5 +1,5 @@
 import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkpointed } from "../../core/checkpointed";
+import { gradientCheckpoint } from "../../core/gradient-checkpoint";
 import type { Timesteps } from "../../core/per-sample";
 import { asWholeGraph } from "../../core/whole-graph";
 import { silu } from "../nn/activations";
@@ -19,10 +19,10 @@ export interface UnetDescription {
 export interface UnetMemoryOptions {
   /**
    * Keeps no activations inside of a residual block and its transformer, but computes them again in the backward
-   * pass; see {@link checkpointed}.
+   * pass; see {@link gradientCheckpoint}.
    * @defaultValue `false`
    */
-  readonly checkpointing?: boolean | undefined;
+  readonly gradientCheckpointing?: boolean | undefined;
   /**
    * Queries whose attention is computed at a time: the scores in memory are those of one slice, forward and
    * backward. The WASM backend's own kernel holds no more than a few scores in any case and needs no slices.
@@ -47,11 +47,11 @@ export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}
   const part = (declare: () => Stage): Stage => {
     const from = at.specs.length;
     const run = declare();
-    if (!options.checkpointing) return (w, x, side) => tidy(() => run(w, x, side));
+    if (!options.gradientCheckpointing) return (w, x, side) => tidy(() => run(w, x, side));
     const names = at.specs.slice(from).map(({ name }) => name);
     return (w, x, { time, cond }) => {
       const again = (x: Tensor, time: Tensor, cond: Tensor) => run(w, x, { time, cond });
-      return checkpointed(again as (...inputs: Tensor[]) => Tensor, [x, time, cond], variablesOf(w, names));
+      return gradientCheckpoint(again as (...inputs: Tensor[]) => Tensor, [x, time, cond], variablesOf(w, names));
     };
   };
   const first = (levels[0] as UnetLevel).channels;
@@ -130,7 +130,7 @@ export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}
       const inputs = [xt, features, cond];
       const run = (...[xt, features, cond]: Tensor[]) => whole(w, xt as Tensor, features as Tensor, cond as Tensor);
       // Both would run a part of the network that the graph does not know of.
-      if (options.checkpointing || w.adapter) return run(...inputs);
+      if (options.gradientCheckpointing || w.adapter) return run(...inputs);
       return asWholeGraph(key, run, inputs, variablesOf(w, names));
     },
   };

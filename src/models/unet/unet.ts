@@ -12,7 +12,7 @@ import type { Adapter, Weights } from "../nn/layers";
 import type { ScoreModel } from "../types";
 import { checkLive } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
-import type { InitialWeights, ParameterSpec, Parameters } from "../weights/types";
+import type { InitialWeights, NetworkParameters, ParameterSpec } from "../weights/types";
 import type { UnetConfig } from "./config";
 import { describeUnet, type UnetMemoryOptions } from "./network";
 
@@ -48,15 +48,15 @@ export interface Unet extends ScoreModel {
  *
  * @example
  * ```ts
- * import { parseUnetConfig, unetParameters } from "sid-lsg/models";
+ * import { parseUnetConfig, unetParameterSpecs } from "sid-lsg/models";
  *
- * const specs = unetParameters(parseUnetConfig({ cross_attention_dim: 768 })); // Stable Diffusion 1.5
+ * const specs = unetParameterSpecs(parseUnetConfig({ cross_attention_dim: 768 })); // Stable Diffusion 1.5
  * const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
  * console.log(specs.reduce((sum, { shape }) => sum + size(shape), 0)); // 859520964
  * ```
  */
-export function unetParameters(config: UnetConfig): readonly ParameterSpec[] {
-  checkConfig("unetParameters", config);
+export function unetParameterSpecs(config: UnetConfig): readonly ParameterSpec[] {
+  checkConfig("unetParameterSpecs", config);
   return describeUnet(config).specs;
 }
 
@@ -120,7 +120,7 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
 }
 
 /** The parameters as a forward pass wants them. */
-function weightsOf({ get }: Parameters, adapter: Adapter | undefined): Weights {
+function weightsOf({ get }: NetworkParameters, adapter: Adapter | undefined): Weights {
   return Object.assign((name: string) => get(name), { adapter });
 }
 
@@ -147,8 +147,8 @@ function checkConfig(where: string, config: UnetConfig): void {
     });
 }
 
-function checkMemoryOptions({ checkpointing = false, attentionSlice = 1 }: UnetMemoryOptions): void {
-  checkBoolean("unet", "checkpointing", checkpointing);
+function checkMemoryOptions({ gradientCheckpointing = false, attentionSlice = 1 }: UnetMemoryOptions): void {
+  checkBoolean("unet", "gradientCheckpointing", gradientCheckpointing);
   checkInteger("unet", "attentionSlice", attentionSlice, 1);
 }
 

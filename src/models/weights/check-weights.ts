@@ -11,17 +11,17 @@ import {
   showShape,
 } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import type { HostDtype, HostTensor, TensorInfo, WeightMap, WeightSource } from "../../core/host-tensor";
+import type { HostDtype, HostTensor, WeightInfo, WeightMap, WeightSource } from "../../core/host-tensor";
 import type { RandomStream } from "../../core/random";
 import { checkStream } from "../../core/random";
 import { checkVariables } from "../../core/tensor-checks";
-import type { HasVariables, InitialWeights, ParameterSpec, Parameters } from "./types";
+import type { HasVariables, InitialWeights, NetworkParameters, ParameterSpec } from "./types";
 
 /** What is read as float32. */
 const floats: readonly HostDtype[] = ["F32", "F16", "BF16"];
 
 /** Rank of a weight by its layout. */
-const ranks = { conv: 4, linear: 2, same: undefined } as const;
+const ranks = { conv: 4, linear: 2, "as-is": undefined } as const;
 
 /** What older files of transformers hold and no network takes for a weight. */
 const buffers = ["text_model.embeddings.position_ids"];
@@ -73,7 +73,7 @@ export function checkWeightSource(where: string, specs: readonly ParameterSpec[]
   checkInfos(where, source.entries);
   checkWeights(where, specs, source.entries);
   for (const { name } of specs) {
-    const { dtype } = source.entries.get(name) as TensorInfo;
+    const { dtype } = source.entries.get(name) as WeightInfo;
     if (!floats.includes(dtype))
       throw new SidError(
         "shape-mismatch",
@@ -99,8 +99,8 @@ export function isStream(source: InitialWeights): source is RandomStream {
 }
 
 /** Whether a network's parameters exist already. */
-export function isParameters(source: InitialWeights): source is Parameters {
-  return Array.isArray((source as Parameters)?.list);
+export function isParameters(source: InitialWeights): source is NetworkParameters {
+  return Array.isArray((source as NetworkParameters)?.list);
 }
 
 /** Throws unless a network's parameters can come from `source`. */
@@ -112,14 +112,14 @@ export function checkSource(where: string, source: InitialWeights): void {
   } else checkMap(where, source);
 }
 
-function checkInfos(where: string, infos: ReadonlyMap<string, TensorInfo>): void {
+function checkInfos(where: string, infos: ReadonlyMap<string, WeightInfo>): void {
   for (const [name, info] of infos) {
     checkObject(where, `weight ${describe(name)}`, info);
     checkArray(where, `the shape of weight ${describe(name)}`, info.shape);
   }
 }
 
-function checkMap(where: string, weights: ReadonlyMap<string, TensorInfo>): void {
+function checkMap(where: string, weights: ReadonlyMap<string, WeightInfo>): void {
   checkMethods(where, "weights", weights, "a Map of weights", ["get", "has", "keys", Symbol.iterator]);
 }
 
@@ -129,7 +129,7 @@ export function checkSpecs(where: string, specs: readonly ParameterSpec[]): void
     const { name, shape, layout, init } = checkObject(where, `specs[${i}]`, spec);
     checkText(where, `specs[${i}].name`, name);
     const at = `parameter "${name}"`;
-    checkOneOf(where, `the layout of ${at}`, layout, ["conv", "linear", "same"]);
+    checkOneOf(where, `the layout of ${at}`, layout, ["conv", "linear", "as-is"]);
     for (const size of checkArray(where, `the shape of ${at}`, shape)) checkInteger(where, `a size of ${at}`, size, 1);
     checkInteger(
       where,

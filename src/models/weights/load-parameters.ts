@@ -3,7 +3,7 @@ import { checkText } from "../../core/checks";
 import type { WeightSource } from "../../core/host-tensor";
 import { checkFreeNames, checkSpecs, checkWeightSource, floatsOf } from "./check-weights";
 import { disposeAll, makeVariable, parametersOf } from "./parameters";
-import type { ParameterSpec, Parameters } from "./types";
+import type { NetworkParameters, ParameterSpec } from "./types";
 
 /**
  * Makes a network's variables from weights that are read one at a time, so that host memory holds one of them: a
@@ -13,14 +13,14 @@ import type { ParameterSpec, Parameters } from "./types";
  * disposed of.
  *
  * @param prefix - the network's name.
- * @param specs - its parameters, from `unetParameters`, `clipTextParameters` or `vaeParameters`.
+ * @param specs - its parameters, from `unetParameterSpecs`, `clipTextParameterSpecs` or `vaeParameterSpecs`.
  * @param source - from `openComponent` or `openSafetensors`, exactly the tensors of `specs`; it stays open.
  * @returns the variables, for the network's option `weights`; the caller's to dispose of until then.
  * @throws SidError as `createParameters` does, and what the source throws.
  *
  * @example
  * ```ts
- * import { clipTextEncoder, clipTextParameters, createParameters, loadParameters, readWeights } from "sid-lsg/models";
+ * import { clipTextEncoder, clipTextParameterSpecs, createParameters, loadParameters, readWeights } from "sid-lsg/models";
  * import { parseClipTextConfig } from "sid-lsg/models";
  * import { openComponent, writeModelFolder } from "sid-lsg/io";
  * import { randomStream } from "sid-lsg";
@@ -31,7 +31,7 @@ import type { ParameterSpec, Parameters } from "./types";
  * await writeModelFolder("model", { text_encoder: { config, weights: await readWeights(random) } });
  *
  * const component = await openComponent("model", "text_encoder");
- * const weights = await loadParameters("text", clipTextParameters(architecture), component.weights);
+ * const weights = await loadParameters("text", clipTextParameterSpecs(architecture), component.weights);
  * await component.weights.close();
  * const encoder = clipTextEncoder(architecture, { name: "text", weights });
  * console.log(encoder.encode([[1, 7, 9, 2]]).shape); // [1, 4, 8]
@@ -42,7 +42,7 @@ export async function loadParameters(
   prefix: string,
   specs: readonly ParameterSpec[],
   source: WeightSource,
-): Promise<Parameters> {
+): Promise<NetworkParameters> {
   checkText("loadParameters", "prefix", prefix);
   checkSpecs(prefix, specs);
   checkFreeNames(prefix, specs);

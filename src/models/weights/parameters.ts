@@ -11,7 +11,7 @@ import {
   isParameters,
   isStream,
 } from "./check-weights";
-import type { InitialWeights, ParameterLayout, ParameterSpec, Parameters } from "./types";
+import type { InitialWeights, NetworkParameters, ParameterLayout, ParameterSpec } from "./types";
 
 /** PyTorch's axes in the order in which tfjs wants them. */
 const toTfjs = { conv: [2, 3, 1, 0], linear: [1, 0] } as const;
@@ -20,7 +20,7 @@ const toPyTorch = { conv: [3, 2, 0, 1], linear: [1, 0] } as const;
 const madeFrom = new WeakMap<Variable, ParameterSpec>();
 
 /** Parameters that have become a network's. */
-const taken = new WeakSet<Parameters>();
+const taken = new WeakSet<NetworkParameters>();
 
 /**
  * Makes one tfjs variable per spec, named `${prefix}/${spec.name}`, from weights or at random.
@@ -41,14 +41,18 @@ const taken = new WeakSet<Parameters>();
  *
  * const specs: ParameterSpec[] = [
  *   { name: "fc.weight", shape: [3, 2], layout: "linear", init: { uniform: 0.5 } },
- *   { name: "fc.bias", shape: [3], layout: "same", init: { constant: 0 } },
+ *   { name: "fc.bias", shape: [3], layout: "as-is", init: { constant: 0 } },
  * ];
  * const parameters = createParameters("head", specs, randomStream(0));
  * console.log(parameters.get("fc.weight").shape); // [2, 3]
  * parameters.dispose();
  * ```
  */
-export function createParameters(prefix: string, specs: readonly ParameterSpec[], source: InitialWeights): Parameters {
+export function createParameters(
+  prefix: string,
+  specs: readonly ParameterSpec[],
+  source: InitialWeights,
+): NetworkParameters {
   checkText("createParameters", "prefix", prefix);
   checkSpecs(prefix, specs);
   checkSource(prefix, source);
@@ -80,7 +84,7 @@ export function parametersOf(
   prefix: string,
   specs: readonly ParameterSpec[],
   map: ReadonlyMap<string, Variable>,
-): Parameters {
+): NetworkParameters {
   return {
     list: specs.map(({ name }) => map.get(name) as Variable),
     get(name) {
@@ -98,7 +102,7 @@ export function disposeAll(variables: Iterable<Variable>): void {
 }
 
 /** Throws unless these are the live variables of `specs`, under this prefix; returns them. */
-function checkParameters(prefix: string, specs: readonly ParameterSpec[], given: Parameters): Parameters {
+function checkParameters(prefix: string, specs: readonly ParameterSpec[], given: NetworkParameters): NetworkParameters {
   const same = given.list.length === specs.length && given.list.every((v, i) => isMadeFor(v, prefix, specs[i]));
   if (!same || given.list.some((v) => v.isDisposed))
     throw new SidError(
@@ -123,18 +127,18 @@ function isMadeFor(v: Variable, prefix: string, spec: ParameterSpec | undefined)
 
 /** The spec that a variable was made from; one made elsewhere has its own name and no other layout. */
 export function specOf(v: Variable): ParameterSpec {
-  return madeFrom.get(v) ?? { name: v.name, shape: v.shape, layout: "same", init: { constant: 0 } };
+  return madeFrom.get(v) ?? { name: v.name, shape: v.shape, layout: "as-is", init: { constant: 0 } };
 }
 
 /** A tensor in tfjs's layout from numbers in PyTorch's. */
 export function fromPyTorch(data: Float32Array, { shape, layout }: ParameterSpec): Tensor {
   const x = tensor(data, [...shape], "float32");
-  return layout === "same" ? x : transpose(x, [...toTfjs[layout]]);
+  return layout === "as-is" ? x : transpose(x, [...toTfjs[layout]]);
 }
 
 /** A copy in PyTorch's layout of a tensor in tfjs's. */
 export function inPyTorchLayout(x: Tensor, layout: ParameterLayout): Tensor {
-  return layout === "same" ? x.clone() : transpose(x, [...toPyTorch[layout]]);
+  return layout === "as-is" ? x.clone() : transpose(x, [...toPyTorch[layout]]);
 }
 
 function drawn(stream: RandomStream, { shape, init }: ParameterSpec): Float32Array {

@@ -7,9 +7,9 @@ import type { RandomStream } from "../../core/random";
  *
  * - `conv`: `[out, in, height, width]` there, `[height, width, in, out]` here;
  * - `linear`: `[out, in]` there, `[in, out]` here;
- * - `same`: no difference.
+ * - `as-is`: no difference.
  */
-export type ParameterLayout = "conv" | "linear" | "same";
+export type ParameterLayout = "conv" | "linear" | "as-is";
 
 /** How a parameter starts when no weights are given. */
 export type ParameterInit =
@@ -39,7 +39,7 @@ export interface ParameterSpec {
 }
 
 /** A network's live parameters. */
-export interface Parameters {
+export interface NetworkParameters {
   /** All variables in the order of their specs. */
   readonly list: readonly Variable[];
   /** The variable of a spec's name (without the prefix). Throws SidError `invalid-argument` for another name. */
@@ -60,4 +60,4 @@ export interface HasVariables {
  * What a network's weights can come from: numbers in PyTorch's names and layouts; a stream to draw a start from; or
  * variables that `loadParameters` has made, which are then the network's.
  */
-export type InitialWeights = WeightMap | RandomStream | Parameters;
+export type InitialWeights = WeightMap | RandomStream | NetworkParameters;

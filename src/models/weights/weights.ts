@@ -50,29 +50,39 @@ export async function readWeights(model: HasVariables): Promise<WeightMap> {
 }
 
 /**
- * Replaces a network's weights by others of the same names and shapes.
+ * Replaces a network's weights by others of the same names and shapes, from memory or read one at a time. From a
+ * source, the old weights stay until all new ones are on the backend, which has room for both; `loadParameters` makes
+ * a new network with room for one.
  *
- * @param model - whose variables are assigned; unchanged when anything does not fit.
- * @param weights - in PyTorch's names and layouts, exactly those of the model.
+ * @param model - whose variables are assigned; unchanged when anything does not fit or cannot be read.
+ * @param weights - in PyTorch's names and layouts, exactly those of the model: a map, or a source from `openComponent`
+ *   or `openSafetensors`, which stays open.
  * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
- *   `invalid-argument` for a network that was disposed before.
+ *   `invalid-argument` for a network that was disposed before; and what the source throws.
  *
  * @example
  * ```ts
  * import { randomStream } from "sid-lsg";
  * import { createParameters, loadWeights } from "sid-lsg/models";
+ * import { fileSource, openSafetensors, writeSafetensors } from "sid-lsg/io";
  *
- * const specs = [{ name: "w", shape: [2], layout: "same", init: { normal: 1 } }] as const;
+ * const w = { dtype: "F16", shape: [2], data: new Float32Array([1, 2]) } as const;
+ * const specs = [{ name: "w", shape: [2], layout: "as-is", init: { normal: 1 } }] as const;
  * const { list, dispose } = createParameters("net", specs, randomStream(0));
- * const w = { dtype: "F32", shape: [2], data: new Float32Array([1, 2]) } as const;
- * loadWeights({ name: "net", variables: list }, new Map([["w", w]]));
+ * await loadWeights({ name: "net", variables: list }, new Map([["w", w]]));
+ *
+ * await writeSafetensors("w.safetensors", new Map([["w", w]]));
+ * const file = await openSafetensors(await fileSource("w.safetensors"));
+ * await loadWeights({ name: "net", variables: list }, file);
+ * await file.close();
  * console.log(list[0]?.dataSync()); // Float32Array [1, 2]
  * dispose();
  * ```
  */
-export function loadWeights(model: HasVariables, weights: WeightMap): void {
+export async function loadWeights(model: HasVariables, weights: WeightMap | WeightSource): Promise<void> {
   checkLive("loadWeights", model);
   const specs = targetsOf(model);
+  if (isSource(weights)) return loadFromSource(model, specs, weights);
   checkHostWeights(model.name, specs, weights);
   for (const spec of specs) {
     const data = floatsOf(model.name, spec, weights.get(spec.name));
@@ -80,40 +90,13 @@ export function loadWeights(model: HasVariables, weights: WeightMap): void {
   }
 }
 
-/**
- * {@link loadWeights} for weights that are read one at a time. The old weights stay until all new ones are on the
- * backend, which has room for both; `loadParameters` makes a new network with room for one.
- *
- * @param model - whose variables are assigned; unchanged when anything does not fit or cannot be read.
- * @param source - from `openComponent` or `openSafetensors`, exactly the model's tensors; it stays open.
- * @throws SidError as {@link loadWeights} does, and what the source throws.
- *
- * @example
- * ```ts
- * import { randomStream } from "sid-lsg";
- * import { createParameters, streamWeights } from "sid-lsg/models";
- * import { fileSource, openSafetensors, writeSafetensors } from "sid-lsg/io";
- *
- * const w = { dtype: "F16", shape: [2], data: new Float32Array([1, 2]) } as const;
- * await writeSafetensors("w.safetensors", new Map([["w", w]]));
- * const specs = [{ name: "w", shape: [2], layout: "same", init: { normal: 1 } }] as const;
- * const { list, dispose } = createParameters("net", specs, randomStream(0));
- * const file = await openSafetensors(await fileSource("w.safetensors"));
- * await streamWeights({ name: "net", variables: list }, file);
- * await file.close();
- * console.log(list[0]?.dataSync()); // Float32Array [1, 2]
- * dispose();
- * ```
- */
-export async function streamWeights(model: HasVariables, source: WeightSource): Promise<void> {
-  checkLive("streamWeights", model);
-  const specs = targetsOf(model);
+async function loadFromSource(model: HasVariables, specs: readonly Target[], source: WeightSource): Promise<void> {
   checkWeightSource(model.name, specs, source);
   const read: [Variable, Tensor][] = [];
   try {
     for await (const [spec, data] of readEach(model.name, specs, source))
       read.push([spec.variable, tidy(() => fromPyTorch(data, spec))]);
-    checkLive("streamWeights", model);
+    checkLive("loadWeights", model);
     for (const [v, x] of read) v.assign(x);
   } finally {
     // Variables that were assigned share the buffers and keep them.
@@ -134,7 +117,7 @@ export async function streamWeights(model: HasVariables, source: WeightSource): 
  * import { randomStream } from "sid-lsg";
  * import { copyWeights, createParameters, type HasVariables } from "sid-lsg/models";
  *
- * const specs = [{ name: "w", shape: [2], layout: "same", init: { normal: 1 } }] as const;
+ * const specs = [{ name: "w", shape: [2], layout: "as-is", init: { normal: 1 } }] as const;
  * const [teacher, student] = ["teacher", "student"].map((name, seed) => {
  *   const { list, dispose } = createParameters(name, specs, randomStream(seed));
  *   return { name, variables: list, dispose };
@@ -156,8 +139,16 @@ export function copyWeights(from: HasVariables, to: HasVariables): void {
   });
 }
 
+/** A variable with its name and layout in a file. */
+type Target = ParameterSpec & { readonly variable: Variable };
+
+/** Whether weights are yet to be read. */
+function isSource(weights: WeightMap | WeightSource): weights is WeightSource {
+  return typeof (weights as Partial<WeightSource> | undefined)?.read === "function";
+}
+
 /** A network's variables with the names and layouts of a file. */
-function targetsOf(model: HasVariables): (ParameterSpec & { readonly variable: Variable })[] {
+function targetsOf(model: HasVariables): Target[] {
   return model.variables.map((v) => ({ ...specOf(v), name: shortName(model, v), variable: v }));
 }
 

@@ -30,8 +30,8 @@ const config = parseUnetConfig({
   cross_attention_dim: 12,
 });
 const schedule = ddpmSchedule();
-const network = (name: string, seed = 1, checkpointing = false): Unet =>
-  unet(config, { name, schedule, predicts: "eps", weights: randomStream(seed), checkpointing });
+const network = (name: string, seed = 1, gradientCheckpointing = false): Unet =>
+  unet(config, { name, schedule, predicts: "eps", weights: randomStream(seed), gradientCheckpointing });
 const compile = (on: boolean) => useBackend("node", { compile: on });
 
 /** How often TensorFlow ran a graph, and how often it took one. */
@@ -229,7 +229,7 @@ test("compile must be a boolean", async () => {
   await expect(useBackend("node", { compile: 1 as never })).rejects.toMatchObject({ code: "invalid-argument" });
 });
 
-test("checkpointing runs as before", async () => {
+test("gradientCheckpointing runs as before", async () => {
   const model = network("graph-checkpointing", 1, true);
   const { runs } = watched.seen;
   await everything(true, model);

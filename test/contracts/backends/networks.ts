@@ -30,7 +30,7 @@ const schedule = ddpmSchedule({ betaSchedule: "scaled_linear", betaStart: 0.0008
 const t = [30, 700];
 
 /** A U-Net from seeded weights. */
-export function makeUnet(name: string, seed: number, options: Pick<UnetOptions, "checkpointing"> = {}) {
+export function makeUnet(name: string, seed: number, options: Pick<UnetOptions, "gradientCheckpointing"> = {}) {
   return unet(config, { name: `contract/${name}`, schedule, predicts: "eps", weights: randomStream(seed), ...options });
 }
 
@@ -53,8 +53,8 @@ function inputs() {
 }
 
 /** The prediction, its gradient in x_t and text, and in every weight. */
-function unetCase(checkpointing: boolean): Tensor[] {
-  return using(makeUnet("unet", 1, { checkpointing }), (model) => {
+function unetCase(gradientCheckpointing: boolean): Tensor[] {
+  return using(makeUnet("unet", 1, { gradientCheckpointing }), (model) => {
     const { xt, cond, cotangent } = inputs();
     const f = (x: Tensor, text: Tensor) => model.predict(x, t, text);
     return [
@@ -84,7 +84,7 @@ const autoencoder = parseVaeConfig({
 
 export const networks = casesOf("networks", {
   "U-Net: prediction and all gradients": () => unetCase(false),
-  "U-Net with checkpointed blocks": () => unetCase(true),
+  "U-Net with gradientCheckpoint blocks": () => unetCase(true),
   "low-rank adapter: prediction and gradients": () =>
     using(makeUnet("base", 1), (base) =>
       using(lora(base, { name: "contract/lora", rank: 2, weights: randomStream(2) }), (model) => {

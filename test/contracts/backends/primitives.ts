@@ -55,13 +55,13 @@ export const primitives = casesOf("primitives", {
     kinds.flatMap((from) =>
       kinds.map((to) => {
         const [prediction, xt] = draw(2) as [Tensor, Tensor];
-        return convertPrediction({ prediction, xt, level, from, to });
+        return convertPrediction({ prediction, xt, level, predicts: from, to });
       }),
     ),
   "targets of predictions": () =>
     kinds.map((type) => {
       const [x0, noise] = draw(2) as [Tensor, Tensor];
-      return predictionTarget({ x0, noise, level, type });
+      return predictionTarget({ x0, noise, level, predicts: type });
     }),
   "conversions between coordinates": () => {
     const [xt] = draw(1) as [Tensor];
@@ -70,13 +70,13 @@ export const primitives = casesOf("primitives", {
   "numbers per sample": () => perSample([1, 2.5, -3, 0], 4),
   guidance: () => {
     const [cond, uncond] = draw(2) as [Tensor, Tensor];
-    return [-1, 0, 1, 4.5].map((scale) => guide({ cond, uncond, scale }));
+    return [-1, 0, 1, 4.5].map((scale) => guide({ cond, uncond, guidanceScale: scale }));
   },
   "guided prediction": () => {
     const [xt, cond] = draw(2) as [Tensor, Tensor];
     const predict = (x: Tensor, _t: readonly number[], c?: Tensor) => tanh(mul(x, c ?? 0.5));
     const uncond = randomStream(5).normal([1, 3, 3, 2]);
-    return guidedPrediction(predict, { xt, t: [1, 2, 3, 4], cond, uncond }, 1.5);
+    return guidedPrediction(predict, { xt, t: [1, 2, 3, 4], cond, uncond, guidanceScale: 1.5 });
   },
   ...Object.fromEntries(
     (["l1", "none", "snr", "one-minus-sigma"] as const).map((weight) => [

@@ -58,7 +58,11 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
   expect(readFileSync(join(generatorIn("whole"), unetFile)).equals(readFileSync(join(tiny, unetFile)))).toBe(false);
 
   const { tensors, metadata } = await readSafetensors(join(folder, "whole", "checkpoint.safetensors"));
-  expect(JSON.parse(metadata["run"] as string)).toMatchObject({ batch: "2", rounds: "2", "ema.rampUp": "100" });
+  expect(JSON.parse(metadata["run"] as string)).toMatchObject({
+    batch: "2",
+    accumulationRounds: "2",
+    "ema.rampUp": "100",
+  });
   // The result is the average, not what it follows. Sorted, since the file has another layout.
   const sorted = (from: typeof tensors, name: string) => from.get(name)?.data.toSorted();
   const result = sorted((await readSafetensors(join(generatorIn("whole"), unetFile))).tensors, "conv_in.weight");
@@ -83,7 +87,7 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
 });
 
 test("adapters: their file on the teacher and the merged folder draw the same", async () => {
-  const memory = ["--checkpointing", "--attention-slice", "16", "--backward", "joint"];
+  const memory = ["--gradient-checkpointing", "--attention-slice", "16", "--backward", "joint"];
   const recipe = [
     "--iterations",
     "1",
@@ -110,7 +114,7 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     expect(JSON.parse(readFileSync(join(place, "sid-lsg.json"), "utf8"))).toEqual(settings);
   const saved = await readSafetensors(join(folder, "lora", "checkpoint.safetensors"));
   const ran = JSON.parse(saved.metadata["run"] as string);
-  expect(ran).toMatchObject({ ema: "none", rounds: "1", backward: "joint" });
+  expect(ran).toMatchObject({ ema: "none", accumulationRounds: "1", backward: "joint" });
   expect(Math.max(...JSON.parse(ran.timesteps))).toBeLessThan(400);
   const file = join(folder, "lora", "adapter", "pytorch_lora_weights.safetensors");
   expect(JSON.parse((await readSafetensors(file)).metadata["lora_adapter_metadata"] as string)).toMatchObject({

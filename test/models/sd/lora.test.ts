@@ -5,7 +5,7 @@ import { type HostTensor, pullback, randomStream, type WeightMap } from "../../.
 import { decodeSafetensors, encodeSafetensors } from "../../../src/io";
 import {
   copyWeights,
-  type Generator,
+  type GeneratorModel,
   generatorFrom,
   parseUnetConfig,
   readWeights,
@@ -31,13 +31,13 @@ function under(prefix: string): WeightMap {
   return new Map(inside.map(([name, x]) => [name.slice(prefix.length + 1), x]));
 }
 
-function makeBase(name = "base", checkpointing = false): Unet {
-  return unet(config, { name, schedule, predicts: "eps", weights: under("weight"), checkpointing });
+function makeBase(name = "base", gradientCheckpointing = false): Unet {
+  return unet(config, { name, schedule, predicts: "eps", weights: under("weight"), gradientCheckpointing });
 }
 
 /** Runs a body with a base, disposed of afterwards. */
-async function withBase(body: (base: Unet) => void | Promise<void>, checkpointing = false): Promise<void> {
-  const base = makeBase("base", checkpointing);
+async function withBase(body: (base: Unet) => void | Promise<void>, gradientCheckpointing = false): Promise<void> {
+  const base = makeBase("base", gradientCheckpointing);
   try {
     await body(base);
   } finally {
@@ -72,7 +72,7 @@ scoreModelContract("lora", {
 });
 
 describe("against PEFT", () => {
-  test.each([false, true])("output and gradients are the same, checkpointing %s", (checkpointing) =>
+  test.each([false, true])("output and gradients are the same, gradientCheckpointing %s", (gradientCheckpointing) =>
     withBase((base) => {
       const model = lora(base, { name: "peft", ...parseLora(file) });
       expect(model.alpha / model.rank).toBeCloseTo(5 / 3, 12);
@@ -89,7 +89,7 @@ describe("against PEFT", () => {
       });
       dispose([xt, cond, cotangent, ...gradients]);
       model.dispose();
-    }, checkpointing),
+    }, gradientCheckpointing),
   );
 
   test("the file goes out as it came in", () =>
@@ -149,7 +149,7 @@ describe("lora", () => {
       const stream = randomStream(1);
       const fakeScore = lora(base, { name: "fake", rank: 2, weights: stream });
       const adapted = lora(base, { name: "generator", rank: 2, weights: stream });
-      const generator: Generator = generatorFrom(adapted);
+      const generator: GeneratorModel = generatorFrom(adapted);
       const before = await readWeights(base);
       const start = answer(adapted);
       const held = engine().state.numBytes;

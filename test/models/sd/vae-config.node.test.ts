@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, vi } from "vitest";
 import { SidError } from "../../../src/core";
-import { parseVaeConfig, vaeParameters } from "../../../src/models/sd";
+import { parseVaeConfig, vaeParameterSpecs } from "../../../src/models/sd";
 import { expectSidError } from "../../support/errors";
 
 /** Real configurations, and the sorted "name shape" of every parameter that diffusers gives them. */
@@ -12,7 +12,7 @@ const stableDiffusion = JSON.parse(
 
 describe("parseVaeConfig", () => {
   test.each(Object.entries(stableDiffusion))("%s: the parameters are diffusers'", (_, { config, parameters }) => {
-    const ours = vaeParameters(parseVaeConfig(config)).map(({ name, shape }) => `${name} ${shape.join(",")}`);
+    const ours = vaeParameterSpecs(parseVaeConfig(config)).map(({ name, shape }) => `${name} ${shape.join(",")}`);
     expect(ours.sort()).toEqual(parameters);
   });
 
@@ -87,7 +87,7 @@ describe("parseVaeConfig", () => {
     "whatever comes, it answers or throws a SidError",
     ({ json }) => {
       try {
-        expect(vaeParameters(parseVaeConfig(json)).length).toBeGreaterThan(0);
+        expect(vaeParameterSpecs(parseVaeConfig(json)).length).toBeGreaterThan(0);
       } catch (error) {
         expect(error).toBeInstanceOf(SidError);
       }

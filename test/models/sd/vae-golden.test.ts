@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type HostTensor, pullback, vjp, type WeightMap } from "../../../src/core";
 import { decodeSafetensors } from "../../../src/io";
 import type { ParameterSpec } from "../../../src/models";
-import { parseVaeConfig, vae, vaeParameters } from "../../../src/models/sd";
+import { parseVaeConfig, vae, vaeParameterSpecs } from "../../../src/models/sd";
 import { relativeError } from "../../support/matchers";
 
 const folder = new URL("../../golden/", import.meta.url);
@@ -33,7 +33,7 @@ test.each(cases)("%s: both ways and their gradients are diffusers'", (file) => {
   compare("decoded", model.decode(latents));
   compare("gradient_images", vjp((x) => model.encode(x as Tensor, noise), [images], dSample)[0] as Tensor);
   compare("gradient_latents", vjp((z) => model.decode(z as Tensor), [latents], dDecoded)[0] as Tensor);
-  const specs = vaeParameters(config);
+  const specs = vaeParameterSpecs(config);
   const half = (names: RegExp, run: () => Tensor, cotangent: Tensor) => {
     const mine = specs.flatMap((spec, i) =>
       names.test(spec.name) && tensors.has(`gradient.${spec.name}`)

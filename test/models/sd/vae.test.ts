@@ -21,7 +21,7 @@ import { describe, expect } from "vitest";
 import { type HostTensor, randomStream, type WeightMap } from "../../../src/core";
 import { openComponent, writeModelFolder } from "../../../src/io";
 import { loadParameters, loadWeights, readWeights } from "../../../src/models";
-import { parseVaeConfig, type Vae, vae, vaeParameters } from "../../../src/models/sd";
+import { parseVaeConfig, type Vae, vae, vaeParameterSpecs } from "../../../src/models/sd";
 import { expectSidError } from "../../support/errors";
 import { expectClose, numbers } from "../../support/matchers";
 import { free } from "../../support/values";
@@ -85,7 +85,7 @@ describe("vae", () => {
     const shape = (weights.get("quant_conv.weight") as HostTensor).shape;
     weights.set("quant_conv.weight", { dtype: "F32", shape, data: new Float32Array(64) });
     weights.set("quant_conv.bias", { dtype: "F32", shape: [8], data: Float32Array.from(bias) });
-    loadWeights(model, weights);
+    await loadWeights(model, weights);
     free(() => {
       const sample = model.encode(ones([1, 2, 2, 3]), ones([1, 1, 1, 4]));
       const deviations = [Math.exp(-15), Math.exp(10), Math.exp(1), Math.exp(-1)];
@@ -133,7 +133,7 @@ describe("vae", () => {
     for (const source of [weights, older]) {
       await writeModelFolder(folder, { vae: { config: {}, weights: source } });
       const component = await openComponent(folder, "vae");
-      const loaded = await loadParameters("vae", vaeParameters(config), component.weights);
+      const loaded = await loadParameters("vae", vaeParameterSpecs(config), component.weights);
       await component.weights.close();
       const model = vae(config, { name: "vae", weights: loaded });
       const decoded = tidy(() => model.decode(model.encode(images)));
@@ -154,7 +154,7 @@ describe("vae", () => {
     const folder = fileURLToPath(new URL("../../golden/model-folder", import.meta.url));
     const component = await openComponent(folder, "vae", { variant: "fp16" });
     const written = parseVaeConfig(component.config);
-    const weights = await loadParameters("vae", vaeParameters(written), component.weights);
+    const weights = await loadParameters("vae", vaeParameterSpecs(written), component.weights);
     await component.weights.close();
     const model = vae(written, { name: "vae", weights });
     const latents = tidy(() => model.encode(zeros([1, 8, 8, 3])));

@@ -6,7 +6,7 @@ import { type HostTensor, pullback, randomStream, SidError } from "../../../src/
 import { decodeSafetensors } from "../../../src/io";
 import {
   clipTextEncoder,
-  clipTextParameters,
+  clipTextParameterSpecs,
   parseClipTextConfig,
   readWeights,
   textConditioner,
@@ -42,7 +42,7 @@ describe("clipTextEncoder computes what transformers' CLIPTextModel computes", (
       const [batch, length] = host("ids").shape as [number, number];
       const flat = Array.from(host("ids").data, Number);
       const ids = Array.from({ length: batch }, (_, i) => flat.slice(i * length, (i + 1) * length));
-      const specs = clipTextParameters(config);
+      const specs = clipTextParameterSpecs(config);
       expect(encoder.variables.map((v) => v.name)).toEqual(specs.map((spec) => `golden/${spec.name}`));
       tidy(() => {
         expectClose(encoder.encode(ids), host("output").data as Float32Array, 1e-4);
@@ -181,7 +181,9 @@ describe("clipTextEncoder", () => {
 
 describe("parseClipTextConfig", () => {
   test.each(Object.entries(stableDiffusion))("%s: the parameters are transformers'", (_, { config, parameters }) => {
-    const ours = clipTextParameters(parseClipTextConfig(config)).map(({ name, shape }) => `${name} ${shape.join(",")}`);
+    const ours = clipTextParameterSpecs(parseClipTextConfig(config)).map(
+      ({ name, shape }) => `${name} ${shape.join(",")}`,
+    );
     expect(ours.sort()).toEqual(parameters);
   });
 

@@ -132,7 +132,7 @@ describe("prediction types", () => {
             prediction: predict(from),
             xt,
             level: noiseLevel(schedule, t),
-            from,
+            predicts: from,
             to,
           });
           expectClose(converted, predict(to), 1e-4);

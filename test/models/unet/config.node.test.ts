@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, vi } from "vitest";
 import { SidError } from "../../../src/core";
-import { parseUnetConfig, unetParameters } from "../../../src/models";
+import { parseUnetConfig, unetParameterSpecs } from "../../../src/models";
 import { expectSidError } from "../../support/errors";
 
 /** Real configurations, and the sorted "name shape" of every parameter that diffusers gives them. */
@@ -22,7 +22,7 @@ function codeOf(json: unknown): { code: string; message: string } {
 
 describe("parseUnetConfig", () => {
   test.each(Object.entries(stableDiffusion))("%s: the parameters are diffusers'", (_, { config, parameters }) => {
-    const ours = unetParameters(parseUnetConfig(config)).map(({ name, shape }) => `${name} ${shape.join(",")}`);
+    const ours = unetParameterSpecs(parseUnetConfig(config)).map(({ name, shape }) => `${name} ${shape.join(",")}`);
     expect(ours.sort()).toEqual(parameters);
   });
 
@@ -151,7 +151,7 @@ describe("parseUnetConfig", () => {
     "whatever comes, it answers or throws a SidError",
     ({ json }) => {
       try {
-        expect(unetParameters(parseUnetConfig(json)).length).toBeGreaterThan(0);
+        expect(unetParameterSpecs(parseUnetConfig(json)).length).toBeGreaterThan(0);
       } catch (error) {
         expect(error).toBeInstanceOf(SidError);
       }

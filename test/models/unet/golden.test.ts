@@ -3,7 +3,7 @@ import { type Tensor, tensor, transpose } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { type HostTensor, pullback, vjp, type WeightMap } from "../../../src/core";
 import { decodeSafetensors } from "../../../src/io";
-import { parseUnetConfig, unet, unetParameters } from "../../../src/models";
+import { parseUnetConfig, unet, unetParameterSpecs } from "../../../src/models";
 import { ddpmSchedule } from "../../../src/schedules";
 import { relativeError } from "../../support/matchers";
 
@@ -40,11 +40,11 @@ test.each(cases)("%s: output and all gradients are diffusers'", (file) => {
   compare("gradient_xt", dx as Tensor);
   compare("gradient_cond", dcond as Tensor);
   const gradients = pullback(() => model.predict(xt, t, cond), cotangent, model.variables);
-  const specs = unetParameters(config);
+  const specs = unetParameterSpecs(config);
   expect(gradients.length).toBe(specs.length);
   gradients.forEach((gradient, i) => {
     const { name, layout } = specs[i] as (typeof specs)[number];
-    const axes = { conv: [3, 2, 0, 1], linear: [1, 0], same: [0] }[layout];
+    const axes = { conv: [3, 2, 0, 1], linear: [1, 0], "as-is": [0] }[layout];
     compare(`gradient.${name}`, transpose(gradient, axes));
     gradient.dispose();
   });

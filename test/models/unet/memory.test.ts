@@ -22,7 +22,7 @@ const config = parseUnetConfig({
 
 /** The same network twice, once with the options; and one input. */
 function withTwins(
-  options: Pick<UnetOptions, "checkpointing" | "attentionSlice">,
+  options: Pick<UnetOptions, "gradientCheckpointing" | "attentionSlice">,
   body: (plain: Unet, other: Unet, xt: Tensor, cond: Tensor, cotangent: Tensor) => void | Promise<void>,
 ) {
   const make = (name: string, more: typeof options) =>
@@ -43,9 +43,9 @@ const t = [40, 700];
 describe("the numbers are the same", () => {
   test.each([
     // The order of sums: with tfjs-node it makes 1.01e-6 in one of the gradients.
-    ["checkpointing", { checkpointing: true }, testBackend === "node" ? 2e-6 : 1e-6],
+    ["gradientCheckpointing", { gradientCheckpointing: true }, testBackend === "node" ? 2e-6 : 1e-6],
     ["attention slices", { attentionSlice: 7 }, 1e-5],
-    ["both", { checkpointing: true, attentionSlice: 4 }, 1e-5],
+    ["both", { gradientCheckpointing: true, attentionSlice: 4 }, 1e-5],
   ])("with %s", (_, options, tolerance) =>
     withTwins(options, (plain, other, xt, cond, cotangent) =>
       tidy(() => {
@@ -62,8 +62,8 @@ describe("the numbers are the same", () => {
   );
 });
 
-test("checkpointing takes less memory, of a frozen network too", () =>
-  withTwins({ checkpointing: true }, async (plain, other, xt, cond, cotangent) => {
+test("gradientCheckpointing takes less memory, of a frozen network too", () =>
+  withTwins({ gradientCheckpointing: true }, async (plain, other, xt, cond, cotangent) => {
     const peak = async (run: () => Tensor[]) => {
       const before = engine().state.numBytes;
       const { peakBytes } = await profile(() => dispose(run()) as never);
@@ -80,5 +80,5 @@ test("bad options are refused", () => {
     unet(config, { name: "bad", schedule: ddpmSchedule(), predicts: "eps", weights: randomStream(0), ...options });
   expectSidError("out-of-range", make({ attentionSlice: 0 }), /attentionSlice/);
   expectSidError("invalid-argument", make({ attentionSlice: 1.5 }), /attentionSlice/);
-  expectSidError("invalid-argument", make({ checkpointing: "yes" }), /checkpointing/);
+  expectSidError("invalid-argument", make({ gradientCheckpointing: "yes" }), /gradientCheckpointing/);
 });

@@ -4,17 +4,17 @@ import { type HostTensor, randomStream, SidError, type WeightMap, type WeightSou
 import { blobSource, encodeSafetensors, openSafetensors } from "../../../src/io";
 import {
   clipTextEncoder,
-  clipTextParameters,
+  clipTextParameterSpecs,
   createParameters,
   loadParameters,
+  loadWeights,
   type ParameterSpec,
   parseClipTextConfig,
   parseUnetConfig,
   readWeights,
-  streamWeights,
   type Unet,
   unet,
-  unetParameters,
+  unetParameterSpecs,
 } from "../../../src/models";
 import { ddpmSchedule } from "../../../src/schedules";
 
@@ -29,7 +29,7 @@ const config = parseUnetConfig({
   attention_head_dim: 2,
   cross_attention_dim: 5,
 });
-const specs = unetParameters(config);
+const specs = unetParameterSpecs(config);
 const make = (name: string, weights: Parameters<typeof unet>[1]["weights"] = randomStream(1)) =>
   unet(config, { name, schedule: ddpmSchedule(), predicts: "v", weights });
 
@@ -55,7 +55,7 @@ async function refusal(f: () => Promise<unknown>): Promise<SidError> {
 /** Both ways of taking weights from a source. */
 const ways = {
   loadParameters: (source: WeightSource) => loadParameters("fresh", specs, source),
-  streamWeights: (source: WeightSource, model: Unet) => streamWeights(model, source),
+  loadWeights: (source: WeightSource, model: Unet) => loadWeights(model, source),
 };
 
 async function withModel(f: (model: Unet, weights: WeightMap) => Promise<void>): Promise<void> {
@@ -78,7 +78,7 @@ describe("a network from weights that are read one by one", () => {
       copy.dispose();
 
       const other = make("other", randomStream(2));
-      await streamWeights(other, await stored(weights));
+      await loadWeights(other, await stored(weights));
       expect(await readWeights(other)).toEqual(weights);
       other.dispose();
     }));
@@ -120,7 +120,7 @@ describe("a network from weights that are read one by one", () => {
     const source = await stored(
       new Map([...weights, [name, { dtype: "I64", shape: [1, 2], data: new BigInt64Array(2) }]]),
     );
-    const parameters = await loadParameters("copy", clipTextParameters(architecture), source);
+    const parameters = await loadParameters("copy", clipTextParameterSpecs(architecture), source);
     const copy = clipTextEncoder(architecture, { name: "copy", weights: parameters });
     expect(await readWeights(copy)).toEqual(weights);
     for (const network of [encoder, copy]) network.dispose();
@@ -173,13 +173,21 @@ describe.each(Object.entries(ways))("%s leaves nothing half done", (_, load) => 
 
   test("what is no source", () =>
     withModel(async (model) => {
-      for (const bad of [undefined, null, 3, {}, new Map(), { read: () => 1, close: () => 1 }])
+      for (const bad of [undefined, null, 3, {}, new Set(), { read: () => 1, close: () => 1 }])
         expect((await refusal(() => load(bad as never, model))).code).toBe("invalid-argument");
     }));
 });
 
+test("a map of weights is what loadWeights takes too, and no source for a new network", () =>
+  withModel(async (model) => {
+    expect(await refusal(() => loadWeights(model, new Map()))).toMatchObject({ code: "missing-weight" });
+    expect(await refusal(() => loadParameters("fresh", specs, new Map() as never))).toMatchObject({
+      code: "invalid-argument",
+    });
+  }));
+
 describe("names", () => {
-  const one: ParameterSpec[] = ["a", "b"].map((name) => ({ name, shape: [1], layout: "same", init: { constant: 0 } }));
+  const one: ParameterSpec[] = ["a", "b"].map((name) => ({ name, shape: [1], layout: "as-is", init: { constant: 0 } }));
   const weights: WeightMap = new Map(
     one.map(({ name }) => [name, { dtype: "F32", shape: [1], data: Float32Array.of(1) } as const]),
   );
@@ -232,7 +240,7 @@ describe("names", () => {
         return source.read(name);
       },
     };
-    await expect(streamWeights({ name: "x", variables: list }, slow)).rejects.toMatchObject({
+    await expect(loadWeights({ name: "x", variables: list }, slow)).rejects.toMatchObject({
       code: "invalid-argument",
     });
   });

@@ -5,7 +5,7 @@ import { useBackend } from "sid-lsg/backends";
 import { guide } from "sid-lsg/guidance";
 import { decodeSafetensors } from "sid-lsg/io";
 import { fakeScoreLoss } from "sid-lsg/losses";
-import { functionModel, type Generator, type ScoreModel } from "sid-lsg/models";
+import { functionModel, type GeneratorModel, type ScoreModel } from "sid-lsg/models";
 import { parseVaeConfig, type Vae, vae } from "sid-lsg/models/sd";
 import { addNoise, convertPrediction } from "sid-lsg/predict";
 import { ddpmSchedule, type NoiseSchedule } from "sid-lsg/schedules";
@@ -16,7 +16,7 @@ export const loss: Scalar = sidLoss({} as { generated: Tensor; teacher: Tensor; 
 export const schedule: NoiseSchedule = ddpmSchedule();
 export const code: SidErrorCode = new SidError("io", "").code;
 export const numbers: number[] = randomStream(1).uniform(2);
-export type Models = readonly [ScoreModel, Generator, Vae];
+export type Models = readonly [ScoreModel, GeneratorModel, Vae];
 export {
   adam,
   addNoise,

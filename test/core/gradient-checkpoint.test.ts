@@ -19,7 +19,7 @@ import {
   variableGrads,
 } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
-import { checkpointed, pullback, valueAndGradients, vjp } from "../../src/core";
+import { gradientCheckpoint, pullback, valueAndGradients, vjp } from "../../src/core";
 import { expectSidError } from "../support/errors";
 import { expectClose, numbers } from "../support/matchers";
 import { draw, free, seeds, shapes } from "../support/values";
@@ -27,10 +27,10 @@ import { weight } from "../support/weights";
 
 /** A block with a weight, and both ways to run it. */
 function withBlock(body: (w: Variable, plain: (x: Tensor) => Tensor, again: (x: Tensor) => Tensor) => void): void {
-  const w = weight("core-checkpointed/w", [0.7]);
+  const w = weight("core-gradientCheckpoint/w", [0.7]);
   const plain = (x: Tensor) => tanh(add(mul(x, w), sin(square(x))));
   try {
-    free(() => body(w, plain, (x) => checkpointed(plain, [x], [w])));
+    free(() => body(w, plain, (x) => gradientCheckpoint(plain, [x], [w])));
   } finally {
     w.dispose();
   }
@@ -51,18 +51,22 @@ test.prop([seeds, shapes])("has the value and the gradients of the function itse
   }),
 );
 
-test("checkpointed blocks may hold others", () =>
+test("gradientCheckpoint blocks may hold others", () =>
   withBlock((w, plain) => {
     const x = tensor1d([0.3, -2]);
     const nested = (x: Tensor) =>
-      checkpointed((x) => checkpointed(plain, [checkpointed(plain, [x as Tensor], [w])], [w]), [x], [w]);
+      gradientCheckpoint(
+        (x) => gradientCheckpoint(plain, [gradientCheckpoint(plain, [x as Tensor], [w])], [w]),
+        [x],
+        [w],
+      );
     const gradients = (f: (x: Tensor) => Tensor) => valueAndGradients(() => sum(f(x)) as Scalar, [w]).gradients;
     expect(gradients(nested).map(numbers)).toEqual(gradients((x) => plain(plain(x))).map(numbers));
   }));
 
 test("weights of an outer tape get their gradients through an inner one that does not want them", () =>
   withBlock((w, plain, again) => {
-    const v = weight("core-checkpointed/v", [0.3, -2]);
+    const v = weight("core-gradientCheckpoint/v", [0.3, -2]);
     const both = (f: (x: Tensor) => Tensor) => () => {
       const { value, gradients } = valueAndGradients(() => sum(f(v)) as Scalar, [v]);
       return add(value, sum(gradients[0] as Tensor)) as Scalar;
@@ -85,14 +89,15 @@ test("works on a tape that tfjs opened, its variables included, and twice differ
 test("an input without effect gets zeros, a captured tensor nothing", () =>
   free(() => {
     const [x, idle, captured] = [tensor1d([1, 2]), tensor1d([5]), tensor1d([3, 4])];
-    const f = (x: Tensor, idle: Tensor, captured: Tensor) => checkpointed((x) => mul(x as Tensor, captured), [x, idle]);
+    const f = (x: Tensor, idle: Tensor, captured: Tensor) =>
+      gradientCheckpoint((x) => mul(x as Tensor, captured), [x, idle]);
     const [dx, none] = vjp((x, idle) => f(x as Tensor, idle as Tensor, captured), [x, idle], tensor1d([1, 1]));
     expect(numbers(dx as Tensor)).toEqual([3, 4]);
     expect(numbers(none as Tensor)).toEqual([0]);
     expectSidError("invalid-argument", () => vjp((c) => f(x, idle, c as Tensor), [captured], tensor1d([1, 1])));
-    expect(numbers(vjp((x) => checkpointed((x) => x as Tensor, [x as Tensor]), [x], captured)[0] as Tensor)).toEqual([
-      3, 4,
-    ]);
+    expect(
+      numbers(vjp((x) => gradientCheckpoint((x) => x as Tensor, [x as Tensor]), [x], captured)[0] as Tensor),
+    ).toEqual([3, 4]);
   }));
 
 test("weights that are not differentiated cost no backward pass", () =>
@@ -107,7 +112,7 @@ test("weights that are not differentiated cost no backward pass", () =>
       return { value: clone(x as Tensor), gradFunc };
     });
     const x = tensor1d([0.3]);
-    const f = (x: Tensor) => checkpointed((x) => mul(x as Tensor, probe(w)), [x], [w]);
+    const f = (x: Tensor) => gradientCheckpoint((x) => mul(x as Tensor, probe(w)), [x], [w]);
     vjp((x) => f(x as Tensor), [x], x);
     expect(asked).toBe(0);
     vjp((x) => f(x as Tensor), [x, w], x);
@@ -144,7 +149,9 @@ test("a throw in the forward or the backward pass leaves nothing behind", () =>
         return y;
       };
       const before = memory().numTensors;
-      expect(() => valueAndGradients(() => sum(checkpointed(f, [plain(x)], [w])) as Scalar, [w])).toThrow("on purpose");
+      expect(() => valueAndGradients(() => sum(gradientCheckpoint(f, [plain(x)], [w])) as Scalar, [w])).toThrow(
+        "on purpose",
+      );
       expect(memory().numTensors).toBe(before);
       dispose(valueAndGradients(() => sum(plain(x)) as Scalar, [w]) as never);
       expect(memory().numTensors).toBe(before);
@@ -154,9 +161,13 @@ test("a throw in the forward or the backward pass leaves nothing behind", () =>
 test("bad arguments are refused", () =>
   free(() => {
     const x = tensor1d([1]);
-    expectSidError("invalid-argument", () => checkpointed(undefined as never, [x]), /f must be a function/);
-    expectSidError("invalid-argument", () => checkpointed(square as never, x as never), /inputs must be an array/);
-    expectSidError("invalid-argument", () => checkpointed(square as never, [1 as never]), /input 0/);
-    expectSidError("invalid-argument", () => checkpointed(square as never, [x], [x as never]), /variables/);
-    expectSidError("invalid-argument", () => checkpointed(() => 3 as never, [x]), /result/);
+    expectSidError("invalid-argument", () => gradientCheckpoint(undefined as never, [x]), /f must be a function/);
+    expectSidError(
+      "invalid-argument",
+      () => gradientCheckpoint(square as never, x as never),
+      /inputs must be an array/,
+    );
+    expectSidError("invalid-argument", () => gradientCheckpoint(square as never, [1 as never]), /input 0/);
+    expectSidError("invalid-argument", () => gradientCheckpoint(square as never, [x], [x as never]), /variables/);
+    expectSidError("invalid-argument", () => gradientCheckpoint(() => 3 as never, [x]), /result/);
   }));

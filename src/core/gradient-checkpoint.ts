@@ -21,21 +21,21 @@ import { checkTensor, checkVariables } from "./tensor-checks";
  *
  * @example
  * ```ts
- * import { checkpointed, valueAndGradients } from "sid-lsg";
+ * import { gradientCheckpoint, valueAndGradients } from "sid-lsg";
  * import { exp, mul, type Scalar, scalar, type Tensor, variable } from "@tensorflow/tfjs-core";
  *
- * const w = variable(scalar(2), true, "checkpointed-example/w");
+ * const w = variable(scalar(2), true, "gradientCheckpoint-example/w");
  * const block = (x: Tensor) => exp(mul(x, w));
- * const { gradients } = valueAndGradients(() => checkpointed(block, [scalar(0.5)], [w]) as Scalar, [w]);
+ * const { gradients } = valueAndGradients(() => gradientCheckpoint(block, [scalar(0.5)], [w]) as Scalar, [w]);
  * console.log(gradients[0]?.dataSync()[0]?.toFixed(3)); // "1.359": 0.5·e
  * ```
  */
-export function checkpointed(
+export function gradientCheckpoint(
   f: (...inputs: Tensor[]) => Tensor,
   inputs: readonly Tensor[],
   variables: readonly Variable[] = [],
 ): Tensor {
-  const where = "checkpointed";
+  const where = "gradientCheckpoint";
   checkFunction(where, "f", f);
   for (const [i, x] of checkArray(where, "inputs", inputs).entries()) checkTensor(where, `input ${i}`, x);
   checkVariables(where, "variables", variables);
