@@ -62,7 +62,7 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
   const vaeConfig = parseVaeConfig(await configOf(tree, "vae", variant));
   const scheduled = scheduleFromConfig((await openComponent(tree, "scheduler")).config);
   let cut = 0;
-  const tokenizer = await tokenizerOf(tree, (warning) => {
+  const tokenizer = await tokenizerOf(tree, textConfig.maxLength, (warning) => {
     if (cut++ < shownCuts) console.warn(warning);
   });
   const fits: readonly [string, number, string, number][] = [
@@ -132,12 +132,16 @@ async function configOf(tree: FileTree, part: ComponentName, variant: string | u
   return config;
 }
 
-async function tokenizerOf(tree: FileTree, onWarning: (warning: string) => void): Promise<ClipTokenizer> {
+async function tokenizerOf(tree: FileTree, maxLength: number, onWarning: (warning: string) => void) {
   const { texts, config } = await openComponent(tree, "tokenizer");
-  const { "vocab.json": vocab, "merges.txt": merges, "special_tokens_map.json": specialTokensMap } = texts;
-  if (vocab === undefined || merges === undefined)
-    throw new Error(`${tree.name}: the tokenizer needs tokenizer/vocab.json and tokenizer/merges.txt.`);
-  return clipTokenizer({ vocab, merges, tokenizerConfig: config, specialTokensMap }, { onWarning });
+  const files = {
+    vocab: texts["vocab.json"],
+    merges: texts["merges.txt"],
+    tokenizerJson: texts["tokenizer.json"],
+    addedTokens: texts["added_tokens.json"],
+    specialTokensMap: texts["special_tokens_map.json"],
+  };
+  return clipTokenizer({ ...files, tokenizerConfig: config }, { maxLength, onWarning });
 }
 
 async function load(

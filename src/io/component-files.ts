@@ -51,7 +51,7 @@ export const componentFiles: Readonly<Record<ComponentName, ComponentFiles>> = {
   scheduler: { config: "scheduler_config.json" },
   tokenizer: {
     config: "tokenizer_config.json",
-    texts: ["vocab.json", "merges.txt", "tokenizer.json", "special_tokens_map.json"],
+    texts: ["vocab.json", "merges.txt", "tokenizer.json", "special_tokens_map.json", "added_tokens.json"],
     needs: [["vocab.json", "merges.txt"], ["tokenizer.json"]],
   },
 };

@@ -47,7 +47,7 @@ export interface ModelIndex {
  * | `unet`, `vae` | `config.json`, `diffusion_pytorch_model.safetensors` |
  * | `text_encoder` | `config.json`, `model.safetensors` |
  * | `scheduler` | `scheduler_config.json` |
- * | `tokenizer` | `tokenizer_config.json`, `vocab.json` and `merges.txt` or `tokenizer.json`, `special_tokens_map.json` |
+ * | `tokenizer` | `tokenizer_config.json`, `vocab.json` and `merges.txt` or `tokenizer.json`, `special_tokens_map.json`, `added_tokens.json` |
  *
  * Weights may be one file, or shards with an index (`….safetensors.index.json`). Before this returns, every shard is
  * open, its header agrees with its length, and it holds exactly the tensors that the index places in it. Pickles

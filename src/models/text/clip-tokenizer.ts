@@ -1,17 +1,40 @@
 import { checkArray, checkFunction, checkInteger, checkObject, describe, isObject } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { bytePairs, readVocabulary } from "./byte-pairs";
-import { readSpecialTokens, type SpecialToken, specialTokenSplitter } from "./special-tokens";
+import {
+  addedTokens,
+  readSpecialTokens,
+  type SpecialToken,
+  specialTokenSplitter,
+  tokensBeyond,
+} from "./special-tokens";
+import { readTokenizerJson } from "./tokenizer-json";
 
-/** The files of a tokenizer folder, as texts or parsed. */
+/** The files of a tokenizer folder, as texts or parsed: `vocab` and `merges`, or `tokenizerJson`. */
 export interface ClipTokenizerFiles {
-  /** `vocab.json`: the id of each piece. */
-  readonly vocab: string | Readonly<Record<string, unknown>>;
-  /** The text of `merges.txt`: a line `#version: …`, then a merge per line. */
-  readonly merges: string;
+  /**
+   * `vocab.json`: the id of each piece.
+   * @defaultValue that of `tokenizerJson`
+   */
+  readonly vocab?: string | Readonly<Record<string, unknown>> | undefined;
+  /**
+   * The text of `merges.txt`: a line `#version: …`, then a merge per line.
+   * @defaultValue those of `tokenizerJson`
+   */
+  readonly merges?: string | undefined;
+  /**
+   * `tokenizer.json`: vocabulary, merges and added tokens in one; all that transformers 5 writes beside the configuration.
+   * @defaultValue none
+   */
+  readonly tokenizerJson?: string | Readonly<Record<string, unknown>> | undefined;
+  /**
+   * `added_tokens.json`: the ids of words that were added to the vocabulary, as by a textual inversion.
+   * @defaultValue those of `tokenizerJson` and of `tokenizerConfig`
+   */
+  readonly addedTokens?: string | Readonly<Record<string, unknown>> | undefined;
   /**
    * `tokenizer_config.json`: `model_max_length` and the special tokens.
-   * @defaultValue 77 tokens, `<|startoftext|>` before and `<|endoftext|>` after them and as padding
+   * @defaultValue `<|startoftext|>` before and `<|endoftext|>` after the tokens and as padding
    */
   readonly tokenizerConfig?: string | Readonly<Record<string, unknown>> | undefined;
   /**
@@ -24,6 +47,12 @@ export interface ClipTokenizerFiles {
 
 /** Options of {@link clipTokenizer}. */
 export interface ClipTokenizerOptions {
+  /**
+   * The positions of the text encoder, its `max_position_embeddings`. They decide where the files give no length, or one
+   * of transformers' values for none, such as 1e30.
+   * @defaultValue `77`
+   */
+  readonly maxLength?: number | undefined;
   /**
    * Is told once of each prompt that is cut, with its beginning and both lengths.
    * @defaultValue `console.warn`
@@ -42,6 +71,9 @@ export interface ClipTokenizer {
 }
 
 const where = "clipTokenizer";
+
+/** Longer sequences mean that there is no limit. */
+const longest = 1_000_000;
 
 /** Of more cut prompts than this, the first are warned of again. */
 const maxRemembered = 10_000;
@@ -65,8 +97,8 @@ const wordPattern =
  * without `ftfy` leaves entities alone, but makes each Chinese character a word.) Characters that are newer than the
  * engine's Unicode count as signs, not letters.
  *
- * The special tokens of the two configuration files are found inside prompts as well. So with Stable Diffusion 2.1's
- * files each `!` of a prompt is the id 0 of the padding, not the 256 of the word `!`.
+ * The special tokens of the configuration files, and words that were added to the vocabulary, are found inside prompts as
+ * well. So with Stable Diffusion 2.1's files each `!` of a prompt is the id 0 of the padding, not the 256 of the word `!`.
  *
  * Source: transformers 5.24 models/clip/tokenization_clip.py, CLIPTokenizer; Radford et al., arXiv:2103.00020.
  *
@@ -76,7 +108,7 @@ const wordPattern =
  * @throws SidError `corrupt-file` for a text that is no JSON, a vocabulary without one of the 512 bytes or a
  *   special token or with an id twice, a merge whose pieces or product are unknown; `invalid-argument`,
  *   `out-of-range` or `not-finite` for values of the wrong kind; `unsupported` for special tokens with `lstrip`,
- *   `rstrip` or `single_word`.
+ *   `rstrip` or `single_word`, and for a `tokenizer.json` that is not CLIP's.
  *
  * @example
  * ```ts no-run
@@ -95,23 +127,33 @@ const wordPattern =
  * ```
  */
 export function clipTokenizer(files: ClipTokenizerFiles, options: ClipTokenizerOptions = {}): ClipTokenizer {
-  const { vocab, merges, tokenizerConfig = {}, specialTokensMap = {} } = checkObject(where, "files", files);
-  const { onWarning = console.warn } = checkObject(where, "options", options);
+  const { vocab, merges, tokenizerJson, addedTokens: names = {} } = checkObject(where, "files", files);
+  const { tokenizerConfig = {}, specialTokensMap = {} } = files;
+  const { onWarning = console.warn, maxLength: positions = 77 } = checkObject(where, "options", options);
   checkFunction(where, "onWarning", onWarning);
-  if (typeof merges !== "string")
-    throw new SidError("invalid-argument", `${where}: merges must be the text of merges.txt, got ${describe(merges)}.`);
-  const ids = readVocabulary(where, parse("vocab", vocab));
-  const encodeWord = bytePairs(where, ids, mergeLines(merges));
+  checkInteger(where, "maxLength", positions, 2, longest);
+  if (typeof merges !== "string" && !(merges === undefined && tokenizerJson !== undefined))
+    throw new SidError(
+      "invalid-argument",
+      `${where}: merges must be the text of merges.txt, or tokenizerJson be there, got ${describe(merges)}.`,
+    );
+  const whole =
+    tokenizerJson === undefined ? undefined : readTokenizerJson(where, parse("tokenizerJson", tokenizerJson));
+  const ids = readVocabulary(where, parse("vocab", vocab ?? whole?.vocab));
+  const encodeWord = bytePairs(where, ids, merges === undefined ? (whole?.merges ?? []) : mergeLines(merges));
   const config = parse("tokenizerConfig", tokenizerConfig);
-  const special = readSpecialTokens(where, config, parse("specialTokensMap", specialTokensMap));
-  const maxLength = checkInteger(where, "model_max_length", (config["model_max_length"] ?? 77) as number, 2, 1_000_000);
+  const table = addedTokens(whole?.addedTokens ?? [], config, parse("addedTokens", names));
+  const special = readSpecialTokens(where, config, parse("specialTokensMap", specialTokensMap), table);
+  const beyond = tokensBeyond(where, ids, table);
+  for (const { content, id } of beyond) ids.set(content, id);
+  const maxLength = lengthOf(config["model_max_length"], positions);
   const idOf = ({ content }: SpecialToken): number => {
     const id = ids.get(content);
     if (id === undefined)
       throw new SidError("corrupt-file", `${where}: the special token ${describe(content)} is not in vocab.`);
     return id;
   };
-  const split = specialTokenSplitter(Object.values(special), idOf, normalize);
+  const split = specialTokenSplitter([...beyond, ...Object.values(special)], idOf, normalize);
   const [start, end, pad] = [idOf(special.bos_token), idOf(special.eos_token), idOf(special.pad_token)];
   const warn = warnOnce(maxLength, onWarning);
 
@@ -129,6 +171,13 @@ export function clipTokenizer(files: ClipTokenizerFiles, options: ClipTokenizerO
     Array.from(checkArray(where, "prompts", prompts), encode);
   const vocabularySize = [...ids.values()].reduce((most, id) => Math.max(most, id), 0) + 1;
   return Object.assign(tokenizer, { vocabularySize, maxLength });
+}
+
+/** Tokens of a sequence: what the files say, else the positions that the text encoder has. */
+function lengthOf(given: unknown, positions: number): number {
+  if (given === undefined || given === null) return positions;
+  if (typeof given === "number" && given > longest) return positions;
+  return checkInteger(where, "model_max_length", given as number, 2);
 }
 
 /** Canonical composition, one blank for each run of white space, lower case; a final sigma is an ordinary one. */
@@ -164,7 +213,7 @@ function mergeLines(text: string): string[] {
   return lines;
 }
 
-function parse(name: string, json: ClipTokenizerFiles["vocab"]): Readonly<Record<string, unknown>> {
+function parse(name: string, json: unknown): Readonly<Record<string, unknown>> {
   let value: unknown = json;
   if (typeof json === "string")
     try {

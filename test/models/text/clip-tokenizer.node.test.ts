@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, vi } from "vitest";
+import { SidError } from "../../../src/core";
 import { type ClipTokenizerFiles, type ClipTokenizerOptions, clipTokenizer } from "../../../src/models";
 import { expectSidError } from "../../support/errors";
 
@@ -16,6 +17,17 @@ interface Golden {
 const golden: Golden = JSON.parse(
   gunzipSync(readFileSync(new URL("../../golden/clip-tokenizer.json.gz", import.meta.url))).toString(),
 );
+/** What test/golden/clip_tokenizer_5.py writes. */
+const saved: Readonly<
+  Record<
+    "sd15" | "sd21" | "added",
+    {
+      readonly tokenizerJson: { readonly model: object };
+      readonly tokenizerConfig: Readonly<Record<string, unknown>>;
+      readonly prompts?: readonly (readonly [prompt: string, ids: number[]])[];
+    }
+  >
+> = JSON.parse(readFileSync(new URL("../../golden/clip-tokenizer-5.json", import.meta.url), "utf8"));
 const merges = ["#version: 0.2", ...golden.merges, ""].join("\n");
 const [start, end] = [49406, 49407];
 
@@ -36,6 +48,95 @@ describe("clipTokenizer gives the ids of transformers' CLIPTokenizer", () => {
       expect(rows).toHaveLength(2000);
       expect(wrong).toEqual([]);
     });
+
+  describe("a folder that transformers 5 saved: tokenizer.json and tokenizer_config.json alone", () => {
+    const pairs = golden.merges.map((merge) => merge.split(" "));
+    const whole = (name: keyof typeof saved, merges: unknown, change: object = {}) => ({
+      ...saved[name].tokenizerJson,
+      model: { ...saved[name].tokenizerJson.model, vocab: golden.vocab, merges, ...change },
+    });
+    const quiet = { onWarning: () => {} };
+    const prompts = golden.prompts.map(([prompt]) => prompt);
+
+    for (const name of ["sd15", "sd21"] as const)
+      for (const [kind, merges] of [
+        ["pairs", pairs],
+        ["lines", golden.merges],
+      ] as const)
+        test(`${name}, merges as ${kind}: the same ids of 2,000 prompts`, () => {
+          const { tokenizerConfig } = saved[name];
+          const again = clipTokenizer({ tokenizerJson: JSON.stringify(whole(name, merges)), tokenizerConfig }, quiet);
+          expect(again(prompts)).toEqual(sd(name)(prompts));
+          expect([again.vocabularySize, again.maxLength]).toEqual([49408, 77]);
+        });
+
+    test("with words that were added, as by a textual inversion, in each of the files that tell them", () => {
+      const { tokenizerConfig, prompts = [] } = saved.added;
+      const words = { "<cat-toy>": 49408, Sks: 49409 };
+      const added_tokens_decoder = Object.fromEntries(
+        Object.entries(words).map(([content, id]) => [id, { content, normalized: true, special: false }]),
+      );
+      for (const files of [
+        { tokenizerJson: whole("added", pairs), tokenizerConfig },
+        { vocab: golden.vocab, merges, tokenizerConfig, addedTokens: words },
+        { vocab: golden.vocab, merges, tokenizerConfig: { ...tokenizerConfig, added_tokens_decoder } },
+      ]) {
+        const tokenizer = clipTokenizer(files);
+        expect(tokenizer.vocabularySize).toBe(49410);
+        for (const [prompt, ids] of prompts) expect(tokenizer([prompt])[0]?.slice(0, ids.length), prompt).toEqual(ids);
+      }
+    });
+
+    test("what is not CLIP's is refused by name", () => {
+      const read = (tokenizerJson: unknown) => () => clipTokenizer({ tokenizerJson } as ClipTokenizerFiles);
+      const json = whole("sd15", pairs);
+      for (const [key, value] of [
+        ["type", "Unigram"],
+        ["end_of_word_suffix", null],
+        ["continuing_subword_prefix", "##"],
+        ["dropout", 0.1],
+        ["byte_fallback", true],
+        ["ignore_merges", true],
+      ] as const)
+        expectSidError("unsupported", read(whole("sd15", pairs, { [key]: value })), new RegExp(`model.${key}`));
+      expectSidError("unsupported", read({ ...json, normalizer: null }), /normalizer/);
+      expectSidError("unsupported", read({ ...json, pre_tokenizer: { type: "Whitespace" } }), /pre_tokenizer.*White/);
+      for (const merges of [[["a"]], [["a", "b", "c"]], [3], "a b", [["a", 1]]])
+        expectSidError("corrupt-file", read(whole("sd15", merges)), /merges|merge/);
+      expectSidError("corrupt-file", read({ ...json, model: 3 }), /model must be an object/);
+      expectSidError("corrupt-file", read(whole("sd15", pairs, { vocab: [] })), /vocab must be an object/);
+      expectSidError("corrupt-file", read({ ...json, added_tokens: [3] }), /added_tokens/);
+      expectSidError("corrupt-file", read("version https://git-lfs"), /tokenizerJson is no JSON/);
+      const odd = { id: 60_000, content: "sks", lstrip: true };
+      expectSidError("unsupported", read({ ...json, added_tokens: [odd] }), /lstrip/);
+      expectSidError("invalid-argument", read({ ...json, added_tokens: [{ content: "sks" }] }), /the id of "sks"/);
+    });
+
+    const change = fc.oneof(fc.anything(), fc.constantFrom<unknown>(null, {}, [], ["a b"], [["a", "b"]]));
+    test.prop({ key: fc.constantFrom("model", "normalizer", "pre_tokenizer", "added_tokens"), change })(
+      "whatever comes, it answers or throws a SidError",
+      ({ key, change }) => {
+        for (const json of [{ ...whole("sd15", []), [key]: change }, whole("sd15", change), change])
+          try {
+            clipTokenizer({ tokenizerJson: json } as ClipTokenizerFiles);
+          } catch (error) {
+            expect(error).toBeInstanceOf(SidError);
+          }
+      },
+    );
+  });
+
+  test.each([undefined, null, 1e30, 1e20, 1e9])(
+    "model_max_length %j is none: the text encoder's positions decide",
+    (model_max_length) => {
+      const make = (options: ClipTokenizerOptions) =>
+        clipTokenizer({ vocab: golden.vocab, merges, tokenizerConfig: { model_max_length } }, options);
+      expect(make({}).maxLength).toBe(77);
+      expect(make({ maxLength: 5 })(["a cat"])[0]).toHaveLength(5);
+      const own = { vocab: golden.vocab, merges, tokenizerConfig: { model_max_length: 60 } };
+      expect(clipTokenizer(own, { maxLength: 99 }).maxLength).toBe(60);
+    },
+  );
 
   test("texts of the files do as well as what they parse to, whatever ends their lines", () => {
     const { tokenizerConfig, specialTokensMap } = golden.folders.sd21;
@@ -203,7 +304,6 @@ describe("what clipTokenizer refuses", () => {
     expectSidError("corrupt-file", config("}"), /tokenizerConfig is no JSON/);
     expectSidError("invalid-argument", config([]), /tokenizerConfig must be an object/);
     expectSidError("out-of-range", config({ model_max_length: 1 }), /model_max_length/);
-    expectSidError("out-of-range", config({ model_max_length: 1e30 }), /model_max_length/);
     expectSidError("invalid-argument", config({ model_max_length: "77" }), /model_max_length/);
     expectSidError("corrupt-file", config({ pad_token: 0 }), /pad_token must be a text or a token, got 0/);
     expectSidError("corrupt-file", config({ pad_token: { content: "" } }), /pad_token/);
@@ -215,7 +315,7 @@ describe("what clipTokenizer refuses", () => {
     const files = { vocab: small, merges };
     for (const bad of [undefined, null, 3, "files"])
       expectSidError("invalid-argument", () => clipTokenizer(bad as unknown as ClipTokenizerFiles));
-    for (const bad of [null, 3, { onWarning: 3 }])
+    for (const bad of [null, 3, { onWarning: 3 }, { maxLength: "77" }])
       expectSidError("invalid-argument", () => clipTokenizer(files, bad as unknown as ClipTokenizerOptions));
     for (const bad of [undefined, null, "a cat", { 0: "a cat" }])
       expectSidError("invalid-argument", () => tokenizer(bad as unknown as string[]), /prompts must be an array/);

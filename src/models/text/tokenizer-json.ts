@@ -1,0 +1,77 @@
+import { describe, isObject } from "../../core/checks";
+import { SidError } from "../../core/errors";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What a `tokenizer.json` says beyond its settings, all of which are CLIP's. */
+export interface TokenizerJson {
+  /** The id of each piece. */
+  readonly vocab: Json;
+  /** A merge per line, `left right`. */
+  readonly merges: readonly string[];
+  /** The tokens that stand for themselves, as they are in the file. */
+  readonly addedTokens: readonly Json[];
+}
+
+/** The settings of CLIP's tokenizer; a file in which one of them is missing has the first value. */
+const model: Readonly<Record<string, readonly unknown[]>> = {
+  type: ["BPE"],
+  end_of_word_suffix: ["</w>"],
+  continuing_subword_prefix: ["", null, undefined],
+  dropout: [null, undefined, 0],
+  byte_fallback: [false, undefined],
+  ignore_merges: [false, undefined],
+};
+
+/** What CLIP does to a prompt before it looks for pieces. */
+const steps = { normalizer: ["NFC", "Replace", "Lowercase"], pre_tokenizer: ["Split", "ByteLevel"] };
+
+/**
+ * Reads the one file in which transformers 5, and the fast tokenizers of version 4, keep vocabulary and merges.
+ *
+ * @throws SidError `unsupported` naming the setting of a tokenizer that is not CLIP's; `corrupt-file` for lists of the
+ *   wrong kind.
+ */
+export function readTokenizerJson(where: string, json: Json): TokenizerJson {
+  const settings = json["model"];
+  if (!isObject(settings)) throw corrupt(where, "model must be an object", settings);
+  for (const [key, allowed] of Object.entries(model))
+    if (!allowed.includes(settings[key])) throw foreign(where, `model.${key}`, settings[key]);
+  for (const [key, wanted] of Object.entries(steps)) {
+    const types = typesOf(json[key]);
+    if (types.join() !== wanted.join()) throw foreign(where, key, types.join(", "));
+  }
+  const { vocab, merges } = settings;
+  const { added_tokens: added = [] } = json;
+  if (!isObject(vocab)) throw corrupt(where, "model.vocab must be an object", vocab);
+  if (!Array.isArray(merges)) throw corrupt(where, "model.merges must be a list", merges);
+  if (!Array.isArray(added) || !added.every(isObject))
+    throw corrupt(where, "added_tokens must be a list of tokens", added);
+  return { vocab, merges: merges.map((merge) => lineOf(where, merge)), addedTokens: added };
+}
+
+/** A merge as a line: older files hold lines, newer ones pairs. */
+function lineOf(where: string, merge: unknown): string {
+  if (typeof merge === "string") return merge;
+  if (Array.isArray(merge) && merge.length === 2 && merge.every((piece) => typeof piece === "string"))
+    return merge.join(" ");
+  throw corrupt(where, 'a merge of model.merges must be a pair of pieces or "left right"', merge);
+}
+
+/** The types of a step, or of the steps of a sequence. */
+function typesOf(step: unknown): unknown[] {
+  if (!isObject(step)) return [step ?? "none"];
+  const inner = step["normalizers"] ?? step["pretokenizers"];
+  return Array.isArray(inner) ? inner.flatMap(typesOf) : [step["type"]];
+}
+
+function foreign(where: string, key: string, value: unknown): SidError {
+  return new SidError(
+    "unsupported",
+    `${where}: tokenizer.json is not CLIP's: ${key} = ${describe(value)} is not supported.`,
+  );
+}
+
+function corrupt(where: string, wanted: string, got: unknown): SidError {
+  return new SidError("corrupt-file", `${where}: tokenizer.json: ${wanted}, got ${describe(got)}.`);
+}
