@@ -165,6 +165,18 @@ test("a program that computed on two threads ends by itself", async () => {
   assert.equal(stdout.trim(), "2 300");
 });
 
+test("an error that nobody catches prints itself, not the script of the binary", async () => {
+  const code = `const { useBackend } = await import("sid-lsg/backends");
+    await useBackend("wasm", { threads: 1 });
+    setTimeout(() => {
+      throw new Error("of the program");
+    });`;
+  const args = ["--enable-source-maps", "--input-type=module", "-e", code];
+  const { stderr } = await exec("node", args, { cwd: folderOf("wasm") }).then(assert.fail, (error) => error);
+  assert.match(stderr, /Error: of the program/);
+  assert.ok(stderr.length < 1000, stderr.slice(0, 1000));
+});
+
 test("sid-lsg/backends can be bundled where one backend is installed", async () => {
   const code = `import { getBackend } from "@tensorflow/tfjs-core";
     import { useBackend } from "sid-lsg/backends";

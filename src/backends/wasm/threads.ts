@@ -90,8 +90,6 @@ function warn(threads: number, cause: unknown): void {
  * The threaded binary in Node, where the package itself does not offer it. Emscripten's script is there, though; it
  * wants workers to begin with, and gets some that only say that they are ready.
  *
- * Everything global that the script touches is as before when this returns.
- *
  * @throws Error where the version of Node or of the package does not play along.
  */
 async function startSharedInNode(tfjs: WasmPackage, wasmPath: string | undefined): Promise<BackendWasm> {
@@ -99,12 +97,15 @@ async function startSharedInNode(tfjs: WasmPackage, wasmPath: string | undefined
   const { default: factory } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ script)) as {
     default: Factory;
   };
-  return untouched(async () => {
+  const restoreWorker = replaceWorker();
+  try {
     const wasm = await inTime(factory({ locateFile: (file, folder) => (wasmPath ?? folder) + file }));
     wasm.PThread.terminateAllThreads();
     Object.assign(wasm, { tfjs: bridge(wasm) });
     return new tfjs.BackendWasm(wasm as never);
-  });
+  } finally {
+    restoreWorker();
+  }
 }
 
 /**
@@ -142,25 +143,6 @@ function bridge(wasm: ThreadedModule) {
     disposeData: wasm.cwrap("dispose_data", null, ["number"]),
     dispose: wasm.cwrap("dispose", null, []),
   };
-}
-
-/**
- * Runs `start` and undoes what it does to the process: listeners for uncaught errors (which print a script of 50 KB
- * with every one), and a global Worker, in whose place it finds {@link IdleWorker}.
- */
-async function untouched<T>(start: () => Promise<T>): Promise<T> {
-  const events = ["uncaughtException", "unhandledRejection"] as const;
-  const before = events.map((event) => process.rawListeners(event));
-  const restoreWorker = replaceWorker();
-  try {
-    return await start();
-  } finally {
-    restoreWorker();
-    events.forEach((event, i) => {
-      for (const listener of process.rawListeners(event))
-        if (!before[i]?.includes(listener)) process.removeListener(event, listener as never);
-    });
-  }
 }
 
 /** Makes the global Worker an {@link IdleWorker}; what is returned undoes it. */

@@ -2,6 +2,7 @@ import { backend, engine, env } from "@tensorflow/tfjs-core";
 import { checkInteger, checkText } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { notInstalled, start } from "../start";
+import { withoutListeners } from "./listeners";
 import { guardMemory } from "./memory";
 import type { WasmBackend } from "./module";
 import { registerWasmKernels } from "./register";
@@ -26,9 +27,12 @@ export async function useWasm({
     );
   const running = "wasm" in engine().registry;
   registerWasmKernels();
-  const toStart = running ? 1 : await shareMemory(tfjs, { threads, wasmPath });
   const startIt = () => start("wasm", "; are its .wasm files where wasmPath says?");
-  await (toStart > 1 ? withoutOwnThreads(startIt) : startIt());
+  const toStart = await withoutListeners(async () => {
+    const count = running ? 1 : await shareMemory(tfjs, { threads, wasmPath });
+    await (count > 1 ? withoutOwnThreads(startIt) : startIt());
+    return count;
+  });
   const { wasm } = backend() as unknown as WasmBackend;
   guardMemory(wasm);
   await startThreads(wasm, toStart);
