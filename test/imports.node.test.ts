@@ -112,6 +112,15 @@ test("a module of Node is imported only when it is needed", () => {
   expect(show(statements.filter(({ from }) => from.startsWith("node:")))).toEqual([]);
 });
 
+test("what a module remembers is common to all copies of this package, but for these, which each copy may have", () => {
+  const caches = ["backends/wasm/assembly.ts", "backends/webgpu/dawn.ts", "io/half.ts"];
+  const starting = ["backends/node/use-node.ts", "backends/webgpu/use-webgpu.ts"];
+  const remembers =
+    /^(?:export )?(?:let |var |const \w+(?:: [^=]+)? = (?:new (?:Weak)?(?:Map|Set)(?:<[^\n]*>)?\(\)|\[\]|\{\});)/m;
+  const wrong = files.filter((file) => !file.includes("assembly/") && remembers.test(code(file)));
+  expect(wrong.sort()).toEqual([...caches, ...starting].sort());
+});
+
 test("the root never brings models/sd along", () => {
   const seen = new Set<string>();
   const visit = (path: string): void => {

@@ -1,5 +1,6 @@
 import { backend, env } from "@tensorflow/tfjs-core";
 import { SidError } from "../core/errors";
+import { sharedState } from "../core/shared-state";
 import { notInstalled, start } from "./start";
 
 /** Starts WebGL 2, which must be able to write float32: with 16 bits training diverges without a word. */
@@ -25,7 +26,7 @@ interface WebglBackend {
   readSync(dataId: object): unknown;
 }
 
-const guarded = new WeakSet<object>();
+const guarded = /* @__PURE__ */ sharedState("guarded webgl backends", () => new WeakSet<object>());
 
 /** Lets a read throw where the browser took the GPU away: WebGL itself would give zeros, or wait for ever. */
 function guardContext(webgl: WebglBackend): void {

@@ -33,6 +33,8 @@ export type SidErrorCode =
   | "out-of-memory"
   | "aborted";
 
+const brand = Symbol.for("sid-lsg/SidError");
+
 /**
  * Everything that this library throws on purpose. `code` is for programs; the message says
  * where, what was wanted and what came.
@@ -51,18 +53,37 @@ export type SidErrorCode =
  */
 export class SidError extends Error {
   /** Always `SidError`. */
-  override readonly name = "SidError";
+  declare readonly name: "SidError";
+  /** The kind of failure, for programs. */
+  readonly code: SidErrorCode;
 
   /**
    * @param code - the kind of failure, for programs.
    * @param message - where, what was wanted, what came.
    * @param options - `cause`: the error behind this one.
    */
-  constructor(
-    readonly code: SidErrorCode,
-    message: string,
-    options?: ErrorOptions,
-  ) {
+  constructor(code: SidErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
+    this.code = code;
   }
 }
+
+// A program may hold two copies of this package, the ES modules and the CommonJS ones, with a class each: a brand makes
+// their errors one kind. (One class on globalThis would too, but of whatever version came first.) A class that extends
+// this one tells its own by their prototype, as always. The names are written down because bundlers rename classes, on
+// the prototype because a stack begins with what stands there.
+Object.defineProperties(SidError.prototype, {
+  [brand]: { value: true },
+  name: { value: "SidError", configurable: true, writable: true },
+});
+Object.defineProperties(SidError, {
+  name: { value: "SidError", configurable: true },
+  [Symbol.hasInstance]: {
+    value(this: typeof SidError, value: unknown): boolean {
+      const isOurs = typeof value === "object" && value !== null && brand in value;
+      return (
+        isOurs && (Object.hasOwn(this.prototype, brand) || Function.prototype[Symbol.hasInstance].call(this, value))
+      );
+    },
+  },
+});

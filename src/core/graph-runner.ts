@@ -1,4 +1,5 @@
 import type { Tensor, Variable } from "@tensorflow/tfjs-core";
+import { sharedState } from "./shared-state";
 import type { besideTape, mayNeedGradient, runTape } from "./tape";
 
 /**
@@ -26,7 +27,7 @@ export interface Tape {
   readonly runTape: typeof runTape;
 }
 
-const runners = new Map<string, GraphRunner>();
+const runners = /* @__PURE__ */ sharedState("graph runners", () => new Map<string, GraphRunner>());
 
 /** Gives a backend, by TensorFlow.js's name, what runs whole networks, or takes it away. */
 export function setGraphRunner(backendName: string, runner: GraphRunner | undefined): void {

@@ -1,6 +1,7 @@
 import { clone, customGrad, engine, type Scalar, type Tensor, tidy, Variable } from "@tensorflow/tfjs-core";
 import { checkFunction, describe, showShape } from "./checks";
 import { SidError } from "./errors";
+import { sharedState } from "./shared-state";
 import { checkTensor, checkVariables } from "./tensor-checks";
 
 /**
@@ -138,11 +139,11 @@ function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], co
 }
 
 /** What the open tapes differentiate at; nothing where none is open, or one that this library did not open. */
-let targets: ReadonlySet<Tensor> | undefined;
+const open = /* @__PURE__ */ sharedState("open tapes", (): { targets?: ReadonlySet<Tensor> | undefined } => ({}));
 
 /** Whether the gradient at a variable may be wanted: a tape that others opened could want any. */
 export function isTarget(variable: Variable): boolean {
-  return targets?.has(variable) ?? true;
+  return open.targets?.has(variable) ?? true;
 }
 
 /** Whether the tape that records now, if one does, may want a gradient at a tensor. */
@@ -150,21 +151,23 @@ export function mayNeedGradient(x: Tensor): boolean {
   const { gradientDepth, kernelDepth, activeTape } = engine().state;
   if (gradientDepth === 0 || kernelDepth > 0) return false;
   if (x instanceof Variable) return isTarget(x);
-  return targets?.has(x) !== false || (activeTape ?? []).some(({ outputs }) => outputs.some(({ id }) => id === x.id));
+  return (
+    open.targets?.has(x) !== false || (activeTape ?? []).some(({ outputs }) => outputs.some(({ id }) => id === x.id))
+  );
 }
 
 /** Runs `f` as if no tape were open. */
 export function besideTape<T>(f: () => T): T {
   const { state } = engine();
   const { gradientDepth, activeTape } = state;
-  const outer = targets;
+  const outer = open.targets;
   state.gradientDepth = 0;
-  targets = undefined;
+  open.targets = undefined;
   try {
     return f();
   } finally {
     Object.assign(state, { gradientDepth, activeTape });
-    targets = outer;
+    open.targets = outer;
   }
 }
 
@@ -174,9 +177,9 @@ export function besideTape<T>(f: () => T): T {
  */
 export function runTape(f: () => Tensor, at: readonly Tensor[], cotangent?: Tensor) {
   const { state } = engine();
-  const outer = { tape: state.activeTape, targets };
-  const foreign = state.gradientDepth > 0 && targets === undefined;
-  targets = foreign ? undefined : new Set([...(targets ?? []), ...at]);
+  const outer = { tape: state.activeTape, targets: open.targets };
+  const foreign = state.gradientDepth > 0 && open.targets === undefined;
+  open.targets = foreign ? undefined : new Set([...(open.targets ?? []), ...at]);
   try {
     return engine().gradients(f, [...at], cotangent, true);
   } catch (error) {
@@ -185,7 +188,7 @@ export function runTape(f: () => Tensor, at: readonly Tensor[], cotangent?: Tens
       for (const { saved } of state.activeTape ?? []) for (const tensor of saved ?? []) tensor.dispose();
     throw error;
   } finally {
-    targets = outer.targets;
+    open.targets = outer.targets;
     if (state.gradientDepth === 0) state.activeTape = outer.tape;
   }
 }

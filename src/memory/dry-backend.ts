@@ -1,6 +1,7 @@
 import {
   type DataType,
   engine,
+  getKernelsForBackend,
   KernelBackend,
   registerBackend,
   registerKernel,
@@ -103,11 +104,9 @@ export async function onDryBackend<T>(fused: boolean, f: (usage: Usage) => Promi
   }
 }
 
-const registered = new Set<string>();
-
+/** Once; the registry knows what another copy of this package has registered. */
 function registerKernels(backendName: string, fused: boolean): void {
-  if (registered.has(backendName)) return;
-  registered.add(backendName);
+  if (getKernelsForBackend(backendName).length > 0) return;
   for (const [kernelName, rule] of Object.entries(fused ? { ...rules, ...fusedRules } : rules))
     registerKernel({
       kernelName,

@@ -41,6 +41,7 @@ before(async () => {
     await runIn(path, "npm", "install", "--ignore-scripts", "--prefer-offline", tarball, ...tfjs);
   }
   await cp(join(import.meta.dirname, "consumer"), folder, { recursive: true });
+  await cp(join(folder, "two-copies.mjs"), join(folderOf("wasm"), "two-copies.mjs"));
 });
 after(() => rm(temporary, { recursive: true, force: true }));
 
@@ -101,6 +102,11 @@ test("CJS trains", async () => assert.equal(await run("node", "train.cjs"), "tra
 test("every subpath loads in ESM and in CJS, with the same names and one copy of each class", async () => {
   await run("node", "subpaths.mjs", ...subpaths);
   await run("node", "subpaths.cjs", ...subpaths);
+});
+
+test("ESM and CJS in one process have one kind of error, and register kernels and gradients in silence", async () => {
+  for (const backend of ["cpu", "wasm"])
+    assert.equal(await runIn(folderOf(backend), "node", "two-copies.mjs", backend), "one", backend);
 });
 
 const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/train"];

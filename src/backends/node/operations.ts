@@ -1,4 +1,5 @@
 import type { DataId, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import { sharedState } from "../../core/shared-state";
 
 /** A tensor inside TensorFlow that TensorFlow.js does not know of. */
 export interface Handle {
@@ -88,7 +89,10 @@ export interface Operations {
 
 /** Constants are few: shapes, axes, and the factors that the networks use. Those that vary without end go here. */
 const mostConstants = 4096;
-const constants = new WeakMap<NodeBackend["binding"], Map<string, Handle>>();
+const constants = /* @__PURE__ */ sharedState(
+  "node constants",
+  () => new WeakMap<NodeBackend["binding"], Map<string, Handle>>(),
+);
 
 /** Frees the constants that kernels made with a binding. */
 export function releaseConstants(binding: NodeBackend["binding"]): void {

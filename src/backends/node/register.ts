@@ -24,12 +24,9 @@ const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
   Mean: reduction("Mean"),
 };
 
-let registered = false;
-
-/** Puts the kernels in place, once the backend runs; a second call changes nothing. */
+/** Puts the kernels in place, once the backend runs; a second call, of another copy of this package too, changes nothing. */
 export function registerNodeKernels(): void {
-  if (registered) return;
-  registered = true;
+  if (getKernel("SidAttention", backendName)) return;
   shareReshaped(backend() as unknown as NodeBackend);
   registerFusedKernels(backendName);
   for (const [kernelName, build] of Object.entries(kernels)) {

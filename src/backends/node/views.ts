@@ -1,11 +1,12 @@
 import type { DataId, Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import { sharedState } from "../../core/shared-state";
 import { type Handle, type NodeBackend, reshaped } from "./operations";
 
 /** By memory and shape, TensorFlow's tensors beside the first one. */
-const views = new WeakMap<DataId, Map<string, number>>();
+const views = /* @__PURE__ */ sharedState("node views", () => new WeakMap<DataId, Map<string, number>>());
 
 /** TensorFlow's tensors that one of TensorFlow.js holds beside its own. */
-const companions = new WeakMap<DataId, readonly number[]>();
+const companions = /* @__PURE__ */ sharedState("node companions", () => new WeakMap<DataId, readonly number[]>());
 
 /** One tensor (or, for none, none) for several of TensorFlow's, which live as long: making one each costs too much. */
 export function bundle(backend: NodeBackend, [first, ...others]: readonly Handle[]): Tensor[] {

@@ -1,10 +1,11 @@
 import { SidError } from "../../core/errors";
+import { sharedState } from "../../core/shared-state";
 import type { WasmModule } from "./module";
 
 /** What a WASM module can address. */
 const most = 2 ** 32;
 
-const guarded = new WeakSet<object>();
+const guarded = /* @__PURE__ */ sharedState("guarded wasm modules", () => new WeakSet<object>());
 
 /**
  * Lets the module refuse in words what does not fit. By itself it answers with address 0, or with less memory than was

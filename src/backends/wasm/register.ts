@@ -35,12 +35,9 @@ const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
   Cast: fastCast,
 };
 
-let registered = false;
-
-/** Puts the kernels in place; a second call changes nothing. */
+/** Puts the kernels in place; a second call, of another copy of this package too, changes nothing. */
 export function registerWasmKernels(): void {
-  if (registered) return;
-  registered = true;
+  if (getKernel("SidAttention", "wasm")) return;
   registerFusedKernels();
   for (const [kernelName, build] of Object.entries(kernels)) {
     const stock = getKernel(kernelName, "wasm");

@@ -1,4 +1,5 @@
 import { env } from "@tensorflow/tfjs-core";
+import { sharedState } from "../../core/shared-state";
 import { type Assembly, assembly, assemblyModule, memoryOf } from "./assembly";
 import type { WasmModule } from "./module";
 
@@ -33,7 +34,7 @@ interface Workers {
 const numberCount = 40;
 /** Parts of a job, at most: one for each thread. */
 const mostParts = 16;
-const all = new WeakMap<WasmModule, Workers>();
+const all = /* @__PURE__ */ sharedState("wasm workers", () => new WeakMap<WasmModule, Workers>());
 
 /**
  * A worker: makes functions of its own from the same module and memory, then waits for jobs; awake for a moment

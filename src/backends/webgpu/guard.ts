@@ -1,4 +1,5 @@
 import { SidError, type SidErrorCode } from "../../core/errors";
+import { sharedState } from "../../core/shared-state";
 import type { BufferManager, Device, WebgpuBackend } from "./types";
 
 /** What went wrong on a GPU. */
@@ -13,7 +14,10 @@ export interface Guardable
   readonly bufferManager: Pick<BufferManager, "acquireBuffer">;
 }
 
-const guarded = new WeakMap<object, { failure?: Failure }>();
+const guarded = /* @__PURE__ */ sharedState(
+  "guarded webgpu backends",
+  () => new WeakMap<object, { failure?: Failure }>(),
+);
 
 /** True for a backend whose tensors are lost. */
 export function hasFailed(backend: object): boolean {

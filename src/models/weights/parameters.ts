@@ -2,6 +2,7 @@ import { type Tensor, tensor, tidy, transpose, type Variable, variable } from "@
 import { checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { RandomStream } from "../../core/random";
+import { sharedState } from "../../core/shared-state";
 import {
   checkFreeNames,
   checkHostWeights,
@@ -17,10 +18,10 @@ import type { InitialWeights, NetworkParameters, ParameterLayout, ParameterSpec 
 const toTfjs = { conv: [2, 3, 1, 0], linear: [1, 0] } as const;
 const toPyTorch = { conv: [3, 2, 0, 1], linear: [1, 0] } as const;
 
-const madeFrom = new WeakMap<Variable, ParameterSpec>();
+const madeFrom = /* @__PURE__ */ sharedState("parameter specs", () => new WeakMap<Variable, ParameterSpec>());
 
 /** Parameters that have become a network's. */
-const taken = new WeakSet<NetworkParameters>();
+const taken = /* @__PURE__ */ sharedState("taken parameters", () => new WeakSet<NetworkParameters>());
 
 /**
  * Makes one tfjs variable per spec, named `${prefix}/${spec.name}`, from weights or at random.
