@@ -64,9 +64,10 @@ const run = distill({
   learningRate: 1e-4,
   checkTeacher: false,
 });
+const steps = run[Symbol.asyncIterator]();
 for (let i = 0; i < 2; i++) {
-  const { value } = await timed(`iteration ${i + 1}`, () => run.next());
+  const { value } = await timed(`iteration ${i + 1}`, () => steps.next());
   console.log(value);
 }
-await run.return();
+await steps.return();
 process.exit(0);

@@ -51,7 +51,7 @@ export function iterations(
     batch,
     iterations: Number.MAX_SAFE_INTEGER,
     checkTeacher: false,
-  });
+  })[Symbol.asyncIterator]();
   return {
     async next() {
       const { value } = await run.next();

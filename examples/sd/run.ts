@@ -40,7 +40,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const vae = await model.makeVae("vae");
   const inputs: Inputs = { settings, model, networks, text, vae, prompts };
   if (dryRun) {
-    for await (const _ of distillation(inputs, { iterations: 0 }));
+    await distillation(inputs, { iterations: 0 });
     return console.log(`A dry run: ${prompts.length} prompts, all checks passed, nothing was trained.`);
   }
   if (!resume) await drawSamples(inputs, networks.generator, 0);

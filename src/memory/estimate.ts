@@ -119,7 +119,7 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
       usage.restart();
       let atRest = 0;
       const condition = (count: number) => randomStream(0).normal([count, tokens, architecture.crossAttentionDim]);
-      const run = distill({
+      await distill({
         ...networks,
         sampleShape: [height, width, architecture.inChannels],
         conditions: { sample: (_, count) => condition(count), unconditional: () => condition(1) },
@@ -129,7 +129,6 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
         },
         onWarning: () => {},
       });
-      for await (const _ of run);
       return { weights, atRest, peak: usage.peak };
     } finally {
       for (const network of owned.reverse()) network.dispose();

@@ -7,6 +7,7 @@ import type { TrainBatch } from "./batch";
 import { checkWritable, type Goal, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import type { ConditionSource } from "./conditions";
 import type { DistillCheckpoint, DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
+import { type DistillRun, type DistillSummary, runOf } from "./distill-run";
 import { emaBeta, updateEma } from "./ema";
 import { fingerprintOf } from "./fingerprint";
 import { type Plan, planOf } from "./plan";
@@ -16,19 +17,23 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
 /**
  * Distills a teacher into a generator of few steps, without data: each iteration updates the fake
  * score on the generator's samples, then the generator by the score-identity loss, then the moving
- * average of the generator's weights. Yields the figures of each iteration.
+ * average of the generator's weights.
+ *
+ * `await distill(options)` does all iterations and resolves to a {@link DistillSummary};
+ * `for await (const metrics of distill(options))` yields the figures of each. **A run that nobody awaits or iterates
+ * does nothing.** See {@link DistillRun}.
  *
  * Everything random comes from the stream `seed`; a run that was interrupted and resumed goes on bit
  * for bit like one that was not. Between iterations it holds the networks' weights, Adam's second
  * moments (its first ones too unless β1 = 0) and the empty condition; when it ends, in whatever way,
  * only what the caller made is left.
  * Before the first iteration it checks the options (at the call), then the weights, one small batch
- * through all networks, and the checkpoint's folder (at the first `next()`).
+ * through all networks, and the checkpoint's folder (once it is awaited or iterated).
  *
  * Source: arXiv:2406.01561, algorithm 1; SiD-LSG@709fc22 training/sid_training_loop.py.
  *
  * @param options - networks, recipe and surroundings; the defaults are SiD-LSG's recipe.
- * @returns an async iterator of metrics, one per iteration.
+ * @returns the run: awaited, a {@link DistillSummary}; iterated, the {@link DistillMetrics} of one iteration after the other.
  * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
  *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
  *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save;
@@ -55,19 +60,29 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  *   learningRate: 1e-3,
  * });
  * for await (const { iteration, deltaSquared } of run) console.log(iteration, deltaSquared);
+ * console.log((await run).ended); // "iterations"
  * ```
  */
-export function distill(options: DistillOptions): AsyncGenerator<DistillMetrics, void, undefined> {
+export function distill(options: DistillOptions): DistillRun {
   const plan = planOf(options);
   if (plan.signal?.aborted) throw tooEarly();
-  return iterate(plan);
+  const summary: Draft = {
+    ...{ ended: "break", iteration: 0, nimg: 0, resumedFrom: 0, seconds: 0 },
+    ...{ droppedSamples: 0, cleanedElements: 0, metrics: undefined },
+  };
+  return runOf(iterate(plan, summary), () => ({ ...summary }));
 }
+
+/** A summary that is still being written. */
+type Draft = { -readonly [K in keyof DistillSummary]: DistillSummary[K] };
 
 function tooEarly(): SidError {
   return new SidError("aborted", "distill: the signal was aborted before the first iteration; nothing was saved.");
 }
 
-async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefined> {
+/** All iterations; keeps `summary` up to date. */
+async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetrics, void, undefined> {
+  const begun = performance.now();
   const { checkpoint, snapshots, ema, signal } = plan;
   const { generator, fakeScore } = plan.generatorObjective;
   const owned: { dispose(): void }[] = [];
@@ -95,6 +110,7 @@ async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefi
     const stream = randomStream(start?.stream ?? plan.seed);
     const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam };
     let { iteration, nimg } = start ?? { iteration: 0, nimg: 0 };
+    Object.assign(summary, { iteration, nimg, resumedFrom: iteration });
     let saved = iteration;
     const save = async () => {
       if (!checkpoint || saved === iteration) return;
@@ -108,6 +124,9 @@ async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefi
       iteration++;
       nimg += plan.batch;
       const metrics = { iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 };
+      Object.assign(summary, { iteration, nimg, metrics });
+      summary.droppedSamples += metrics.droppedSamples;
+      summary.cleanedElements += metrics.cleanedElements;
       await plan.onIteration?.(metrics);
       await breathe();
       const last = iteration === plan.iterations || signal?.aborted;
@@ -117,8 +136,10 @@ async function* iterate(plan: Plan): AsyncGenerator<DistillMetrics, void, undefi
       yield metrics;
     }
     await save();
+    summary.ended = iteration === plan.iterations ? "iterations" : "signal";
   } finally {
     for (const x of owned) x.dispose();
+    summary.seconds = (performance.now() - begun) / 1000;
   }
 }
 

@@ -11,6 +11,7 @@ export type {
   DistillSnapshots,
   GradientEvent,
 } from "./distill-options";
+export type { DistillRun, DistillSummary } from "./distill-run";
 export { type EmaSchedule, emaBeta, updateEma } from "./ema";
 export { type FakeScoreGradients, type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
 export { type GeneratorGradients, type GeneratorObjective, generatorGradients } from "./generator-gradients";

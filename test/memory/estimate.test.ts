@@ -56,7 +56,7 @@ async function run(config: MemoryConfig): Promise<void> {
     adapter ? own(lora(teacher, { ...adapter, name: `memory/${name}`, weights: stream })) : plain(name);
   const condition = (count: number) => stream.normal([count, tokens, architecture.crossAttentionDim]);
   try {
-    for await (const _ of distill({
+    await distill({
       teacher,
       fakeScore: student("fake"),
       generator: generatorFrom(student("generator"), generator),
@@ -67,7 +67,7 @@ async function run(config: MemoryConfig): Promise<void> {
       ...(guidance && { guidance }),
       ...(backward && { backward }),
       ...(beta1 !== undefined && { beta1 }),
-    }));
+    });
   } finally {
     for (const model of owned) model.dispose();
   }
