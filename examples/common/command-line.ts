@@ -35,13 +35,3 @@ export function choice<T extends string>(name: string, text: string | undefined,
     throw new Error(`--${name} must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}, got "${value}".`);
   return value as T;
 }
-
-/** Runs a program: what it throws is printed as one line without a stack, and the exit code is 1. */
-export async function runProgram(program: () => Promise<void>): Promise<void> {
-  try {
-    await program();
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  }
-}

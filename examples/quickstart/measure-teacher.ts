@@ -13,6 +13,9 @@ import { teacherFolder } from "./paths";
 import type { Row, Rows } from "./report";
 import { makeText, makeUnet, readFolder } from "./text-to-image";
 
+/** What the other process needs to read TypeScript. */
+const execArgv = ["--import", new URL("../../scripts/run-typescript.mjs", import.meta.url).href];
+
 /** One row to measure. */
 interface Task {
   readonly method: keyof TeacherMethods;
@@ -49,7 +52,7 @@ export function measureTeacher(options: QuickStartOptions): TeacherJob {
       progress?.update(done);
     }
   };
-  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], { stdio: "inherit" });
+  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], { stdio: "inherit", execArgv });
   const elsewhere = workThrough((task) => ask(child, task));
   return {
     async finish(measuring, methods) {

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { backends, choice, integer, number } from "../common/command-line";
+import { projectPath, userPath } from "../common/paths";
 
 /** What `npm start` was asked to do, all of it checked. */
 export interface QuickStartOptions {
@@ -51,19 +52,18 @@ export function parseOptions(args: readonly string[]): QuickStartOptions | undef
       kappa: { type: "string" },
       backend: { type: "string" },
       captions: { type: "string" },
-      out: { type: "string", default: defaults.out },
+      out: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  const { prompt, resume, out } = values;
+  const { prompt, resume } = values;
   const backend = choice("backend", values.backend, defaults.backend, backends);
-  if (out.trim() === "") throw new Error("--out must name a folder.");
   if (prompt !== undefined && resume) throw new Error("--prompt and --resume do not go together.");
   return {
     ...(prompt === undefined ? {} : { prompt }),
     resume,
-    out,
+    out: values.out === undefined ? projectPath(defaults.out) : userPath("out", values.out),
     backend,
     iterations: integer("iterations", values.iterations, defaults.iterations, 1),
     seed: integer("seed", values.seed, defaults.seed, 0),

@@ -4,6 +4,9 @@ import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type GeneratorModel, readWeights } from "sid-lsg/models";
 import { makeFolder } from "../common/folders";
+import { lockFolder } from "../common/lock";
+import { shown } from "../common/paths";
+import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
 import { type Clock, startClock } from "./clock";
 import { type DistillationInputs, distillTeacher } from "./distillation";
@@ -30,8 +33,9 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
   const clock = startClock();
   const files = outputs(options.out);
   if (options.resume && !existsSync(files.checkpoint))
-    throw new Error(`There is nothing to resume: ${files.checkpoint} is missing.`);
+    throw new Error(`There is nothing to resume: ${shown(files.checkpoint)} is missing.`);
   makeFolder(options.out);
+  lockFolder("out", options.out);
   await useBackend(options.backend);
   const teacher = await readFolder(teacherFolder);
   const teacherUnet = makeUnet(teacher, "teacher");
@@ -64,7 +68,7 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
     const report = makeReport(options, own, teacherRows, clock);
     await writeFileAtomic(files.report, `${JSON.stringify(report, null, 2)}\n`);
     console.log(`\n${formatReport(report)}\n`);
-    console.log(`${report.seconds.toFixed(0)} seconds. Look at ${files.samples} and ${files.curves}.`);
+    console.log(`${report.seconds.toFixed(0)} seconds. Look at ${shown(files.samples)} and ${shown(files.curves)}.`);
     console.log('Draw a caption of your own: npm start -- --prompt "a green four"');
   } finally {
     teacherJob.stop();
@@ -83,19 +87,16 @@ async function distill(
   const few = { captions: captions.slice(0, captionsPerLook), pairs: pairs.slice(0, captionsPerLook), reference };
   const history = openHistory(files, options);
   const progress = startProgress("distilling", options.iterations);
-  const interruption = new AbortController();
-  const interrupt = () => interruption.abort();
-  process.on("SIGINT", interrupt);
   console.log("Ctrl-C stops and saves; --resume goes on.");
   const look = async (method: Method, iteration: number) =>
     history.look(iteration, (await measure(classifier, few, method)).frechetDistance);
   let begun = false;
-  try {
+  const train = async (signal: AbortSignal) => {
     if (!options.resume) await look(beforeTraining, 0);
     const generator = await distillTeacher({
       ...inputs,
       checkpoint: files.checkpoint,
-      signal: interruption.signal,
+      signal,
       onSnapshot: (average, iteration) => look(generatorMethod(average, text), iteration),
       async onMetrics(metrics) {
         begun = true;
@@ -105,11 +106,14 @@ async function distill(
         await history.save();
       },
     });
-    if (!interruption.signal.aborted) return generator;
+    return signal.aborted ? undefined : generator;
+  };
+  try {
+    const generator = await interruptible("stopping after this iteration, then the run is saved", train);
+    if (generator) return generator;
   } catch (error) {
     if (!(error instanceof SidError && error.code === "aborted")) throw error;
   } finally {
-    process.off("SIGINT", interrupt);
     progress.finish();
   }
   console.log(farewell(begun, options.resume));

@@ -18,49 +18,56 @@ import { randomStream, valueAndGradients } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeSafetensors } from "sid-lsg/io";
 import { adam } from "sid-lsg/train";
+import { shown } from "../common/paths";
+import { runProgram } from "../common/program";
+import { startProgress } from "../common/progress";
 import { allPairs, colours, drawPairs, type Pair } from "./captions";
-import { createClassifier } from "./classifier";
+import { type Classifier, createClassifier } from "./classifier";
 import { type Digits, drawImages, loadDigits } from "./digits";
 
 const iterations = 2000;
 const batch = 64;
 const stream = randomStream(1);
 
-await useBackend("wasm");
-const [seen, unseen] = split(loadDigits());
-const classifier = createClassifier(stream);
-const optimizer = adam(classifier.variables, { learningRate: 1e-3, beta1: 0.9 });
+await runProgram(async () => {
+  await useBackend("wasm");
+  const [seen, unseen] = split(loadDigits());
+  const classifier = createClassifier(stream);
+  const optimizer = adam(classifier.variables, { learningRate: 1e-3, beta1: 0.9 });
 
-for (let i = 1; i <= iterations; i++) {
-  const pairs = drawPairs(allPairs, batch, stream);
-  const images = tidy(() => {
-    // A little noise teaches the classifier to stand a generator's small errors.
-    const clean = drawImages(seen, pairs, stream);
-    return add(clean, mul(stream.normal(clean.shape), 0.3)) as typeof clean;
+  const progress = startProgress("training the classifier", iterations);
+  for (let i = 1; i <= iterations; i++) {
+    const pairs = drawPairs(allPairs, batch, stream);
+    const images = tidy(() => {
+      // A little noise teaches the classifier to stand a generator's small errors.
+      const clean = drawImages(seen, pairs, stream);
+      return add(clean, mul(stream.normal(clean.shape), 0.3)) as typeof clean;
+    });
+    const { value, gradients } = valueAndGradients(() => {
+      const { digit, colour } = classifier.logits(images);
+      return add(
+        crossEntropy(
+          digit,
+          pairs.map((p) => p.digit),
+        ),
+        crossEntropy(colour, colourIds(pairs)),
+      );
+    }, classifier.variables);
+    optimizer.step(gradients);
+    progress.update(i, { loss: (await value.data())[0] });
+    for (const tensor of [images, value, ...gradients]) tensor.dispose();
+  }
+
+  progress.finish();
+  const { digit, colour } = await accuracy(classifier, unseen);
+  console.log(`On real digits that it never saw: digit ${digit.toFixed(4)}, colour ${colour.toFixed(4)}.`);
+  const path = fileURLToPath(new URL("classifier.safetensors", import.meta.url));
+  await writeSafetensors(path, await classifier.weights(), {
+    digitAccuracy: digit.toFixed(4),
+    colourAccuracy: colour.toFixed(4),
   });
-  const { value, gradients } = valueAndGradients(() => {
-    const { digit, colour } = classifier.logits(images);
-    return add(
-      crossEntropy(
-        digit,
-        pairs.map((p) => p.digit),
-      ),
-      crossEntropy(colour, colourIds(pairs)),
-    );
-  }, classifier.variables);
-  optimizer.step(gradients);
-  if (i % 200 === 0) console.log(`${i}/${iterations}  loss ${((await value.data())[0] ?? 0).toFixed(4)}`);
-  for (const tensor of [images, value, ...gradients]) tensor.dispose();
-}
-
-const { digit, colour } = await accuracy(unseen);
-console.log(`On real digits that it never saw: digit ${digit.toFixed(4)}, colour ${colour.toFixed(4)}.`);
-const path = fileURLToPath(new URL("classifier.safetensors", import.meta.url));
-await writeSafetensors(path, await classifier.weights(), {
-  digitAccuracy: digit.toFixed(4),
-  colourAccuracy: colour.toFixed(4),
+  console.log(`Wrote ${shown(path)}.`);
 });
-console.log(`Wrote ${path}.`);
 
 /** `−log p` of the right class, mean over the batch. */
 function crossEntropy(logits: Tensor2D, classes: readonly number[]): Scalar {
@@ -83,7 +90,7 @@ function split({ byDigit }: Digits): [Digits, Digits] {
 }
 
 /** Shares of right answers on 4,000 coloured images. */
-async function accuracy(digits: Digits): Promise<{ digit: number; colour: number }> {
+async function accuracy(classifier: Classifier, digits: Digits): Promise<{ digit: number; colour: number }> {
   const pairs = drawPairs(allPairs, 4000, stream);
   const images = drawImages(digits, pairs, stream);
   const verdict = await classifier.judge(images);

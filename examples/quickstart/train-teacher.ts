@@ -14,6 +14,9 @@ import {
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
 import { type Adam, adam, updateEma } from "sid-lsg/train";
+import { lockFolder } from "../common/lock";
+import { shown } from "../common/paths";
+import { runProgram } from "../common/program";
 import { startProgress } from "../common/progress";
 import { caption, captionWords, drawPairs, trainedPairs } from "./captions";
 import { drawImages, loadDigits } from "./digits";
@@ -41,14 +44,16 @@ interface Network {
   readonly variables: readonly Variable[];
 }
 
-await useBackend("wasm");
 const stream = randomStream(1);
 const digits = loadDigits();
 const { schedule, predicts } = scheduleFromConfig(schedulerConfig);
-const network = createNetwork("trained");
-const average = createNetwork("average");
-await train();
-console.log(`Wrote ${teacherFolder}.`);
+
+await runProgram(async () => {
+  lockFolder("out", teacherFolder);
+  await useBackend("wasm");
+  await train(createNetwork("trained"), createNetwork("average"));
+  console.log(`Wrote ${shown(teacherFolder)}.`);
+});
 
 /** A U-Net and a text encoder at a random start. */
 function createNetwork(name: string): Network {
@@ -62,7 +67,7 @@ function createNetwork(name: string): Network {
   return { unet: made, encoder, text, variables: [...made.variables, ...encoder.variables] };
 }
 
-async function train(): Promise<void> {
+async function train(network: Network, average: Network): Promise<void> {
   const progress = startProgress("training the teacher", iterations);
   copyWeights(network.unet, average.unet);
   copyWeights(network.encoder, average.encoder);
@@ -76,20 +81,20 @@ async function train(): Promise<void> {
       optimizer?.dispose();
       optimizer = next;
     }
-    const { value, gradients } = noisePredictionLoss();
+    const { value, gradients } = noisePredictionLoss(network);
     optimizer?.step(gradients);
     updateEma(average.variables, network.variables, Math.min(0.998, (i + 1) / (i + 10)));
     smoothLoss += 0.02 * (((await value.data())[0] ?? 0) - smoothLoss);
     for (const tensor of [value, ...gradients]) tensor.dispose();
     progress.update(i + 1, { loss: smoothLoss });
-    if ((i + 1) % saveEvery === 0) await save();
+    if ((i + 1) % saveEvery === 0) await save(average);
   }
   optimizer?.dispose();
   progress.finish();
 }
 
 /** Writes the averaged weights. */
-async function save(): Promise<void> {
+async function save(average: Network): Promise<void> {
   await writeFolder(teacherFolder, {
     unet: { config: unetConfig, weights: await readWeights(average.unet) },
     textEncoder: { config: textConfig, weights: await readWeights(average.encoder) },
@@ -99,7 +104,7 @@ async function save(): Promise<void> {
 }
 
 /** `‖ε̂(x_t, t, caption) − ε‖²`, mean over a fresh batch, and its gradients. */
-function noisePredictionLoss() {
+function noisePredictionLoss(network: Network) {
   const pairs = drawPairs(trainedPairs, batch, stream);
   const dropped = stream.uniform(batch).map((u) => u < captionDropout);
   const captions = pairs.map((pair, i) => (dropped[i] ? "" : caption(pair, stream)));

@@ -1,5 +1,5 @@
 /** `npm run sd:distill`: distills a Stable Diffusion into a generator of one step. See docs/stable-diffusion.md. */
-import { runProgram } from "../common/command-line";
+import { runProgram } from "../common/program";
 import { parseDistillOptions, usage } from "./options";
 import { runDistillation } from "./run";
 

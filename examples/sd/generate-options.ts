@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { backends, choice, integer, number } from "../common/command-line";
+import { projectPath, userPaths } from "../common/paths";
 import { parseResolution } from "./options";
 
 /** What `npm run sd:generate` was asked to do, all of it checked. */
@@ -35,10 +36,11 @@ export function parseGenerateOptions(args: readonly string[]) {
     },
   });
   if (values.help) return undefined;
-  const { model, hub, variant, adapter, prompt, prompts, ddim, out = "runs/sd-pictures", seeds = "0" } = values;
+  const { hub, variant, prompt, ddim, seeds = "0" } = values;
+  const paths = userPaths(values, ["model", "adapter", "prompts", "out"]);
+  const { model, adapter, prompts, out = projectPath("runs/sd-pictures") } = paths;
   if ((prompt === undefined) === (prompts === undefined))
     throw new Error("What to draw: wanted one of --prompt TEXT and --prompts FILE.");
-  if (out.trim() === "") throw new Error("--out must name a folder.");
   for (const name of ["steps", "t-init"] as const)
     if (ddim !== undefined && values[name] !== undefined) throw new Error(`--ddim and --${name} do not go together.`);
   if (ddim === undefined && values["guidance-scale"] !== undefined) throw new Error("--guidance-scale needs --ddim.");

@@ -7,8 +7,10 @@ import { useBackend } from "sid-lsg/backends";
 import { readSafetensors, writeFileAtomic } from "sid-lsg/io";
 import { ddimSample, generatorFrom, type ScoreModel, type TextConditioner } from "sid-lsg/models";
 import { lora, parseLora } from "sid-lsg/models/sd";
-import { runProgram } from "../common/command-line";
 import { makeFolder } from "../common/folders";
+import { lockFolder } from "../common/lock";
+import { shown } from "../common/paths";
+import { runProgram } from "../common/program";
 import { startProgress } from "../common/progress";
 import { type GenerateSettings, parseGenerateOptions, usage } from "./generate-options";
 import { arrange, decodePicture, encodePicture } from "./grid";
@@ -28,6 +30,7 @@ async function generate(settings: GenerateSettings): Promise<void> {
   const model = await openModel(settings.place);
   model.checkPrompts(prompts);
   makeFolder(out);
+  lockFolder("out", out);
   await useBackend(settings.backend);
   const base = await model.makeUnet("unet");
   const network = adapter === undefined ? base : lora(base, { name: "adapter", ...(await readAdapter(adapter)) });
@@ -52,7 +55,7 @@ async function generate(settings: GenerateSettings): Promise<void> {
     }
   progress.finish();
   await writeFileAtomic(join(out, "grid.png"), encodePicture(arrange(pictures, seeds.length)));
-  console.log(`${pictures.length} pictures are in ${out}; grid.png shows prompts from top to bottom.`);
+  console.log(`${pictures.length} pictures are in ${shown(out)}; grid.png shows prompts from top to bottom.`);
 }
 
 async function readAdapter(path: string) {

@@ -1,9 +1,12 @@
 /** `npm run sd:tiny-model -- --out DIR`: a diffusers folder with random weights, to try the other scripts on. */
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { useBackend } from "sid-lsg/backends";
-import { integer, runProgram } from "../common/command-line";
+import { integer } from "../common/command-line";
+import { makeFolder } from "../common/folders";
+import { lockFile, lockFolder } from "../common/lock";
+import { projectPath, shown, userPath } from "../common/paths";
+import { runProgram } from "../common/program";
 import { writeTinyModel } from "./tiny-model";
 
 const usage = `npm run sd:tiny-model -- [--out DIR] [--seed N]
@@ -15,23 +18,19 @@ const usage = `npm run sd:tiny-model -- [--out DIR] [--seed N]
 await runProgram(async () => {
   const { values } = parseArgs({
     options: {
-      out: { type: "string", default: join("runs", "tiny-model") },
+      out: { type: "string" },
       seed: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return console.log(usage);
   const seed = integer("seed", values.seed, 0, 0);
-  if (filesIn(values.out).length > 0) throw new Error(`--out must be an empty folder, but ${values.out} is not.`);
+  const out = values.out === undefined ? projectPath("runs/tiny-model") : userPath("out", values.out);
+  makeFolder(out);
+  lockFolder("out", out);
+  if (readdirSync(out).some((name) => name !== lockFile))
+    throw new Error(`--out must be an empty folder, but ${shown(out)} is not.`);
   await useBackend("cpu");
-  await writeTinyModel(values.out, seed);
-  console.log(`A model with random weights is in ${values.out}.`);
+  await writeTinyModel(out, seed);
+  console.log(`A model with random weights is in ${shown(out)}.`);
 });
-
-function filesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}

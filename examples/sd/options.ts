@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "sid-lsg";
 import { backends, choice, integer, number, positive } from "../common/command-line";
+import { projectPath, userPath, userPaths } from "../common/paths";
 import type { MemoryOptions, ModelPlace } from "./model";
 
 /** What `npm run sd:distill` was asked to do, all of it checked. */
@@ -97,9 +98,10 @@ export function parseDistillOptions(args: readonly string[]) {
     },
   });
   if (values.help) return undefined;
-  const { model, hub, variant, prompts, out = defaults.out } = values;
-  if (prompts === undefined) throw new Error("--prompts must name a file with a prompt per line.");
-  if (out.trim() === "") throw new Error("--out must name a folder.");
+  const { hub, variant } = values;
+  if (values.prompts === undefined) throw new Error("--prompts must name a file with a prompt per line.");
+  const prompts = userPath("prompts", values.prompts);
+  const { model, out = projectPath(defaults.out) } = userPaths(values, ["model", "out"]);
   if (values.resume && values["dry-run"]) throw new Error("--resume and --dry-run do not go together.");
   const learningRate = positive("lr", values.lr, defaults.learningRate);
   const settings = {

@@ -8,6 +8,9 @@ import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
 import type { Vae } from "sid-lsg/models/sd";
 import { distill, promptConditions } from "sid-lsg/train";
 import { makeFolder } from "../common/folders";
+import { lockFolder } from "../common/lock";
+import { shown } from "../common/paths";
+import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
 import { arrange, decodePicture, encodePicture } from "./grid";
 import { openLog } from "./log";
@@ -22,15 +25,14 @@ import { checkSpace, inUnits } from "./space";
 export async function runDistillation(settings: DistillSettings): Promise<void> {
   const { out, recipe, dryRun, resume } = settings;
   const files = outputs(out);
-  if (resume && !existsSync(files.checkpoint))
-    throw new Error(`There is nothing to resume: ${files.checkpoint} is missing.`);
-  if (!resume && existsSync(files.checkpoint))
-    throw new Error(`--out: ${out} holds a run already; go on with --resume, or take another folder.`);
+  checkStart(settings);
   const prompts = readPrompts(settings.prompts);
   const model = await openModel(settings.place);
   checkTimes(model, settings);
   model.checkPrompts(prompts);
   makeFolder(files.samples);
+  lockFolder("out", out);
+  checkStart(settings); // another run may have come and gone
   await useBackend(settings.backend);
   await checkMemory(model, settings);
 
@@ -50,7 +52,16 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
     generator: settings.generator,
     output: settings.lora?.output ?? "merged",
   });
-  console.log(`The generator is in ${written.join(" and ")}, samples are in ${files.samples}.`);
+  console.log(`The generator is in ${written.map(shown).join(" and ")}, samples are in ${shown(files.samples)}.`);
+}
+
+/** Throws unless a run is there to go on with, or none is. */
+function checkStart({ out, resume }: DistillSettings): void {
+  const { checkpoint } = outputs(out);
+  if (resume && !existsSync(checkpoint))
+    throw new Error(`There is nothing to resume: ${shown(checkpoint)} is missing.`);
+  if (!resume && existsSync(checkpoint))
+    throw new Error(`--out: ${shown(out)} holds a run already; go on with --resume, or take another folder.`);
 }
 
 interface Inputs {
@@ -117,26 +128,28 @@ async function train(inputs: Inputs): Promise<boolean> {
   const { iterations } = inputs.settings.recipe;
   const log = openLog(outputs(inputs.settings.out).log);
   const progress = startProgress("distilling", iterations);
-  const interruption = new AbortController();
-  const interrupt = () => interruption.abort();
-  process.on("SIGINT", interrupt);
   console.log("Ctrl-C stops and saves; --resume goes on.");
   let iteration = 0;
-  try {
-    for await (const metrics of distillation(inputs, { signal: interruption.signal })) {
+  let stopped = false;
+  const run = async (signal: AbortSignal) => {
+    for await (const metrics of distillation(inputs, { signal })) {
       iteration = metrics.iteration;
       const { deltaSquared, fakeLoss, droppedSamples } = metrics;
       const dropped = droppedSamples === 0 ? undefined : droppedSamples;
       progress.update(iteration, { "score gap": deltaSquared, "fake loss": fakeLoss, "NaN samples": dropped });
       await log.add(metrics);
     }
+    stopped = signal.aborted;
+  };
+  try {
+    await interruptible("stopping after this iteration, then the run is saved", run);
   } catch (error) {
     if (!(error instanceof SidError && error.code === "aborted")) throw error;
+    stopped = true;
   } finally {
-    process.off("SIGINT", interrupt);
     progress.finish();
   }
-  if (!interruption.signal.aborted || iteration === iterations) return true;
+  if (!stopped || iteration === iterations) return true;
   console.log(
     iteration > 0
       ? `Stopped; the run is saved at iteration ${iteration}. Go on with --resume and the same options.`

@@ -4,6 +4,7 @@ import { type RandomStream, randomStream } from "../core/random";
 import { checkTensor } from "../core/tensor-checks";
 import { type Adam, adam } from "./adam";
 import type { TrainBatch } from "./batch";
+import { breathe } from "./breathe";
 import { checkWritable, type Goal, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import type { ConditionSource } from "./conditions";
 import type { DistillCheckpoint, DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
@@ -226,9 +227,4 @@ async function resumed(checkpoint: DistillCheckpoint, goal: Goal, state: RunStat
   const found = await checkWritable(checkpoint.path);
   const wanted = checkpoint.resume === true || (checkpoint.resume === "if-present" && found);
   return wanted ? loadCheckpoint(checkpoint.path, goal, state) : undefined;
-}
-
-/** Lets the host's events through, such as the key press that aborts the run: a backend on the CPU never waits. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

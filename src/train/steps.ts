@@ -27,6 +27,7 @@ import { checkTensor, checkVariables } from "../core/tensor-checks";
 import { cleanGradients, largestGradient } from "../losses/nan-policy";
 import type { Adam } from "./adam";
 import type { TrainBatch } from "./batch";
+import { breathe } from "./breathe";
 import { carryOut } from "./carry-out";
 import { type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
 import { type GeneratorObjective, generatorGradients } from "./generator-gradients";
@@ -97,10 +98,7 @@ export async function fakeScoreStep(
 ): Promise<Tensor1D> {
   checkObject("fakeScoreStep", "objective", objective);
   checkOptimizer("fakeScoreStep", objective.fakeScore, options);
-  return finish(
-    accumulate("fakeScoreStep", batches, (batch) => fakeScoreGradients(objective, batch)),
-    options,
-  );
+  return finish(await accumulate("fakeScoreStep", batches, (batch) => fakeScoreGradients(objective, batch)), options);
 }
 
 /**
@@ -140,10 +138,7 @@ export async function generatorStep(
 ): Promise<Tensor1D> {
   checkObject("generatorStep", "objective", objective);
   checkOptimizer("generatorStep", objective.generator, options);
-  return finish(
-    accumulate("generatorStep", batches, (batch) => generatorGradients(objective, batch)),
-    options,
-  );
+  return finish(await accumulate("generatorStep", batches, (batch) => generatorGradients(objective, batch)), options);
 }
 
 /**
@@ -182,7 +177,11 @@ interface Round {
 }
 
 /** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the batches, of the dropped samples the sum. */
-function accumulate(where: string, batches: Iterable<TrainBatch>, run: (batch: TrainBatch) => Round): Tensor[] {
+async function accumulate(
+  where: string,
+  batches: Iterable<TrainBatch>,
+  run: (batch: TrainBatch) => Round,
+): Promise<Tensor[]> {
   if (typeof batches?.[Symbol.iterator] !== "function")
     throw new SidError("invalid-argument", `${where}: batches must be a list of them, got ${describe(batches)}.`);
   let sums: Tensor[] = [];
@@ -204,6 +203,7 @@ function accumulate(where: string, batches: Iterable<TrainBatch>, run: (batch: T
       });
       dispose(before);
       count++;
+      await breathe();
     }
     if (count === 0) throw new SidError("invalid-argument", `${where}: wanted at least one batch, got none.`);
     if (count === 1) return sums;

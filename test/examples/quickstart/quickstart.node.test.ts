@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fc, test } from "@fast-check/vitest";
 import { decode } from "fast-png";
 import { describe, expect, onTestFinished, vi } from "vitest";
@@ -248,7 +248,7 @@ describe("the history of a run", () => {
 
 describe("the command line", () => {
   test("has defaults and takes every option", () => {
-    expect(parseOptions([])).toEqual({ ...defaults, resume: false });
+    expect(parseOptions([])).toEqual({ ...defaults, out: resolve(defaults.out), resume: false });
     const all = "--resume --iterations 7 --seed 3 --kappa 1.5 --backend cpu --captions 200 --out x".split(" ");
     expect(parseOptions(all)).toEqual({
       resume: true,
@@ -257,7 +257,7 @@ describe("the command line", () => {
       kappa: 1.5,
       backend: "cpu",
       captions: 200,
-      out: "x",
+      out: resolve("x"),
     });
     expect(parseOptions(["--prompt", "a red seven"])).toMatchObject({ prompt: "a red seven" });
     expect(parseOptions(["--help"])).toBeUndefined();
@@ -271,7 +271,7 @@ describe("the command line", () => {
     [["--kappa=-1"], /--kappa must be/],
     [["--captions", "99"], /--captions must be a number of at least 100/],
     [["--backend", "gpu"], /--backend must be auto, cpu, .* or node-gpu, got "gpu"/],
-    [["--out", " "], /--out must name a folder/],
+    [["--out", " "], /--out must name a file or folder/],
     [["--prompt", "a red one", "--resume"], /do not go together/],
     [["--steps", "3"], /--steps/],
     [["extra"], /extra/],

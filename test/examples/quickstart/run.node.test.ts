@@ -1,39 +1,27 @@
 /** Starts the quick start as `npm start` does, and interrupts it as Ctrl-C in a terminal does. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { decode } from "fast-png";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { SavedHistory } from "../../../examples/quickstart/history";
 import { outputs } from "../../../examples/quickstart/paths";
 import type { Report } from "../../../examples/quickstart/report";
+import { prepareLibrary } from "../../support/scripts";
 
 const folder = mkdtempSync(join(tmpdir(), "sid-lsg-quickstart-"));
-const command = ["--import", "./scripts/run-typescript.mjs", "examples/quickstart/main.ts"];
+const library = prepareLibrary("quickstart");
 const short = ["--iterations", "7", "--captions", "100"];
 const begun = /^Ctrl-C stops/;
 
-beforeAll(() => execFileSync("npx", ["tsup", "--no-dts", "--silent"]));
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  library.remove();
+});
 
 /** Runs the quick start; at the first line that matches, the signal goes to all its processes. */
-async function quickStart(args: readonly string[], at?: RegExp, signal: NodeJS.Signals = "SIGINT") {
-  const child = spawn(process.execPath, [...command, ...args], { detached: true });
-  const lines: string[] = [];
-  let sent = false;
-  for (const stream of [child.stdout, child.stderr])
-    createInterface(stream).on("line", (line) => {
-      lines.push(line);
-      if (!at?.test(line) || sent) return;
-      sent = true;
-      process.kill(-(child.pid as number), signal);
-    });
-  const [code] = await once(child, "close");
-  return { code: code as number | null, text: lines.join("\n") };
-}
+const quickStart = (args: readonly string[], at?: RegExp, signal?: NodeJS.Signals) =>
+  library.run("quickstart/main", args, at, signal);
 
 test("a run that Ctrl-C stopped and --resume finished ends like one that was left alone", async () => {
   const [whole, cut] = [join(folder, "whole"), join(folder, "cut")];

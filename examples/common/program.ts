@@ -1,0 +1,59 @@
+/** How every script meets its surroundings: signals, a closed pipe, and what it throws. */
+import { constants } from "node:os";
+import { outliveOutput, say } from "./terminal";
+
+/** What asks a program to stop: Ctrl-C, `kill`, a terminal that closes. */
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+type Signal = (typeof signals)[number];
+
+/** Two signals within this many milliseconds are one wish: npm hands on the Ctrl-C that the script has got already. */
+const oneWish = 300;
+
+let work: { readonly promise: string; readonly controller: AbortController } | undefined;
+let askedAt = Number.NEGATIVE_INFINITY;
+
+/**
+ * Runs a program. What it throws is printed as one line without a stack, and the exit code is 1. A signal ends it at
+ * once, but what is {@link interruptible}. It goes on when nobody reads what it prints.
+ */
+export async function runProgram(program: () => Promise<void>): Promise<void> {
+  outliveOutput();
+  for (const name of signals) process.on(name, stop);
+  try {
+    await program();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  } finally {
+    for (const name of signals) process.off(name, stop);
+  }
+}
+
+/**
+ * Does work that ends in order when it is asked to: the first signal aborts what `run` is given and is answered with
+ * `promise`, what will be done yet; a second one ends the program at once.
+ */
+export async function interruptible<T>(promise: string, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  work = { promise, controller };
+  try {
+    return await run(controller.signal);
+  } finally {
+    work = undefined;
+  }
+}
+
+function stop(name: Signal): void {
+  const now = performance.now();
+  if (now - askedAt < oneWish) return;
+  const name_ = name === "SIGINT" ? "Ctrl-C" : name;
+  if (work && !work.controller.signal.aborted) {
+    askedAt = now;
+    say(`${name_}: ${work.promise}. Once more stops at once.`);
+    work.controller.abort();
+  } else if (!(work && name === "SIGHUP")) {
+    // A terminal that closes after Ctrl-C does not ask for more than that.
+    say(work ? `${name_} again: stopped at once; the last checkpoint is whole.` : `${name_}: stopped.`);
+    process.exit(128 + constants.signals[name]);
+  }
+}
