@@ -1,3 +1,12 @@
+/**
+ * Every layer from the schedules to the training loop under one name: what most programs import. The pages of the
+ * modules below hold the symbols; here are, of their own, those that all layers share: errors, random numbers, gradients.
+ *
+ * Importing it registers the gradients of TensorFlow.js. Backends, files, memory, metrics and the parts of Stable
+ * Diffusion are imports of their own.
+ *
+ * @module sid-lsg
+ */
 export {
   gradientCheckpoint,
   type HostDtype,

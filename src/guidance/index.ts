@@ -1,3 +1,9 @@
+/**
+ * Classifier-free guidance of a prediction, and the strategies of score distillation as plain data: which of the four
+ * scales κ1 to κ4 is what.
+ *
+ * @module sid-lsg/guidance
+ */
 export { type GuidedPredictionInputs, type GuideInputs, guide, guidedPrediction, type Predict } from "./guide";
 export {
   antiCfg,

@@ -1,3 +1,8 @@
+/**
+ * safetensors and diffusers-style model folders: on a disk, behind an address, in a browser, on the Hugging Face Hub.
+ *
+ * @module sid-lsg/io
+ */
 export { type ByteSource, blobSource } from "./byte-source";
 export type { ComponentName } from "./component-files";
 export { fileSource } from "./disk";

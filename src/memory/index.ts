@@ -1,1 +1,6 @@
+/**
+ * What a training step will take of memory, from a run on tensors without numbers.
+ *
+ * @module sid-lsg/memory
+ */
 export { estimateMemory, type MemoryConfig, type MemoryEstimate } from "./estimate";

@@ -1,3 +1,9 @@
+/**
+ * What training knows of a network, adapters that make one of a function or a `tf.LayersModel`, networks whose law is
+ * known exactly, a small MLP, diffusers' U-Net, CLIP's text encoder and tokenizer, and the weights of all of them.
+ *
+ * @module sid-lsg/models
+ */
 export {
   type FunctionModelOptions,
   functionModel,

@@ -1,3 +1,8 @@
+/**
+ * Adds noise, and turns predictions of ε, x0, v, score and flow into one another, at one `x_t` or between coordinates.
+ *
+ * @module sid-lsg/predict
+ */
 export {
   type ConversionCoefficients,
   type ConversionKind,

@@ -1,3 +1,8 @@
+/**
+ * Noise schedules and laws of the times, in float64 and without a tensor: `x_t = α(t)·x0 + σ(t)·ε`.
+ *
+ * @module sid-lsg/schedules
+ */
 export { type EdmScheduleOptions, edmSchedule, flowSchedule } from "./continuous";
 export { type DdimTimestepsOptions, ddimTimesteps, type TimestepSpacing } from "./ddim-timesteps";
 export { type BetaSchedule, type DdpmSchedule, type DdpmScheduleOptions, ddpmSchedule } from "./ddpm";

@@ -1,6 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Guidance } from "../guidance/strategies";
-import type { FakeScoreLossOptions } from "../losses/fake-score";
 import type { LossReduction } from "../losses/reduce";
 import type { SidWeight } from "../losses/weights";
 import type { GeneratorModel, ScoreModel } from "../models/types";
@@ -43,7 +42,7 @@ export interface DistillOptions {
    * Weight of the fake score's loss.
    * @defaultValue `"eps"`
    */
-  readonly fakeWeight?: NonNullable<FakeScoreLossOptions["weight"]>;
+  readonly fakeWeight?: "eps" | "none";
   /**
    * Both losses over each sample's elements.
    * @defaultValue `"sum"`
@@ -126,7 +125,7 @@ export interface DistillOptions {
    */
   readonly onIteration?: ((metrics: DistillMetrics) => void | Promise<void>) | undefined;
   /**
-   * Is told at the call what is doubtful about the options; see {@link guidanceWarnings}.
+   * Is told at the call what is doubtful about the options; see `guidanceWarnings`.
    * @defaultValue `console.warn`
    */
   readonly onWarning?: ((warning: string) => void) | undefined;

@@ -1,3 +1,8 @@
+/**
+ * From one gradient to the whole loop: gradients, steps, Adam, the moving average, and `distill()` with checkpoints.
+ *
+ * @module sid-lsg/train
+ */
 export { type Adam, type AdamOptions, type AdamState, adam } from "./adam";
 export type { TrainBatch } from "./batch";
 export { type ConditionSource, type PromptConditionsOptions, promptConditions } from "./conditions";
