@@ -12,6 +12,7 @@ export {
   type HostDtype,
   type HostTensor,
   noGrad,
+  type OtherDtype,
   type PredictionType,
   perSample,
   pullback,

@@ -1,10 +1,15 @@
 /** Element types of safetensors files that this library reads and writes. */
 export type HostDtype = "F32" | "F16" | "BF16" | "I64" | "I32" | "U8";
 
+/** Element types that safetensors files may have and this library does not read: a tensor of one is refused when it is asked for. */
+export type OtherDtype =
+  | ("BOOL" | "I8" | "I16" | "U16" | "U32" | "U64" | "F64" | "C64")
+  | ("F4" | "F6_E2M3" | "F6_E3M2" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ");
+
 /** What is known of a tensor before its elements are read. */
 export interface WeightInfo {
   /** The type on disk. */
-  readonly dtype: HostDtype;
+  readonly dtype: HostDtype | OtherDtype;
   /** In PyTorch's layout. */
   readonly shape: readonly number[];
 }
@@ -14,6 +19,8 @@ export interface WeightInfo {
  * F16 and BF16 are widened to float32 in `data`.
  */
 export interface HostTensor extends WeightInfo {
+  /** The type on disk. */
+  readonly dtype: HostDtype;
   /** Elements in row-major order; float32 for F32, F16 and BF16. */
   readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }

@@ -2,6 +2,7 @@ import { checkMethods, checkText, describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import { type ByteSource, blobSource, checkByteSource, take } from "./byte-source";
 import { located, openFile } from "./disk";
+import { headBytes, identify } from "./first-bytes";
 import { corrupt, parseJson } from "./safetensors-header";
 import { checkUrl, checkUrlOptions, openUrl, type UrlOptions } from "./url-source";
 
@@ -143,15 +144,27 @@ export async function readText(folder: string | FileTree, path: string): Promise
   return textOf("readText", tree, path, await readOptional("readText", tree, path));
 }
 
-/** A file's content as text; undefined where there is no such file. */
-export async function readOptional(caller: string, tree: FileTree, path: string): Promise<string | undefined> {
+/**
+ * A file's content as text; undefined where there is no such file.
+ *
+ * @param wanted - what it should be; what is seen to be something else, such as a web page, is then refused by name.
+ */
+export async function readOptional(
+  caller: string,
+  tree: FileTree,
+  path: string,
+  wanted?: "a configuration" | "a text of the tokenizer",
+): Promise<string | undefined> {
   const source = await openIn(caller, tree, path);
   if (source === undefined) return undefined;
   const where = `${caller} ${source.name}`;
   try {
     if (source.size > mostTextBytes)
       throw corrupt(where, `wanted a text of at most ${mostTextBytes} bytes, got ${source.size}`);
-    return decodeText(where, await take(where, source, 0, source.size));
+    const bytes = await take(where, source, 0, source.size);
+    const found = wanted && identify(bytes.subarray(0, headBytes), bytes.length, "text");
+    if (found !== undefined) throw corrupt(where, `wanted ${wanted}, the file is ${found}`);
+    return decodeText(where, bytes);
   } finally {
     await source.close();
   }
@@ -165,7 +178,7 @@ export async function openIn(caller: string, tree: FileTree, path: string): Prom
 
 /** A JSON file that must be there and hold an object. */
 export async function readJson(caller: string, tree: FileTree, path: string): Promise<JsonObject> {
-  const text = textOf(caller, tree, path, await readOptional(caller, tree, path));
+  const text = textOf(caller, tree, path, await readOptional(caller, tree, path, "a configuration"));
   const where = `${caller}: ${JSON.stringify(path)} of ${tree.name}`;
   const value = parseJson(where, "the file", text);
   if (!isObject(value)) throw corrupt(where, `wanted a JSON object, got ${describe(value)}`);

@@ -110,7 +110,7 @@ async function readTexts(
 ): Promise<Readonly<Record<string, string>>> {
   const texts: Record<string, string> = {};
   for (const name of files.texts ?? []) {
-    const text = await readOptional(where, tree, inside + name);
+    const text = await readOptional(where, tree, inside + name, "a text of the tokenizer");
     if (text !== undefined) texts[name] = text;
   }
   const { needs = [] } = files;

@@ -2,8 +2,9 @@ import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostTensor, WeightMap, WeightSource } from "../core/host-tensor";
 import { type ByteSource, checkByteSource, take } from "./byte-source";
+import { headBytes } from "./first-bytes";
 import { decodeElements } from "./safetensors";
-import { headerLength, parseHeader } from "./safetensors-header";
+import { checkReadable, headerLength, naming, parseHeader } from "./safetensors-header";
 
 /** A safetensors file whose header was read and checked, its tensors not yet. */
 export interface OpenSafetensors extends WeightSource {
@@ -13,7 +14,9 @@ export interface OpenSafetensors extends WeightSource {
 
 /**
  * Reads and checks the header of a safetensors file, wherever it lies; the tensors follow one by one, when they
- * are asked for. The header must account for every byte of the file: a truncated one is refused here.
+ * are asked for. The header must account for every byte of the file: a truncated one is refused here, and so is a file of
+ * another kind, which the message names (a Git-LFS pointer, a web page, a pickle). A tensor of a type that this library
+ * does not hold is refused when it is read.
  *
  * @param source - the file. It is closed with what is returned; after an error it is still the caller's.
  * @returns names, types and shapes, in the order of the bytes, and how to read them.
@@ -37,9 +40,8 @@ export async function openSafetensors(source: ByteSource): Promise<OpenSafetenso
 
 /** {@link openSafetensors} on behalf of the function that messages name. */
 export async function parseSafetensors(where: string, source: ByteSource): Promise<OpenSafetensors> {
-  const { size } = source;
-  const start = 8 + headerLength(where, await take(where, source, 0, Math.min(8, size)), size);
-  const { entries, metadata } = parseHeader(where, await take(where, source, 8, start), size - start);
+  const { start, header } = await headerOf(where, source);
+  const { entries, metadata } = header;
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   return {
     entries: new Map(entries.map(({ name, dtype, shape }) => [name, { dtype, shape }])),
@@ -47,12 +49,26 @@ export async function parseSafetensors(where: string, source: ByteSource): Promi
     async read(name) {
       const entry = byName.get(name);
       if (!entry) throw new SidError("invalid-argument", `${where}: there is no tensor ${describe(name)}.`);
-      const { dtype, shape, begin, end } = entry;
+      const { shape, begin, end } = entry;
+      const dtype = checkReadable(where, name, entry.dtype);
       return { dtype, shape, data: decodeElements(dtype, await take(where, source, start + begin, start + end)) };
     },
     close: () => source.close(),
   };
 }
+
+async function headerOf(where: string, source: ByteSource) {
+  const { size } = source;
+  try {
+    const start = 8 + headerLength(where, await take(where, source, 0, Math.min(8, size)), size);
+    return { start, header: parseHeader(where, await take(where, source, 8, start), size - start) };
+  } catch (error) {
+    if ((error as SidError).code !== "corrupt-file") throw error;
+    throw naming(where, error, await take(where, source, 0, Math.min(headBytes, size)).catch(() => empty), size);
+  }
+}
+
+const empty = new Uint8Array(0);
 
 /** All tensors of a source, in its order. */
 export async function readAll(source: WeightSource): Promise<WeightMap> {

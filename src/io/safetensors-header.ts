@@ -1,12 +1,17 @@
 import { describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { HostDtype } from "../core/host-tensor";
+import type { HostDtype, OtherDtype } from "../core/host-tensor";
+import { identify } from "./first-bytes";
 
 /** Bytes per element of what this library reads and writes. */
 export const elementBytes: Readonly<Record<HostDtype, number>> = { I64: 8, F32: 4, I32: 4, BF16: 2, F16: 2, U8: 1 };
 
-/** Types that the format knows and this library does not hold. */
-const otherDtypes = ["BOOL", "F64", "C64", "U64", "U32", "U16", "I16", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4"];
+/** Bits per element of all that the format knows. */
+const elementBits: Readonly<Record<HostDtype | OtherDtype, number>> = {
+  ...{ I64: 64, F32: 32, I32: 32, BF16: 16, F16: 16, U8: 8 },
+  ...{ C64: 64, F64: 64, U64: 64, U32: 32, U16: 16, I16: 16, I8: 8, BOOL: 8 },
+  ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
+};
 
 /** The format's own limit on the header, in bytes. */
 export const maxHeaderBytes = 100_000_000;
@@ -14,7 +19,7 @@ export const maxHeaderBytes = 100_000_000;
 /** Where one tensor lies: bytes `[begin, end)` after the header. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: HostDtype;
+  readonly dtype: HostDtype | OtherDtype;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -34,13 +39,24 @@ export function headerLength(where: string, prefix: Uint8Array, fileBytes: numbe
   if (length > BigInt(maxHeaderBytes))
     throw corrupt(where, `the header's length must be at most ${maxHeaderBytes} bytes, got ${length}`);
   if (Number(length) > fileBytes - 8)
-    throw corrupt(where, `the header needs ${length} bytes, the file has ${fileBytes - 8} after its length`);
+    throw corrupt(
+      where,
+      `the header needs ${length} bytes, the file has ${fileBytes - 8} after its length: it is cut off or no safetensors file`,
+    );
   return Number(length);
+}
+
+/** The error of a file that cannot be read, or in its place one that says what kind of file this is instead. */
+export function naming(where: string, error: unknown, head: Uint8Array, fileBytes: number): unknown {
+  const found = identify(head, fileBytes, "safetensors");
+  return found === undefined ? error : corrupt(where, `wanted a safetensors file, the file is ${found}`, error);
 }
 
 /** Reads a header and checks that its tensors cover exactly `dataBytes` bytes, without gaps or overlaps. */
 export function parseHeader(where: string, header: Uint8Array, dataBytes: number): SafetensorsHeader {
-  const { __metadata__: metadata = {}, ...tensors } = parseText(where, header);
+  const { __metadata__: given, ...tensors } = parseText(where, header);
+  // null is none, as in the official reader.
+  const metadata = given ?? {};
   if (!isObject(metadata)) throw corrupt(where, `__metadata__ must be an object, got ${describe(metadata)}`);
   for (const [key, value] of Object.entries(metadata))
     if (typeof value !== "string")
@@ -52,7 +68,10 @@ export function parseHeader(where: string, header: Uint8Array, dataBytes: number
   let at = 0;
   for (const { name, begin, end } of entries) {
     if (end > dataBytes)
-      throw corrupt(where, `tensor ${describe(name)} ends at byte ${end}, the file's data at ${dataBytes}`);
+      throw corrupt(
+        where,
+        `tensor ${describe(name)} ends at byte ${end}, the file's data at ${dataBytes}: the file is cut off. Fetch it again`,
+      );
     if (begin !== at)
       throw corrupt(
         where,
@@ -76,6 +95,19 @@ export function isDtype(dtype: unknown): dtype is HostDtype {
   return typeof dtype === "string" && Object.hasOwn(elementBytes, dtype);
 }
 
+/** The type of a tensor that is about to be read; throws for those that are not. */
+export function checkReadable(where: string, name: string, dtype: HostDtype | OtherDtype): HostDtype {
+  if (isDtype(dtype)) return dtype;
+  throw new SidError(
+    "unsupported",
+    `${where}: tensor ${describe(name)} is ${dtype}; only ${Object.keys(elementBytes).join(", ")} are read. Convert it in PyTorch.`,
+  );
+}
+
+function isKnown(dtype: unknown): dtype is HostDtype | OtherDtype {
+  return typeof dtype === "string" && Object.hasOwn(elementBits, dtype);
+}
+
 /** Whether UTF-8 can carry a name. */
 export function isText(name: string): boolean {
   return !/\p{Surrogate}/u.test(name);
@@ -91,19 +123,12 @@ function parseEntry(where: string, name: string, info: unknown): TensorEntry {
   if (!isText(name)) throw corrupt(where, `${at}: the name is not valid Unicode`);
   if (!isObject(info)) throw corrupt(where, `${at} must be an object, got ${describe(info)}`);
   const { dtype, shape, data_offsets: offsets } = info;
-  if (!isDtype(dtype)) {
-    if (typeof dtype === "string" && otherDtypes.includes(dtype))
-      throw new SidError(
-        "unsupported",
-        `${where}: ${at} is ${dtype}; only ${Object.keys(elementBytes).join(", ")} are read.`,
-      );
-    throw corrupt(where, `${at} has no valid dtype, got ${describe(dtype)}`);
-  }
+  if (!isKnown(dtype)) throw corrupt(where, `${at} has no valid dtype, got ${describe(dtype)}`);
   if (!isIntegers(shape)) throw corrupt(where, `${at}: the shape must be whole numbers, got ${show(shape)}`);
   if (!isIntegers(offsets) || offsets.length !== 2)
     throw corrupt(where, `${at}: data_offsets must be two whole numbers, got ${show(offsets)}`);
   const [begin = 0, end = 0] = offsets;
-  const wanted = countElements(shape) * elementBytes[dtype];
+  const wanted = (countElements(shape) * elementBits[dtype]) / 8;
   if (end - begin !== wanted)
     throw corrupt(where, `${at}: ${dtype} ${show(shape)} wants ${wanted} bytes, its data_offsets span ${end - begin}`);
   return { name, dtype, shape, begin, end };

@@ -1,14 +1,17 @@
 import { checkObject, describe, isObject } from "../core/checks";
 import { SidError, type SidErrorCode } from "../core/errors";
 import type { HostDtype, HostTensor, WeightMap } from "../core/host-tensor";
+import { headBytes } from "./first-bytes";
 import { narrowBF16, narrowF16, widenBF16, widenF16 } from "./half";
 import {
+  checkReadable,
   countElements,
   elementBytes,
   headerLength,
   isDtype,
   isText,
   maxHeaderBytes,
+  naming,
   parseHeader,
 } from "./safetensors-header";
 
@@ -57,16 +60,23 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   const where = "decodeSafetensors";
   if (!(bytes instanceof Uint8Array))
     throw new SidError("invalid-argument", `${where}: bytes must be a Uint8Array, got ${describe(bytes)}.`);
-  const dataStart = 8 + headerLength(where, bytes.subarray(0, 8), bytes.length);
-  const header = parseHeader(where, bytes.subarray(8, dataStart), bytes.length - dataStart);
+  const { dataStart, header } = headerOf(where, bytes);
   const tensors = new Map<string, HostTensor>();
-  for (const { name, dtype, shape, begin, end } of header.entries)
-    tensors.set(name, {
-      dtype,
-      shape,
-      data: decodeElements(dtype, new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end))),
-    });
+  for (const { name, shape, begin, end, ...entry } of header.entries) {
+    const dtype = checkReadable(where, name, entry.dtype);
+    const data = decodeElements(dtype, new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end)));
+    tensors.set(name, { dtype, shape, data });
+  }
   return { tensors, metadata: header.metadata };
+}
+
+function headerOf(where: string, bytes: Uint8Array) {
+  try {
+    const dataStart = 8 + headerLength(where, bytes.subarray(0, 8), bytes.length);
+    return { dataStart, header: parseHeader(where, bytes.subarray(8, dataStart), bytes.length - dataStart) };
+  } catch (error) {
+    throw naming(where, error, bytes.subarray(0, headBytes), bytes.length);
+  }
 }
 
 /**

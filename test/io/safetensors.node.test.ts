@@ -231,6 +231,39 @@ describe("a damaged file is refused with one clear error", () => {
     });
   });
 
+  const otherTypes = {
+    BOOL: 1,
+    I8: 1,
+    I16: 2,
+    U16: 2,
+    U32: 4,
+    U64: 8,
+    F64: 8,
+    C64: 8,
+    F8_E4M3: 1,
+    F8_E5M2: 1,
+    F4: 0.5,
+  };
+  test.each(Object.entries(otherTypes))("%s: refused when its tensor is read, not before", async (dtype, size) => {
+    const header = { other: entry(dtype, [2], 0, 2 * size), w: entry("U8", [3], 2 * size, 2 * size + 3) };
+    const bytes = file(header, 2 * size + 3);
+    const opened = await openSafetensors(blobSource(new Blob([new Uint8Array(bytes)])));
+    expect(opened.entries.get("other")).toEqual({ dtype, shape: [2] });
+    expect((await opened.read("w")).data).toEqual(new Uint8Array(3));
+    const refused = { code: "unsupported", message: expect.stringMatching(`"other" is ${dtype}; only`) };
+    await expect(opened.read("other")).rejects.toMatchObject(refused);
+    expect(failure(bytes)).toMatchObject(refused);
+    expect(failure(file({ other: entry(dtype, [2], 0, 2 * size + 1) }, 2 * size + 1))?.message).toMatch(/span/);
+  });
+
+  test("__metadata__ null is none, as in the official reader", () => {
+    const bytes = file({ __metadata__: null, w: entry("U8", [1], 0, 1) }, 1);
+    expect(decodeSafetensors(bytes)).toEqual({
+      metadata: {},
+      tensors: new Map([["w", { dtype: "U8", shape: [1], data: new Uint8Array(1) }]]),
+    });
+  });
+
   test("a header longer than the file", async () => {
     const bytes = file("{}", 0, 3n);
     expect(failure(bytes)?.message).toMatch(/the header needs 3 bytes, the file has 2 after its length/);

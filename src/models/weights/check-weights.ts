@@ -18,7 +18,10 @@ import { checkVariables } from "../../core/tensor-checks";
 import type { HasVariables, InitialWeights, NetworkParameters, ParameterSpec } from "./types";
 
 /** What is read as float32. */
-const floats: readonly HostDtype[] = ["F32", "F16", "BF16"];
+const floats: readonly unknown[] = ["F32", "F16", "BF16"] satisfies HostDtype[];
+
+/** What can be read at all. */
+const held: readonly string[] = ["F32", "F16", "BF16", "I64", "I32", "U8"] satisfies HostDtype[];
 
 /** Rank of a weight by its layout. */
 const ranks = { conv: 4, linear: 2, "as-is": undefined } as const;
@@ -29,11 +32,14 @@ const buffers = ["text_model.embeddings.position_ids"];
 /** What one parameter may hold: more fits no array of a JavaScript engine of today. */
 const mostElements = 2 ** 30;
 
-/** Throws ONE error naming the first tensor that is missing, surplus or mis-shaped. */
+/**
+ * Throws ONE error naming the first tensor that is missing, surplus or mis-shaped. Surplus tensors of types that cannot be
+ * read (F64, BOOL, F8) do not count: no network of this library could hold them.
+ */
 export function checkWeights(
   where: string,
   specs: readonly { readonly name: string; readonly shape: readonly number[] }[],
-  weights: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly dtype?: string }>,
 ): void {
   const missing = specs.filter(({ name }) => !weights.has(name));
   if (missing[0])
@@ -42,11 +48,13 @@ export function checkWeights(
       `${where}: weight "${missing[0].name}" is missing (${missing.length} of ${specs.length} are).`,
     );
   const wanted = new Set(specs.map(({ name }) => name));
-  const surplus = [...weights.keys()].filter((name) => !wanted.has(name) && !buffers.includes(name));
-  if (surplus.length > 0)
+  const surplus = [...weights].filter(
+    ([name, { dtype }]) => !wanted.has(name) && !buffers.includes(name) && isHeld(dtype),
+  );
+  if (surplus[0])
     throw new SidError(
       "surplus-weight",
-      `${where}: weight "${surplus[0]}" belongs to no parameter of this network (${surplus.length} such).`,
+      `${where}: weight "${surplus[0][0]}" belongs to no parameter of this network (${surplus.length} such).`,
     );
   for (const { name, shape } of specs) {
     const got = weights.get(name)?.shape ?? [];
@@ -56,6 +64,11 @@ export function checkWeights(
         `${where}: weight "${name}" must have shape [${shape.join(", ")}], got [${got.join(", ")}].`,
       );
   }
+}
+
+/** Whether tensors of this type can be read; a variable's is `"float32"`. */
+function isHeld(dtype: string | undefined): boolean {
+  return dtype === undefined || dtype === "float32" || held.includes(dtype);
 }
 
 /** {@link checkWeights} for weights in host memory, whose elements must be floating point and all there. */
@@ -74,11 +87,16 @@ export function checkWeightSource(where: string, specs: readonly ParameterSpec[]
   checkWeights(where, specs, source.entries);
   for (const { name } of specs) {
     const { dtype } = source.entries.get(name) as WeightInfo;
-    if (!floats.includes(dtype))
+    if (floats.includes(dtype)) continue;
+    if (/^[CF]\d/.test(dtype))
       throw new SidError(
-        "shape-mismatch",
-        `${where}: weight "${name}" must hold floating-point numbers, got ${describe(dtype)}.`,
+        "unsupported",
+        `${where}: weight "${name}" is ${dtype}; only ${floats.join(", ")} are read: convert it in PyTorch.`,
       );
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: weight "${name}" must hold floating-point numbers, got ${describe(dtype)}.`,
+    );
   }
 }
 

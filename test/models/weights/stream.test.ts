@@ -1,6 +1,13 @@
 import { engine, memory } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
-import { type HostTensor, randomStream, SidError, type WeightMap, type WeightSource } from "../../../src/core";
+import {
+  type HostTensor,
+  randomStream,
+  SidError,
+  type WeightInfo,
+  type WeightMap,
+  type WeightSource,
+} from "../../../src/core";
 import { blobSource, encodeSafetensors, openSafetensors } from "../../../src/io";
 import {
   clipTextEncoder,
@@ -125,6 +132,35 @@ describe("a network from weights that are read one by one", () => {
     expect(await readWeights(copy)).toEqual(weights);
     for (const network of [encoder, copy]) network.dispose();
   });
+});
+
+describe("tensors of types that no network holds", () => {
+  /** The same source with other types. */
+  const typed = (source: WeightSource, types: Record<string, WeightInfo["dtype"]>): WeightSource => ({
+    ...source,
+    entries: new Map([
+      ...source.entries,
+      ...Object.entries(types).map(([name, dtype]): [string, WeightInfo] => [
+        name,
+        { dtype, shape: source.entries.get(name)?.shape ?? [1] },
+      ]),
+    ]),
+  });
+  test("are passed over where no parameter needs them", () =>
+    withModel(async (_, weights) => {
+      const source = typed(await stored(weights), { a: "F64", b: "U16", c: "BOOL", d: "F8_E4M3" });
+      const copy = make("copy", await loadParameters("copy", specs, source));
+      expect(await readWeights(copy)).toEqual(weights);
+      copy.dispose();
+    }));
+  test.each(["F64", "F8_E4M3", "F8_E5M2", "F4", "C64"] as const)("%s is refused by name where one does", (dtype) =>
+    withModel(async (_, weights) => {
+      const source = typed(await stored(weights), { "conv_out.bias": dtype });
+      const error = await refusal(() => loadParameters("copy", specs, source));
+      expect(error.code).toBe("unsupported");
+      expect(error.message).toMatch(new RegExp(`"conv_out.bias" is ${dtype}; only F32, F16, BF16`));
+    }),
+  );
 });
 
 describe.each(Object.entries(ways))("%s leaves nothing half done", (_, load) => {
