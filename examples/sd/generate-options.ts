@@ -11,7 +11,7 @@ export const usage = `npm run sd:generate -- --model DIR --prompt TEXT [options]
   --model DIR               a diffusers folder: a distilled generator, or a teacher
   --hub OWNER/NAME[@COMMIT] the same from the Hugging Face Hub (needs @huggingface/hub)
   --variant NAME            a set of weights in it, such as fp16
-  --adapter FILE            a low-rank adapter's file; the model is then the teacher
+  --adapter PATH            a low-rank adapter (LoRA) of the model: a file of diffusers, PEFT or kohya-ss, or its folder
   --prompt TEXT             may be given several times
   --prompts FILE            a prompt per line
   --seeds N[,N...]          a picture of each prompt per seed (0)

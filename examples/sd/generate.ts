@@ -1,17 +1,18 @@
 /** `npm run sd:generate`: draws prompts in one step with a distilled generator, or with DDIM from a teacher. */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
-import { readSafetensors, writeFileAtomic } from "sid-lsg/io";
+import { writeFileAtomic } from "sid-lsg/io";
 import { ddimSample, generatorFrom, type ScoreModel, type TextConditioner } from "sid-lsg/models";
-import { lora, parseLora } from "sid-lsg/models/sd";
+import { lora } from "sid-lsg/models/sd";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { runProgram } from "../common/program";
 import { startProgress } from "../common/progress";
+import { adapterFolder, readAdapter } from "./adapter";
 import { type GenerateSettings, parseGenerateOptions, usage } from "./generate-options";
 import { arrange, decodePicture, encodePicture } from "./grid";
 import { type OpenModel, openModel } from "./model";
@@ -28,12 +29,13 @@ async function generate(settings: GenerateSettings): Promise<void> {
   const { out, seeds, resolution, adapter } = settings;
   const prompts = settings.prompt ?? readPrompts(settings.prompts as string);
   const model = await openModel(settings.place);
+  const change = adapter === undefined ? undefined : await readAdapter(adapter, model.unetConfig);
   model.checkPrompts(prompts);
   makeFolder(out);
   lockFolder("out", out);
   await useBackend(settings.backend);
   const base = await model.makeUnet("unet");
-  const network = adapter === undefined ? base : lora(base, { name: "adapter", ...(await readAdapter(adapter)) });
+  const network = change ? lora(base, { name: "adapter", ...change }) : base;
   const text = await model.makeText("text");
   const vae = await model.makeVae("vae");
   const draw = settings.ddim === undefined ? oneStep(network, settings) : ddim(network, model, text, settings);
@@ -58,10 +60,6 @@ async function generate(settings: GenerateSettings): Promise<void> {
   console.log(`${pictures.length} pictures are in ${shown(out)}; grid.png shows prompts from top to bottom.`);
 }
 
-async function readAdapter(path: string) {
-  return parseLora(await readSafetensors(path));
-}
-
 /** Latents of one sample, from as much noise as it asks for. */
 type Draw = (noise: () => Tensor, cond: Tensor) => Tensor;
 
@@ -79,7 +77,7 @@ function oneStep(network: ScoreModel, settings: GenerateSettings): Draw {
 
 /** How the folder's generator was asked while it was trained. */
 function trainedSettings({ place, adapter }: GenerateSettings): { readonly steps?: number; readonly tInit?: number } {
-  const folder = adapter === undefined ? place.model : dirname(adapter);
+  const folder = adapter === undefined ? place.model : adapterFolder(adapter);
   const file = folder === undefined ? undefined : join(folder, settingsFile);
   if (file === undefined || !existsSync(file)) return {};
   try {

@@ -43,7 +43,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
    * One frozen network with two adapters of this rank instead of three networks.
    * @defaultValue three networks
    */
-  readonly lora?: Pick<LoraOptions, "rank" | "targets"> | undefined;
+  readonly lora?: Pick<LoraOptions, "rank" | "targets" | "layers"> | undefined;
   /**
    * Whether the generator's weights, or its adapter's, have a moving average.
    * @defaultValue `false`

@@ -120,6 +120,10 @@ describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () 
     ["mostly weights, with an average", { ...small, ema: true }],
     ["mostly weights, with a first moment", { ...small, beta1: 0.9 }],
     ["mostly weights, with all", { ...small, beta1: 0.9, ema: true, gradientCheckpointing: true, backward: "joint" }],
+    [
+      "with adapters of convolutions",
+      { ...large, lora: { rank: 2, targets: ["conv1", "conv_shortcut", "proj_in"], layers: { proj_in: { rank: 5 } } } },
+    ],
     ["mostly weights, with adapters", { ...small, lora: { rank: 4, targets: ["to_q", "ff.net.0.proj"] }, ema: true }],
   ])("%s", async (_, config) => {
     const { peak, atRest, weights } = await estimateMemory(config);
@@ -158,7 +162,9 @@ test("the backend and its tensors are as before, after an error too", async () =
   const before = memory().numTensors;
   await estimateMemory(small);
   expect(engine().backendName).toBe(registeredBackend);
-  await expect(estimateMemory({ ...small, lora: { rank: 2, targets: ["none"] } })).rejects.toThrow(/no linear layer/);
+  await expect(estimateMemory({ ...small, lora: { rank: 2, targets: ["none"] } })).rejects.toThrow(
+    /no linear or convolutional layer/,
+  );
   expect(engine().backendName).toBe(registeredBackend);
   expect(memory().numTensors).toBe(before);
   const first = estimateMemory(small);

@@ -7,18 +7,18 @@ import { groupNorm, layerNorm } from "./norms";
 export interface Weights {
   /** Full PyTorch name to variable in tfjs's layout. */
   (name: string): Variable;
-  /** What is added to the linear layer of a name (without `.weight`), if anything. */
+  /** What is added to the layer of a name (without `.weight`), if anything. */
   readonly adapter?: Adapter | undefined;
 }
 
-/** A change of low rank to each of some linear layers, by their names: `W·x + scale·B·(A·x)`. */
+/** A change of low rank to each of some layers, by their names: `W·x + scale·B·(A·x)`, the products convolutions or not. */
 export type Adapter = (layer: string) => LowRank | undefined;
 
 /** The change to one layer; Hu et al., arXiv:2106.09685. */
 export interface LowRank {
-  /** A, `[in, rank]`. */
+  /** A: `[in, rank]`, or `[height, width, in, rank]`, which moves over the image as the layer's own window does. */
   readonly down: Variable;
-  /** B, `[rank, out]`. */
+  /** B: `[rank, out]`, or `[1, 1, rank, out]`. */
   readonly up: Variable;
   /** Factor of their product. */
   readonly scale: number;
@@ -130,7 +130,13 @@ function scope(specs: ParameterSpec[], path: string): Layers {
       const init = fanInUniform(inputs * kernel * kernel);
       const w = self.parameter(`${name}.weight`, [outputs, inputs, kernel, kernel], "conv", init);
       const b = self.parameter(`${name}.bias`, [outputs], "as-is", init);
-      return (weights, x) => conv2d(x, w(weights), b(weights), options);
+      return (weights, x) => {
+        const y = conv2d(x, w(weights), b(weights), options);
+        const change = weights.adapter?.(path + name);
+        if (!change) return y;
+        const down = conv2d(x, change.down, undefined, options);
+        return add(y, mul(conv2d(down, change.up), change.scale));
+      };
     },
     groupNorm(name, channels, groups, eps, activation) {
       const [w, b] = affine(name, channels);

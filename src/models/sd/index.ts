@@ -3,7 +3,9 @@
  *
  * @module sid-lsg/models/sd
  */
-export { type Lora, type LoraOptions, lora, mergeLora } from "./lora";
-export { type LoraFile, type LoraWeights, loraFile, parseLora } from "./lora-file";
+export { type Lora, type LoraLayer, type LoraLayerOptions, type LoraOptions, lora } from "./lora";
+export { type LoraFile, loraFile } from "./lora-file";
+export { mergeLora } from "./lora-merge";
+export { type LoraWeights, type ParseLoraOptions, parseLora } from "./lora-parse";
 export { type Vae, type VaeOptions, vae, vaeParameterSpecs } from "./vae";
 export { parseVaeConfig, type VaeConfig } from "./vae-config";

@@ -134,7 +134,7 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
   const scheduler = join("scheduler", "scheduler_config.json");
   const early = changed("early", scheduler, (text) => JSON.stringify({ ...JSON.parse(text), steps_offset: 300 }));
   const [adapted, merged, teacher, once, unguided, shifted] = await Promise.all([
-    draw("adapted", ["--model", tiny, "--adapter", file]),
+    draw("adapted", ["--model", tiny, "--adapter", join(folder, "lora", "adapter")]),
     draw("merged", ["--model", generatorIn("lora")]),
     draw("teacher", ["--model", tiny, "--ddim", "2"]),
     draw("once", ["--model", generatorIn("lora"), "--steps", "1"]),

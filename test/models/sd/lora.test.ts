@@ -74,7 +74,7 @@ scoreModelContract("lora", {
 describe("against PEFT", () => {
   test.each([false, true])("output and gradients are the same, gradientCheckpointing %s", (gradientCheckpointing) =>
     withBase((base) => {
-      const model = lora(base, { name: "peft", ...parseLora(file) });
+      const model = lora(base, { name: "peft", ...parseLora(file, config) });
       expect(model.alpha / model.rank).toBeCloseTo(5 / 3, 12);
       const [xt, cond, cotangent] = ["xt", "cond", "cotangent"].map(onDevice) as [Tensor, Tensor, Tensor];
       expect(relativeError(answer(model), host("output").data as Float32Array)).toBeLessThan(1e-4);
@@ -96,16 +96,16 @@ describe("against PEFT", () => {
     withBase(async (base) => {
       const model = lora(base, {
         name: "out",
-        ...parseLora(file),
+        ...parseLora(file, config),
         targets: ["to_q", "to_k", "to_v", "to_out.0", "proj"],
       });
       const out = await loraFile(model);
       const again = decodeSafetensors(encodeSafetensors(out.tensors, out.metadata));
       expect(new Map([...again.tensors].sort())).toEqual(new Map([...file.tensors].sort()));
-      const config = (metadata: typeof out.metadata) => JSON.parse(metadata["lora_adapter_metadata"] as string);
-      expect(config(out.metadata)["unet.r"]).toBe(config(file.metadata)["unet.r"]);
-      expect(config(out.metadata)["unet.lora_alpha"]).toBe(config(file.metadata)["unet.lora_alpha"]);
-      expect(parseLora(again)).toEqual(parseLora(file));
+      const peft = (metadata: typeof out.metadata) => JSON.parse(metadata["lora_adapter_metadata"] as string);
+      expect(peft(out.metadata)["unet.r"]).toBe(peft(file.metadata)["unet.r"]);
+      expect(peft(out.metadata)["unet.lora_alpha"]).toBe(peft(file.metadata)["unet.lora_alpha"]);
+      expect(parseLora(again, config)).toEqual(parseLora(file, config));
       model.dispose();
     }));
 });
@@ -128,7 +128,7 @@ describe("lora", () => {
 
   test("merged, it is a plain U-Net with the same output", () =>
     withBase(async (base) => {
-      const model = lora(base, { name: "adapted", ...parseLora(file) });
+      const model = lora(base, { name: "adapted", ...parseLora(file, config) });
       const merged = unet(config, { name: "merged", schedule, predicts: "eps", weights: await mergeLora(model) });
       expectClose(answer(merged), answer(model), 1e-5);
       expect(relativeError(answer(merged), answer(base))).toBeGreaterThan(0.01);
@@ -137,8 +137,8 @@ describe("lora", () => {
 
   test("weights of one adapter become those of another", () =>
     withBase((base) => {
-      const [a, b] = ["a", "b"].map((name) => lora(base, { name, ...parseLora(file) })) as [Lora, Lora];
-      const fresh = lora(base, { name: "fresh", ...parseLora(file), weights: randomStream(5) });
+      const [a, b] = ["a", "b"].map((name) => lora(base, { name, ...parseLora(file, config) })) as [Lora, Lora];
+      const fresh = lora(base, { name: "fresh", ...parseLora(file, config), weights: randomStream(5) });
       copyWeights(a, fresh);
       expect(answer(fresh)).toEqual(answer(b));
       for (const network of [a, b, fresh]) network.dispose();
@@ -185,13 +185,20 @@ describe("lora", () => {
       const make = (options: object) => () =>
         lora(base, { name: "bad", rank: 2, weights: randomStream(0), ...options } as never);
       const before = memory().numTensors;
-      expectSidError("invalid-argument", make({ targets: ["to_x"] }), /no linear layer of "base" is called "to_x"/);
-      expectSidError("invalid-argument", make({ targets: ["conv1"] }), /conv1/);
+      expectSidError(
+        "invalid-argument",
+        make({ targets: ["to_x"] }),
+        /no linear or convolutional layer of "base" is called "to_x"/,
+      );
+      expectSidError("invalid-argument", make({ targets: ["norm1"] }), /norm1/);
+      expectSidError("invalid-argument", make({ layers: { conv1: { rank: 2 } } }), /layers\["conv1"\] is none of the/);
+      expectSidError("out-of-range", make({ layers: { to_q: { rank: 0 } } }), /layers\["to_q"\].rank/);
+      expectSidError("invalid-argument", make({ layers: { to_q: 2 } }), /layers\["to_q"\] must be an object/);
       expectSidError("invalid-argument", make({ targets: [] }), /targets/);
       expectSidError("out-of-range", make({ rank: 0 }), /rank/);
       expectSidError("out-of-range", make({ alpha: -1 }), /alpha/);
       expectSidError("missing-weight", make({ weights: new Map() }), /lora_A/);
-      expectSidError("shape-mismatch", make({ ...parseLora(file), rank: 2 }), /lora_A/);
+      expectSidError("shape-mismatch", make({ ...parseLora(file, config), rank: 2 }), /lora_A/);
       expectSidError("invalid-argument", () => lora({} as never, { name: "x", rank: 1, weights: randomStream(0) }));
       expectSidError("invalid-argument", make({ name: "" }), /name/);
       expect(memory().numTensors).toBe(before);
@@ -199,43 +206,4 @@ describe("lora", () => {
       gone.dispose();
       tidy(() => expectSidError("invalid-argument", () => answer(gone), /"gone" was disposed/));
     }));
-});
-
-describe("parseLora", () => {
-  const tensors = (changes: Record<string, HostTensor | undefined>) => {
-    const map = new Map(file.tensors);
-    for (const [name, x] of Object.entries(changes)) x ? map.set(name, x) : map.delete(name);
-    return map;
-  };
-  const scalar = (x: number): HostTensor => ({ dtype: "F32", shape: [], data: new Float32Array([x]) });
-  const metadata = (more: object) => ({ lora_adapter_metadata: JSON.stringify(more) });
-  const [first] = [...file.tensors.keys()].map((name) => name.replace(/\.lora_[AB]\.weight$/, "")) as [string];
-
-  test("alpha is that of the metadata, of the tensors, or the rank", () => {
-    expect(parseLora(file)).toMatchObject({ rank: 3, alpha: 5 });
-    expect(parseLora({ tensors: file.tensors, metadata: {} }).alpha).toBe(3);
-    expect(parseLora({ tensors: tensors({ [`${first}.alpha`]: scalar(1.5) }), metadata: {} }).alpha).toBe(1.5);
-    const bare = new Map([...file.tensors].map(([name, x]) => [name.slice("unet.".length), x]));
-    expect(parseLora({ tensors: bare, metadata: metadata({ lora_alpha: 7 }) })).toMatchObject({ rank: 3, alpha: 7 });
-  });
-
-  test("nothing in the file is believed", () => {
-    const refuse = (code: Parameters<typeof expectSidError>[0], f: Parameters<typeof parseLora>[0], message: RegExp) =>
-      expectSidError(code, () => parseLora(f), message);
-    const part = scalar(0);
-    refuse("surplus-weight", { tensors: tensors({ "text_encoder.x.lora_A.weight": part }), metadata: {} }, /text_enc/);
-    refuse("surplus-weight", { tensors: tensors({ "unet.x.weight": part }), metadata: {} }, /unet.x.weight/);
-    const wide: HostTensor = { dtype: "F32", shape: [4, 8], data: new Float32Array(32) };
-    refuse("unsupported", { tensors: tensors({ [`${first}.lora_A.weight`]: wide }), metadata: {} }, /one rank/);
-    refuse("unsupported", { tensors: tensors({ [`${first}.alpha`]: part }), metadata: file.metadata }, /one alpha/);
-    refuse("missing-weight", { tensors: new Map(), metadata: {} }, /lora_A/);
-    refuse("corrupt-file", { tensors: file.tensors, metadata: { lora_adapter_metadata: "{" } }, /JSON/);
-    for (const key of ["use_dora", "use_rslora", "lora_bias"])
-      refuse("unsupported", { tensors: file.tensors, metadata: metadata({ [`unet.${key}`]: true }) }, RegExp(key));
-    for (const key of ["rank_pattern", "alpha_pattern"])
-      refuse("unsupported", { tensors: file.tensors, metadata: metadata({ [`unet.${key}`]: { x: 2 } }) }, RegExp(key));
-    refuse("out-of-range", { tensors: file.tensors, metadata: metadata({ "unet.lora_alpha": -1 }) }, /alpha/);
-    refuse("invalid-argument", { tensors: {} as never, metadata: {} }, /Map/);
-    refuse("invalid-argument", undefined as never, /file/);
-  });
 });
