@@ -10,7 +10,7 @@
  * - `corrupt-file`: a file whose content contradicts itself or its format.
  * - `io`: the file system or a server refused, or a file is missing.
  * - `checkpoint-mismatch`: a checkpoint of another run or another network.
- * - `missing-backend`: a tfjs backend that is not installed or does not start.
+ * - `missing-backend`: a tfjs backend that is not installed, does not start, or runs without what training needs.
  * - `missing-package`: an optional package that is not installed.
  * - `device-lost`: a GPU that is gone or has refused a command; what was on it is lost.
  * - `out-of-memory`: the backend's memory does not hold what is asked for.

@@ -1,4 +1,5 @@
 import { type Tensor, tensor } from "@tensorflow/tfjs-core";
+import { checkRunning } from "./check-backend";
 import { checkArray, checkInteger, checkMethods, describe } from "./checks";
 import { SidError } from "./errors";
 
@@ -24,7 +25,10 @@ export interface RandomStream {
   integers(count: number, min: number, max: number): number[];
   /** `count` standard normal numbers. Throws like `uniform`. */
   normals(count: number): Float32Array;
-  /** A float32 tensor of standard normal numbers; the caller owns it. Throws where `shape` is no array of sizes. */
+  /**
+   * A float32 tensor of standard normal numbers; the caller owns it. Throws where `shape` is no array of sizes, and
+   * `missing-backend` where no backend runs.
+   */
   normal(shape: readonly number[]): Tensor;
   /** Where the stream stands now. */
   state(): RandomState;
@@ -94,6 +98,7 @@ export function randomStream(from: number | RandomState): RandomStream {
     normal(shape) {
       const dims = [...checkArray("RandomStream.normal", "shape", shape)];
       for (const [i, size] of dims.entries()) checkInteger("RandomStream.normal", `shape[${i}]`, size, 0);
+      checkRunning("RandomStream.normal");
       return tensor(normals(dims.reduce((a, b) => a * b, 1)), dims, "float32");
     },
     state: () => ({ seed, position }),

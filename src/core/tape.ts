@@ -1,4 +1,5 @@
 import { clone, customGrad, engine, type Scalar, type Tensor, tidy, Variable } from "@tensorflow/tfjs-core";
+import { checkBackend } from "./check-backend";
 import { checkFunction, describe, showShape } from "./checks";
 import { SidError } from "./errors";
 import { sharedState } from "./shared-state";
@@ -40,7 +41,8 @@ export function noGrad<T extends Tensor>(f: () => T): T {
  * @param cotangent - `∂L/∂f`; borrowed.
  * @returns one tensor per input, of its shape; the caller owns them.
  * @throws SidError `invalid-argument` for an input that `f` does not depend on, `shape-mismatch`
- *   unless the cotangent has the shape of the result. A throw leaves no tensors behind.
+ *   unless the cotangent has the shape of the result, `missing-backend` where the wasm or tfjs-node backend runs without
+ *   this library's kernels (see `useBackend`). A throw leaves no tensors behind.
  *
  * @example
  * ```ts
@@ -72,7 +74,7 @@ export interface ValueAndGradients {
  * @param variables - what to differentiate.
  * @returns the loss and one gradient per variable; the caller owns them.
  * @throws SidError `invalid-argument` for a variable that the loss does not reach,
- *   `shape-mismatch` for a loss that is no scalar. A throw leaves no tensors behind.
+ *   `shape-mismatch` for a loss that is no scalar, `missing-backend` like {@link vjp}. A throw leaves no tensors behind.
  *
  * @example
  * ```ts
@@ -122,6 +124,7 @@ function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], co
   if (!Array.isArray(at) || at.length === 0)
     throw new SidError("invalid-argument", `${where}: wanted tensors to differentiate, got ${describe(at)}.`);
   for (const [i, x] of at.entries()) checkTensor(where, `tensor ${i}`, x);
+  checkBackend(where);
   const wanted = cotangent?.shape ?? [];
   const checked = () => {
     const y = f();

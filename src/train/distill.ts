@@ -1,4 +1,5 @@
 import { dispose, where as select, type Tensor, type Tensor1D, tensor, tidy } from "@tensorflow/tfjs-core";
+import { checkBackend } from "../core/check-backend";
 import { SidError } from "../core/errors";
 import { type RandomStream, randomStream } from "../core/random";
 import { checkTensor } from "../core/tensor-checks";
@@ -38,8 +39,9 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
  *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
  *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save;
- *   and what the backend throws: `out-of-memory`, or `device-lost` for a GPU that failed. The last checkpoint is then
- *   whole, and a run can resume from it once the backend is started anew.
+ *   `missing-backend` before `useBackend` was called, and what the backend throws: `out-of-memory`, or `device-lost`
+ *   for a GPU that failed. The last checkpoint is then whole, and a run can resume from it once the backend is started
+ *   anew.
  *
  * @example
  * ```ts
@@ -91,6 +93,7 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     owned.push(x);
     return x;
   };
+  checkBackend("distill");
   try {
     const uncond = plan.conditions && own(emptyCondition(plan.conditions));
     await preflight(plan, uncond);

@@ -1,4 +1,5 @@
 import type { Variable } from "@tensorflow/tfjs-core";
+import { checkBackend } from "../../core/check-backend";
 import { checkText } from "../../core/checks";
 import type { WeightSource } from "../../core/host-tensor";
 import { checkFreeNames, checkSpecs, checkWeightSource, floatsOf } from "./check-weights";
@@ -47,6 +48,7 @@ export async function loadParameters(
   checkSpecs(prefix, specs);
   checkFreeNames(prefix, specs);
   checkWeightSource(prefix, specs, source);
+  checkBackend("loadParameters");
   const made = new Map<string, Variable>();
   try {
     for await (const [spec, data] of readEach(prefix, specs, source)) {

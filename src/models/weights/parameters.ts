@@ -1,4 +1,5 @@
 import { type Tensor, tensor, tidy, transpose, type Variable, variable } from "@tensorflow/tfjs-core";
+import { checkBackend } from "../../core/check-backend";
 import { checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { RandomStream } from "../../core/random";
@@ -33,7 +34,8 @@ const taken = /* @__PURE__ */ sharedState("taken parameters", () => new WeakSet<
  *   parameters of the same prefix and specs, which are checked and returned.
  * @returns the variables, trainable, float32, in tfjs's layouts.
  * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
- *   `invalid-argument` when a variable of that name lives already, or given parameters do not.
+ *   `missing-backend` before `useBackend` was called; `invalid-argument` when a variable of that
+ *   name lives already, or given parameters do not.
  *
  * @example
  * ```ts
@@ -60,6 +62,7 @@ export function createParameters(
   if (isParameters(source)) return checkParameters(prefix, specs, source);
   checkFreeNames(prefix, specs);
   if (!isStream(source)) checkHostWeights(prefix, specs, source);
+  checkBackend("createParameters");
   const made = new Map<string, Variable>();
   try {
     for (const spec of specs) {
