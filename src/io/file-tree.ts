@@ -3,6 +3,7 @@ import { SidError } from "../core/errors";
 import { type ByteSource, blobSource, checkByteSource, take } from "./byte-source";
 import { located, openFile } from "./disk";
 import { headBytes, identify } from "./first-bytes";
+import { snapshotOf, whyNoModel } from "./model-place";
 import { corrupt, parseJson } from "./safetensors-header";
 import { checkUrl, checkUrlOptions, openUrl, type UrlOptions } from "./url-source";
 
@@ -25,8 +26,12 @@ export interface FileTree {
 /** What a file read as text may hold: a vocabulary is a megabyte. */
 const mostTextBytes = 2 ** 26;
 
+/** What trees know of a folder in which a file is missing. */
+const explanations = new WeakMap<FileTree, () => Promise<string | undefined>>();
+
 /**
- * A folder on the disk. Symbolic links in it are followed. Node only.
+ * A folder on the disk. Symbolic links in it are followed. A model of the Hugging Face Hub's cache may be given by its own
+ * folder, `models--owner--name`: its files are then those of the branch `main`. Node only.
  *
  * @param path - the folder; that it exists is seen when a file is opened.
  *
@@ -40,19 +45,36 @@ const mostTextBytes = 2 ** 26;
  */
 export function diskFolder(path: string): FileTree {
   const name = located("diskFolder", path);
-  return {
+  let snapshot: Promise<string | undefined> | undefined;
+  const tree: FileTree = {
     name,
     async open(file) {
-      const full = `${path}/${checkRelative(name, file)}`;
-      try {
-        return await openFile("diskFolder", full);
-      } catch (error) {
-        if (["ENOENT", "ENOTDIR"].includes(((error as SidError).cause as { code?: string } | undefined)?.code ?? ""))
-          return undefined;
-        throw error;
-      }
+      checkRelative(name, file);
+      const found = await openIfThere(`${path}/${file}`);
+      if (found) return found;
+      snapshot ??= snapshotOf(path);
+      const root = await snapshot;
+      return root === undefined ? undefined : openIfThere(`${root}/${file}`);
     },
   };
+  explanations.set(tree, () => whyNoModel(path));
+  return tree;
+}
+
+async function openIfThere(path: string): Promise<ByteSource | undefined> {
+  try {
+    return await openFile("diskFolder", path);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(((error as SidError).cause as { code?: string } | undefined)?.code ?? ""))
+      return undefined;
+    throw error;
+  }
+}
+
+/** The error for files that a tree lacks, with what is known of the folder. */
+export async function missing(caller: string, tree: FileTree, files: string, more = ""): Promise<SidError> {
+  const why = more === "" ? await explanations.get(tree)?.() : undefined;
+  return new SidError("io", `${caller}: ${tree.name} lacks ${files}${more}${why === undefined ? "" : `; ${why}`}.`);
 }
 
 /**
@@ -141,7 +163,9 @@ export function blobFolder(files: ReadonlyMap<string, Blob> | Iterable<File>): F
 export async function readText(folder: string | FileTree, path: string): Promise<string> {
   const tree = treeOf("readText", folder);
   checkRelative("readText", path);
-  return textOf("readText", tree, path, await readOptional("readText", tree, path));
+  const text = await readOptional("readText", tree, path);
+  if (text === undefined) throw await missing("readText", tree, `the file ${JSON.stringify(path)}`);
+  return text;
 }
 
 /**
@@ -178,7 +202,8 @@ export async function openIn(caller: string, tree: FileTree, path: string): Prom
 
 /** A JSON file that must be there and hold an object. */
 export async function readJson(caller: string, tree: FileTree, path: string): Promise<JsonObject> {
-  const text = textOf(caller, tree, path, await readOptional(caller, tree, path, "a configuration"));
+  const text = await readOptional(caller, tree, path, "a configuration");
+  if (text === undefined) throw await missing(caller, tree, `the file ${JSON.stringify(path)}`);
   const where = `${caller}: ${JSON.stringify(path)} of ${tree.name}`;
   const value = parseJson(where, "the file", text);
   if (!isObject(value)) throw corrupt(where, `wanted a JSON object, got ${describe(value)}`);
@@ -214,9 +239,4 @@ function decodeText(where: string, bytes: Uint8Array): string {
   } catch (cause) {
     throw corrupt(where, "not valid UTF-8", cause);
   }
-}
-
-function textOf(caller: string, tree: FileTree, path: string, text: string | undefined): string {
-  if (text === undefined) throw new SidError("io", `${caller}: ${tree.name} lacks the file ${JSON.stringify(path)}.`);
-  return text;
 }

@@ -7,6 +7,7 @@ import {
   type FileTree,
   isPlainName,
   type JsonObject,
+  missing,
   readJson,
   readOptional,
   treeOf,
@@ -116,7 +117,7 @@ async function readTexts(
   const { needs = [] } = files;
   if (needs.length > 0 && !needs.some((set) => set.every((name) => name in texts))) {
     const sets = needs.map((set) => set.map((name) => JSON.stringify(inside + name)).join(" and "));
-    throw new SidError("io", `${where}: ${tree.name} lacks the files ${sets.join(", or ")}.`);
+    throw await missing(where, tree, `the files ${sets.join(", or ")}`);
   }
   return texts;
 }

@@ -3,7 +3,7 @@ import { SidError } from "../core/errors";
 import type { WeightInfo, WeightSource } from "../core/host-tensor";
 import type { ByteSource } from "./byte-source";
 import { type ComponentFiles, indexName, inVariant } from "./component-files";
-import { type FileTree, isPlainName, openIn, readJson } from "./file-tree";
+import { type FileTree, isPlainName, missing, openIn, readJson } from "./file-tree";
 import { parseSafetensors } from "./open-safetensors";
 import { corrupt } from "./safetensors-header";
 
@@ -85,6 +85,9 @@ function placesOf(where: string, map: unknown): ReadonlyMap<string, string> {
   return new Map(places as [string, string][]);
 }
 
+/** Sets of weights that models are published in. */
+const variants = ["fp16", "bf16", "fp32", "fp8", "ema", "non_ema", "no_ema"];
+
 /** The error for weights that are not there, with what is there instead. */
 async function whyMissing(
   caller: string,
@@ -94,17 +97,33 @@ async function whyMissing(
   variant: string | undefined,
 ): Promise<SidError> {
   const wanted = folder + inVariant(weights, variant);
-  const lacks = `${caller}: ${tree.name} lacks the file ${JSON.stringify(wanted)}, and its index for shards`;
+  const files = `the file ${JSON.stringify(wanted)}, and its index for shards`;
+  for (const other of [undefined, ...variants])
+    for (const name of other === variant ? [] : [weights, indexName(weights)].map((file) => inVariant(file, other)))
+      if (await exists(caller, tree, folder + name)) {
+        const remedy = other === undefined ? "leave out the variant" : `give the variant ${JSON.stringify(other)}`;
+        return missing(caller, tree, files, `; there is ${JSON.stringify(folder + name)}: ${remedy}`);
+      }
   for (const name of [inVariant(pickle, variant), inVariant(`${pickle}.index.json`, variant)])
     if (await exists(caller, tree, folder + name))
       return new SidError(
         "unsupported",
-        `${lacks}; ${JSON.stringify(folder + name)} is a pickle, which may run any code when it is read: convert it in PyTorch with save_pretrained(folder, safe_serialization=True).`,
+        `${caller}: ${tree.name} lacks ${files}; ${JSON.stringify(folder + name)} is a pickle, which may run any code when it is read: convert it in PyTorch with save_pretrained(folder, safe_serialization=True).`,
       );
-  for (const name of variant === undefined ? [] : [weights, indexName(weights)])
-    if (await exists(caller, tree, folder + name))
-      return new SidError("io", `${lacks}; there is ${JSON.stringify(folder + name)}: leave out the variant.`);
-  return new SidError("io", `${lacks}.`);
+  return missing(caller, tree, files);
+}
+
+/** Whether a part has weights of this variant, in one file or in shards. */
+export async function hasVariant(
+  caller: string,
+  tree: FileTree,
+  folder: string,
+  { weights }: ComponentFiles,
+  variant: string,
+): Promise<boolean> {
+  for (const name of weights === undefined ? [] : [weights, indexName(weights)])
+    if (await exists(caller, tree, folder + inVariant(name, variant))) return true;
+  return false;
 }
 
 async function exists(caller: string, tree: FileTree, path: string): Promise<boolean> {
