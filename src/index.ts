@@ -188,6 +188,7 @@ export {
   generatorGradients,
   generatorStep,
   type PromptConditionsOptions,
+  type PromptSource,
   promptConditions,
   readFigures,
   type StepFigures,
