@@ -188,7 +188,6 @@ export {
   generatorGradients,
   generatorStep,
   type PromptConditionsOptions,
-  type PromptSource,
   promptConditions,
   readFigures,
   type StepFigures,

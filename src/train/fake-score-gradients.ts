@@ -40,7 +40,7 @@ export interface FakeScoreObjective {
   readonly lossScale?: number;
 }
 
-/** What {@link fakeScoreGradients} returns; the caller owns all of it (`dispose(result)` frees it). */
+/** What {@link fakeScoreGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
 export interface FakeScoreGradients {
   /** The loss, times `lossScale`. */
   readonly loss: Scalar;

@@ -67,7 +67,7 @@ export interface GeneratorObjective {
   readonly backward?: "staged" | "joint";
 }
 
-/** What {@link generatorGradients} returns; the caller owns all of it (`dispose(result)` frees it). */
+/** What {@link generatorGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
 export interface GeneratorGradients {
   /** The score-identity loss, times `lossScale`. No measure of progress: see {@link sidLoss}. */
   readonly loss: Scalar;
