@@ -25,9 +25,11 @@ export function adapterFolder(path: string): string {
 
 function adapterFile(path: string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  // PEFT's example for Stable Diffusion writes a folder for each network.
+  const usual = [path, join(path, "unet")].flatMap((folder) => usualNames.map((name) => join(folder, name)));
+  const there = usual.find((file) => existsSync(file));
+  if (there !== undefined) return there;
   const names = readdirSync(path);
-  const usual = usualNames.find((name) => names.includes(name));
-  if (usual !== undefined) return join(path, usual);
   const found = names.filter((name) => name.endsWith(".safetensors"));
   if (found.length === 1) return join(path, found[0] as string);
   const wanted = `--adapter: ${path} must hold ${usualNames.join(" or ")}, or one file of another name in safetensors`;

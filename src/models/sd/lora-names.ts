@@ -10,15 +10,19 @@ export type LoraEntry =
   /** Part of another kind of adapter or, where `adapter` is false, of none; in words. */
   | { readonly kind: "other"; readonly what: string; readonly adapter: boolean };
 
-/** Factors: PEFT's `lora_A`, maybe with the adapter's name; kohya's `lora_down`; diffusers' `.lora.down` and `_lora.down`. */
-const factor = /^(.+?)(?:\.lora_(A|B|down|up)(?:\.[^.]+)?|[._]lora\.(down|up)|\.lora_linear_layer\.(down|up))\.weight$/;
+/**
+ * Factors: PEFT's `lora_A`, maybe with the adapter's name; kohya's `lora_down`; diffusers' `.lora.down`, `_lora.down` and
+ * `.lora_linear_layer.down`; all with `.weight` or without.
+ */
+const factor =
+  /^(.+?)(?:\.lora_(A|B|down|up)|[._]lora\.(down|up)|\.lora_linear_layer\.(down|up))(?:(?:\.[^.]+)?\.weight)?$/;
 
 /** Alphas lie beside the factors, or beside the first of them. */
 const alpha = /^(.+?)(?:(?:\.lora_(?:A|down)|[._]lora\.down|\.lora_linear_layer\.down)\.weight|[._]lora)?\.alpha$/;
 
-/** Names of CLIP in all writings, once the dots are underscores. */
+/** Names of CLIP in all writings, and of embeddings trained with it, once the dots are underscores. */
 const textEncoder =
-  /^(?:base_model_model_|base_model_|lora_|lycoris_)*(?:te\d?_|text_encoders?_|text_model_|clip_[lgh]_)/;
+  /^(?:base_model_model_|base_model_|lora_|lycoris_)*(?:te\d?_|text_encoders?_|text_model_|clip_[lgh]_|bundle_emb_)/;
 
 /** Kinds of adapters, and of other files, that are no pairs of factors, by what gives them away. */
 const others: readonly (readonly [sign: RegExp, what: string])[] = [
@@ -29,14 +33,14 @@ const others: readonly (readonly [sign: RegExp, what: string])[] = [
   [/\.oft_|\.boft_/, "of the kind OFT"],
   [/\.lora_(?:A|B|down|up)\.(?:[^.]+\.)?bias$/, "of low rank with biases (lora_bias)"],
   [/\.lora_embedding_[AB]/, "a change to an embedding"],
-  [/\.(?:diff|diff_b|w_norm|b_norm)$/, "of the kind LyCORIS full or norm"],
+  [/\.(?:diff|diff_b|w_norm|b_norm|set_weight|reshape_weight)$/, "of the kind LyCORIS full or norm, not of low rank"],
   [/\.(?:a1|a2|b1|b2|bm1|bm2)\.weight$/, "of the kind GLoRA"],
   [/\.on_input$|\.ia3_l/, "of the kind (IA)³"],
   [/_custom_diffusion\./, "of the kind Custom Diffusion"],
   [/^(?:image_proj|ip_adapter)\.|\.to_[kv]_ip/, "an IP-Adapter"],
   [/^lora_controlnet$/, "a Control-LoRA"],
   [/motion_modules?\./, "a motion module's (AnimateDiff)"],
-  [/^(?:bundle_emb\.|emb_params$|string_to_param)|^<.*>$/, "a textual inversion's embedding"],
+  [/^(?:emb_params$|string_to_param)|^<.*>$/, "a textual inversion's embedding"],
   [/^\w+:\d+:(?:up|down)$/, "of the first kind of LoRA files (lora_diffusion), which names no layers"],
 ];
 

@@ -2,10 +2,11 @@ import { checkFunction, checkObject, checkPositive, describe } from "../../core/
 import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap } from "../../core/host-tensor";
 import type { UnetConfig } from "../unet/config";
+import { checkWeightMap } from "../weights/check-weights";
 import { type AdaptableLayer, type LoraLayer, part } from "./lora";
 import { metadataConfig, type PeftConfig, readPeftConfig, remedy } from "./lora-config";
 import type { LoraFile } from "./lora-file";
-import { layerFinder, readLoraName } from "./lora-names";
+import { type LoraEntry, layerFinder, readLoraName } from "./lora-names";
 
 /** An adapter out of a file, ready for `lora`. */
 export interface LoraWeights extends LoraLayer {
@@ -90,8 +91,7 @@ const where = "parseLora";
  */
 export function parseLora(file: LoraFile, unet: UnetConfig, options: ParseLoraOptions = {}): LoraWeights {
   const { tensors, metadata } = checkObject(where, "file", file);
-  if (!(tensors instanceof Map))
-    throw new SidError("invalid-argument", `${where}: tensors must be a Map of weights, got ${describe(tensors)}.`);
+  checkWeightMap(where, tensors);
   const { peftConfig, onWarning = console.warn } = checkObject(where, "options", options);
   checkFunction(where, "onWarning", onWarning);
   const config = peftConfig ?? metadataConfig(where, metadata);
@@ -129,22 +129,23 @@ function collect(
   onWarning: (warning: string) => void,
 ): Iterable<Found> {
   const find = layerFinder(unet);
+  const entries = [...tensors.keys()].map((name) => ({ name, ...readLoraName(name) }));
+  refuseOthers(entries);
   const changes = new Map<string, Found>();
   const lacking: string[] = [];
-  let texts = 0;
-  for (const [name, tensor] of tensors) {
-    const entry = readLoraName(name);
-    if (entry.kind === "other") throw foreign(name, entry);
-    const layer = entry.kind === "text" ? undefined : find(entry.stem);
-    if (entry.kind === "text") texts++;
-    else if (layer) {
-      const before = changes.get(layer.layer) ?? { layer };
-      const twice = before[entry.kind];
-      if (twice)
-        throw new SidError("corrupt-file", `${where}: "${name}" and "${twice.name}" are the same of one layer.`);
-      changes.set(layer.layer, { ...before, [entry.kind]: { name, tensor } });
-    } else lacking.push(name);
+  for (const { name, ...entry } of entries) {
+    if (!("stem" in entry)) continue;
+    const layer = find(entry.stem);
+    if (!layer) {
+      lacking.push(name);
+      continue;
+    }
+    const before = changes.get(layer.layer) ?? { layer };
+    const twice = before[entry.kind];
+    if (twice) throw new SidError("corrupt-file", `${where}: "${name}" and "${twice.name}" are the same of one layer.`);
+    changes.set(layer.layer, { ...before, [entry.kind]: { name, tensor: tensors.get(name) as HostTensor } });
   }
+  const texts = entries.filter(({ kind }) => kind === "text").length;
   if (lacking.length > 0)
     throw new SidError(
       "surplus-weight",
@@ -164,10 +165,15 @@ function collect(
   return changes.values();
 }
 
-function foreign(name: string, { what, adapter }: { readonly what: string; readonly adapter: boolean }): SidError {
-  return adapter
-    ? new SidError("unsupported", `${where}: "${name}" is ${what}; ${remedy}.`)
-    : new SidError("surplus-weight", `${where}: "${name}" is ${what}.`);
+/** Throws for what is no pair of factors; a kind that is known by name goes before tensors that are not. */
+function refuseOthers(entries: readonly ({ readonly name: string } & LoraEntry)[]): void {
+  const others = entries.filter((entry) => entry.kind === "other");
+  const known = others.find(({ adapter }) => adapter);
+  if (known) throw new SidError("unsupported", `${where}: "${known.name}" is ${known.what}; ${remedy}.`);
+  const [first] = others;
+  if (!first) return;
+  const all = others.length === entries.length ? ", nor is any other: it may be a whole model's file" : "";
+  throw new SidError("surplus-weight", `${where}: "${first.name}" is ${first.what}${all}.`);
 }
 
 /** What the file says of its model. */
@@ -217,8 +223,11 @@ function alphaOf(layer: string, rank: number, entry: Entry | undefined, peft: Pe
   const configured = peft?.alpha(layer, rank);
   if (!entry) return configured ?? rank;
   const { name, tensor } = entry;
-  if (tensor.data.length !== 1)
-    throw new SidError("shape-mismatch", `${where}: "${name}" must hold one number, got ${tensor.data.length}.`);
+  if (tensor.data?.length !== 1)
+    throw new SidError(
+      "shape-mismatch",
+      `${where}: "${name}" must hold one number, got ${describe(tensor.data?.length)}.`,
+    );
   const alpha = checkPositive(where, `"${name}"`, Number(tensor.data[0]));
   if (configured !== undefined && Math.abs(configured - alpha) > 1e-3 * alpha)
     throw new SidError(

@@ -73,8 +73,7 @@ function isHeld(dtype: string | undefined): boolean {
 
 /** {@link checkWeights} for weights in host memory, whose elements must be floating point and all there. */
 export function checkHostWeights(where: string, specs: readonly ParameterSpec[], weights: WeightMap): void {
-  checkMap(where, weights);
-  checkInfos(where, weights);
+  checkWeightMap(where, weights);
   checkWeights(where, specs, weights);
   for (const spec of specs) floatsOf(where, spec, weights.get(spec.name));
 }
@@ -82,8 +81,7 @@ export function checkHostWeights(where: string, specs: readonly ParameterSpec[],
 /** {@link checkWeights} for weights that are still to be read. */
 export function checkWeightSource(where: string, specs: readonly ParameterSpec[], source: WeightSource): void {
   checkMethods(where, "weights", source, "a source of weights", ["read", "close"]);
-  checkMap(where, source.entries);
-  checkInfos(where, source.entries);
+  checkWeightMap(where, source.entries);
   checkWeights(where, specs, source.entries);
   for (const { name } of specs) {
     const { dtype } = source.entries.get(name) as WeightInfo;
@@ -130,8 +128,11 @@ export function checkSource(where: string, source: InitialWeights): void {
   } else checkMap(where, source);
 }
 
-function checkInfos(where: string, infos: ReadonlyMap<string, WeightInfo>): void {
-  for (const [name, info] of infos) {
+/** Throws unless these are weights by their names, each of which has a shape. */
+export function checkWeightMap(where: string, weights: ReadonlyMap<string, WeightInfo>): void {
+  checkMap(where, weights);
+  for (const [name, info] of weights) {
+    checkText(where, "the name of a weight", name);
     checkObject(where, `weight ${describe(name)}`, info);
     checkArray(where, `the shape of weight ${describe(name)}`, info.shape);
   }

@@ -36,6 +36,9 @@ test("of a folder the usual name is taken, else the only file", async () => {
     "other.safetensors": "kohya.safetensors",
   });
   expect((await readAdapter(usual, config)).targets.length).toBe(19);
+  mkdirSync(join(folder, "both"));
+  folderOf(join("both", "unet"), { "adapter_model.safetensors": "peft/adapter_model.safetensors" });
+  expect(adapterFolder(join(folder, "both"))).toBe(join(folder, "both", "unet"));
   const only = folderOf("only", {
     "style.safetensors": "attn-procs.safetensors",
     "config.json": "peft/adapter_config.json",

@@ -58,6 +58,11 @@ describe("names", () => {
     ["_orig_mod.Q.lora_A.weight", "_orig_mod.Q.lora_B.weight"],
     ["lora_unet_F.lora_down.weight", "lora_unet_F.lora_up.weight"],
     ["unet.lora_unet_F.lora_down.weight", "unet.lora_unet_F.lora_up.weight"],
+    ["lora_unet_F.lora_down.default.weight", "lora_unet_F.lora_up.default.weight"],
+    ["unet.Q.lora.down.default.weight", "unet.Q.lora.up.default.weight"],
+    ["unet.Q.lora_A", "unet.Q.lora_B"],
+    ["unet.Z.lora_down.weight", "unet.Z.lora_up.weight"],
+    ["lora.F.lora_down.weight", "lora.F.lora_up.weight"],
     ["lora_unet_F.lora_A.weight", "lora_unet_F.lora_B.weight"],
     ["lycoris_F.lora_down.weight", "lycoris_F.lora_up.weight"],
     ["lora_unet_O.lora_down.weight", "lora_unet_O.lora_up.weight"],
@@ -161,6 +166,7 @@ describe("a text encoder's part", () => {
     ...["lora_te_text_model_encoder_layers_0_mlp_fc1", "lora_te1_text_model_encoder_layers_0_mlp_fc1"],
     ...["lora_te2_text_projection", "text_encoder.text_model.encoder.layers.0.self_attn.q_proj"],
     ...["text_encoder_2.text_model.encoder.layers.0.mlp.fc1", "base_model.model.text_model.encoder.layers.0.mlp.fc1"],
+    "bundle_emb.cat",
     ...["text_encoders.clip_l.transformer.text_model.encoder.layers.0.mlp.fc1"],
   ];
 
@@ -205,12 +211,20 @@ describe("what is refused", () => {
     [`lora_unet_${flat(q)}.on_input`, "(IA)³"],
     ["unet.down_blocks.0.motion_modules.0.x.lora_A.weight", "AnimateDiff"],
     [`${q.replace(".to_q", "")}.processor.to_k_custom_diffusion.weight`, "Custom Diffusion"],
-    ["bundle_emb.cat.string_to_param.*", "textual inversion"],
+    ["emb_params", "textual inversion"],
+    [`diffusion_model.${q}.set_weight`, "full"],
     ["unet:0:down", "lora_diffusion"],
     ["lora_controlnet", "Control-LoRA"],
     ["image_proj.proj.weight", "IP-Adapter"],
   ])("%s", (name, kind) => {
     refuse("unsupported", { ...pair, [name]: zeros(1) }, [`"${name}" is`, kind, "merge it into its model"]);
+  });
+
+  test("the kind is told, whatever the order", () => {
+    const tensors = { [`lora_unet_${flat(q)}.weight`]: down, [`lora_unet_${flat(q)}.on_input`]: scalar(1) };
+    refuse("unsupported", tensors, ["(IA)³"]);
+    const whole = { "cond_stage_model.x.weight": down, "model.diffusion_model.input_blocks.0.0.weight": down };
+    refuse("surplus-weight", whole, ["cond_stage_model.x.weight", "nor is any other", "a whole model's file"]);
   });
 
   test("a tensor that is no adapter's", () => {
