@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
 import { SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type GeneratorModel, readWeights } from "sid-lsg/models";
+import { checkpointsOf } from "../common/checkpoints";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
@@ -32,7 +32,7 @@ const captionsPerLook = 128;
 export async function runQuickStart(options: QuickStartOptions): Promise<void> {
   const clock = startClock();
   const files = outputs(options.out);
-  if (options.resume && !existsSync(files.checkpoint))
+  if (options.resume && checkpointsOf(files.checkpoint).length === 0)
     throw new Error(`There is nothing to resume: ${shown(files.checkpoint)} is missing.`);
   makeFolder(options.out);
   lockFolder("out", options.out);

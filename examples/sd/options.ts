@@ -27,6 +27,7 @@ export const defaults = {
   resolution: 512,
   snapshotEvery: 100,
   checkpointEvery: 100,
+  keep: 2,
   samples: 16,
 } as const;
 
@@ -73,6 +74,7 @@ Running
   --resume                  go on from the last checkpoint
   --dry-run                 check everything, tell the memory, train nothing
   --checkpoint-every N      iterations (${defaults.checkpointEvery})
+  --keep N                  checkpoints, the newest included; the disk needs room for one more (${defaults.keep})
   --snapshot-every N        iterations from one grid of samples to the next (${defaults.snapshotEvery})
   --samples N               pictures in such a grid (${defaults.samples})
   --help                    this text
@@ -94,7 +96,15 @@ export function parseDistillOptions(args: readonly string[]) {
       ...{ "context-dropout": text, "ema-half-life": text, "ema-ramp": text, seed: text },
       ...{ backend: text, "gradient-checkpointing": flag, "attention-slice": text, backward: text },
       ...{ "lora-rank": text, "lora-alpha": text, "lora-output": text },
-      ...{ resume: flag, "dry-run": flag, "checkpoint-every": text, "snapshot-every": text, samples: text, help: flag },
+      ...{
+        resume: flag,
+        "dry-run": flag,
+        "checkpoint-every": text,
+        keep: text,
+        "snapshot-every": text,
+        samples: text,
+        help: flag,
+      },
     },
   });
   if (values.help) return undefined;
@@ -117,6 +127,7 @@ export function parseDistillOptions(args: readonly string[]) {
     samples: integer("samples", values.samples, defaults.samples, 1),
     snapshotEvery: integer("snapshot-every", values["snapshot-every"], defaults.snapshotEvery, 1),
     checkpointEvery: integer("checkpoint-every", values["checkpoint-every"], defaults.checkpointEvery, 1),
+    keep: integer("keep", values.keep, defaults.keep, 1),
     generator: {
       tInit: integer("t-init", values["t-init"], defaults.tInit, 0),
       steps: integer("steps", values.steps, 1, 1),

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { randomStream, SidError, uniformTimesteps } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
@@ -7,6 +6,7 @@ import { estimateMemory } from "sid-lsg/memory";
 import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
 import type { Vae } from "sid-lsg/models/sd";
 import { distill, promptConditions } from "sid-lsg/train";
+import { checkpointsOf } from "../common/checkpoints";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
@@ -37,7 +37,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   await checkMemory(model, settings);
 
   const networks = await makeNetworks(model, settings);
-  await checkSpace(out, networks, { beta1: recipe.beta1, others: model.otherBytes });
+  await checkSpace(out, networks, { beta1: recipe.beta1, keep: settings.keep, others: model.otherBytes });
   const text = await model.makeText("text");
   const vae = await model.makeVae("vae");
   const inputs: Inputs = { settings, model, networks, text, vae, prompts };
@@ -58,9 +58,9 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
 /** Throws unless a run is there to go on with, or none is. */
 function checkStart({ out, resume }: DistillSettings): void {
   const { checkpoint } = outputs(out);
-  if (resume && !existsSync(checkpoint))
-    throw new Error(`There is nothing to resume: ${shown(checkpoint)} is missing.`);
-  if (!resume && existsSync(checkpoint))
+  const found = checkpointsOf(checkpoint).length > 0;
+  if (resume && !found) throw new Error(`There is nothing to resume: ${shown(checkpoint)} is missing.`);
+  if (!resume && found)
     throw new Error(`--out: ${shown(out)} holds a run already; go on with --resume, or take another folder.`);
 }
 
@@ -109,7 +109,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
 function distillation(inputs: Inputs, over: { readonly iterations?: number; readonly signal?: AbortSignal }) {
   const { settings, model, networks, text, prompts } = inputs;
   const { teacher, fakeScore, generator, average } = networks;
-  const { recipe, resume, checkpointEvery, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
+  const { recipe, resume, checkpointEvery, keep, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
   return distill({
     ...recipe,
     ...{ teacher, fakeScore, generator, ema: average && { target: average, halfLife, rampUp } },
@@ -117,7 +117,7 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
     accumulationRounds: recipe.batch / settings.microBatch,
     timesteps: uniformTimesteps({ min: settings.tMin, max: settings.tMax }),
     conditions: promptConditions({ prompts, conditioner: text }),
-    checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, resume },
+    checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, keep, resume },
     snapshots: { every: snapshotEvery, run: (shot) => drawSamples(inputs, shot.generator, shot.iteration) },
     ...over,
   });

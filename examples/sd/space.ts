@@ -1,23 +1,24 @@
 import { statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { checkpointsOf } from "../common/checkpoints";
 import type { Networks } from "./networks";
 import { outputs } from "./result";
 
 /**
- * Throws unless the disk has room for two checkpoints (the old one stays until the new one is whole) and the result: a
- * U-Net and `others`, the bytes of text encoder and VAE.
+ * Throws unless the disk has room for the checkpoints that are kept, one more (the old ones stay until it is whole) and
+ * the result: a U-Net and `others`, the bytes of text encoder and VAE.
  */
 export async function checkSpace(
   out: string,
   networks: Networks,
-  { beta1, others }: { readonly beta1: number; readonly others: number },
+  { beta1, keep, others }: { readonly beta1: number; readonly keep: number; readonly others: number },
 ): Promise<void> {
   const { generator, fakeScore, average, teacher } = networks;
   const trained = bytesOf(generator) + bytesOf(fakeScore);
   const checkpoint = trained * (beta1 === 0 ? 2 : 3) + (average ? bytesOf(average) : 0);
-  const found = statSync(outputs(out).checkpoint, { throwIfNoEntry: false })?.size ?? 0;
+  const found = checkpointsOf(outputs(out).checkpoint).reduce((sum, file) => sum + statSync(file).size, 0);
   const { bavail, bsize } = await statfs(out);
-  checkRoom(out, 2 * checkpoint - found + bytesOf(teacher) + others, bavail * bsize);
+  checkRoom(out, (keep + 1) * checkpoint - found + bytesOf(teacher) + others, bavail * bsize);
 }
 
 /** Throws where `free` bytes are less than those needed. */

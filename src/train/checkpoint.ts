@@ -3,12 +3,14 @@ import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostTensor } from "../core/host-tensor";
 import { type RandomState, randomStream } from "../core/random";
-import { nodeFs } from "../io/disk";
-import { readSafetensors, writeFileAtomic, writeSafetensors } from "../io/files";
+import { readSafetensors, writeSafetensors } from "../io/files";
 import type { Adam } from "./adam";
+import { checksum } from "./checksum";
 import { differences, type Fingerprint } from "./fingerprint";
 
-const format = "sid-lsg checkpoint 1";
+const format = "sid-lsg checkpoint 2";
+/** The same without checksums. */
+const olderFormat = "sid-lsg checkpoint 1";
 
 /** How far a run has come. */
 export interface Progress {
@@ -31,14 +33,20 @@ export async function saveCheckpoint(
   state: RunState,
 ): Promise<void> {
   const tensors = new Map<string, HostTensor>();
-  for (const [name, x] of slots(state))
-    tensors.set(name, { dtype: "F32", shape: x.shape, data: (await x.data()) as Float32Array });
+  const checksums: [string, string][] = [];
+  for (const [name, x] of slots(state)) {
+    const data = (await x.data()) as Float32Array;
+    tensors.set(name, { dtype: "F32", shape: x.shape, data });
+    checksums.push([name, checksumOf(data)]);
+  }
   const steps = Object.fromEntries(Object.entries(state.optimizers).map(([name, o]) => [name, o.state().step]));
-  await writeSafetensors(path, tensors, {
+  const metadata = {
     format,
     run: JSON.stringify(fingerprint),
     progress: JSON.stringify({ ...progress, steps }),
-  });
+    checksums: JSON.stringify(Object.fromEntries(checksums)),
+  };
+  await writeSafetensors(path, tensors, { ...metadata, checksum: checksumOf(metadata) });
 }
 
 /** What the run that goes on is to be. */
@@ -58,11 +66,12 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
   const corrupt = (what: string): never => {
     throw new SidError("corrupt-file", `${where}: ${what}.`);
   };
-  if (metadata["format"] !== format)
-    throw new SidError(
-      "checkpoint-mismatch",
-      `${where}: wanted the format "${format}", got ${describe(metadata["format"])}.`,
-    );
+  const { checksum: stated, ...rest } = metadata;
+  const found = rest["format"];
+  if ((stated !== undefined || found === format) && stated !== checksumOf(rest))
+    corrupt("its settings, progress or list of checksums are damaged");
+  if (found !== format && found !== olderFormat)
+    throw new SidError("checkpoint-mismatch", `${where}: wanted the format "${format}", got ${describe(found)}.`);
   const differing = differences(
     parse(metadata["run"]) ?? corrupt("the run's settings are not readable"),
     goal.fingerprint,
@@ -98,6 +107,13 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
       );
   }
   if (tensors.size !== wanted.length) corrupt(`wanted ${wanted.length} tensors, got ${tensors.size}`);
+  const checksums = parse<Record<string, string>>(metadata["checksums"]);
+  if (checksums)
+    for (const [name, { data }] of tensors)
+      if (checksumOf(data as Float32Array) !== checksums[name])
+        corrupt(
+          `"${name}" is damaged: its checksum must be ${checksums[name]}, got ${checksumOf(data as Float32Array)}`,
+        );
   for (const [name, { data }] of tensors)
     if (!(data as Float32Array).every(Number.isFinite)) corrupt(`"${name}" holds NaN or infinities`);
 
@@ -113,33 +129,6 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
   return progress;
 }
 
-/**
- * True if the file is there; throws `io` unless a file can be written in its place. Removes what a run left behind
- * that was killed while it wrote: temporary files as large as the checkpoint.
- */
-export async function checkWritable(path: string): Promise<boolean> {
-  const where = `distill: checkpoint ${JSON.stringify(path)}`;
-  const { readdir, rm, stat } = await nodeFs();
-  const probe = `${path}.probe`;
-  try {
-    await writeFileAtomic(probe, "");
-    await rm(probe, { force: true });
-    const name = path.replace(/^.*[\\/]/s, "");
-    const folder = path.slice(0, -name.length) || ".";
-    for (const file of await readdir(folder))
-      if (file.startsWith(`${name}.`) && temporary.test(file.slice(name.length)))
-        await rm(`${path}${file.slice(name.length)}`, { force: true });
-  } catch (cause) {
-    throw new SidError("io", `${where}: cannot be written: ${(cause as Error).message}`, { cause });
-  }
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) throw new SidError("io", `${where} must be a file, but a folder is there.`);
-  return found !== undefined;
-}
-
-/** What the names of temporary files have after the file's own. */
-const temporary = /^(\.probe)?\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
-
 /** The tensors of a run by their names in the file; by index, since tf.layers numbers its names anew in every process. */
 function slots({ networks, optimizers }: RunState): [string, Tensor][] {
   return [
@@ -148,6 +137,13 @@ function slots({ networks, optimizers }: RunState): [string, Tensor][] {
       optimizer.state().moments.map((x, i): [string, Tensor] => [`${role}.adam.${i}`, x]),
     ),
   ];
+}
+
+/** The checksum of numbers, or of all that some metadata says, in any order. */
+function checksumOf(content: Float32Array | Readonly<Record<string, string>>): string {
+  if (content instanceof Float32Array)
+    return checksum(new Uint8Array(content.buffer, content.byteOffset, content.byteLength));
+  return checksum(new TextEncoder().encode(JSON.stringify(Object.entries(content).sort())));
 }
 
 function parse<T extends object = Fingerprint>(json: string | undefined): T | undefined {

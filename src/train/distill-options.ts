@@ -125,7 +125,8 @@ export interface DistillOptions {
    */
   readonly onIteration?: ((metrics: DistillMetrics) => void | Promise<void>) | undefined;
   /**
-   * Is told at the call what is doubtful about the options; see `guidanceWarnings`.
+   * Is told at the call what is doubtful about the options (see `guidanceWarnings`), and later of a damaged
+   * checkpoint that the run goes back behind.
    * @defaultValue `console.warn`
    */
   readonly onWarning?: ((warning: string) => void) | undefined;
@@ -195,15 +196,24 @@ export interface DistillSnapshot {
 
 /** The file of {@link DistillOptions.checkpoint}. */
 export interface DistillCheckpoint {
-  /** A safetensors file, written atomically; its folder must exist and be writable. */
+  /**
+   * A safetensors file with checksums, written atomically; its folder must exist and be writable. Older checkpoints
+   * lie beside it, as `path.1` (the one before), `path.2` and so on.
+   */
   readonly path: string;
+  /**
+   * Checkpoints to keep, the newest included. The disk needs room for one more, which is whole before the oldest goes.
+   * @defaultValue `2`
+   */
+  readonly keep?: number | undefined;
   /**
    * Iterations from one checkpoint to the next; the last iteration always writes one.
    * @defaultValue only at the end or on abort
    */
   readonly every?: number;
   /**
-   * Goes on from the file: `true` wants it to be there, `"if-present"` starts afresh where it is not.
+   * Goes on from the file: `true` wants it to be there, `"if-present"` starts afresh where it is not. Where it is
+   * damaged, the run goes back to the newest older one that is whole, with a warning.
    * @defaultValue `false`: starts afresh, and replaces the file when the first checkpoint is due
    */
   readonly resume?: boolean | "if-present";

@@ -6,9 +6,10 @@ import { checkTensor } from "../core/tensor-checks";
 import { type Adam, adam } from "./adam";
 import type { TrainBatch } from "./batch";
 import { breathe } from "./breathe";
-import { checkWritable, type Goal, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
+import { loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
+import { openCheckpoints } from "./checkpoint-files";
 import type { ConditionSource } from "./conditions";
-import type { DistillCheckpoint, DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
+import type { DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
 import { type DistillRun, type DistillSummary, runOf } from "./distill-run";
 import { emaBeta, updateEma } from "./ema";
 import { fingerprintOf } from "./fingerprint";
@@ -109,7 +110,9 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       iterations: plan.iterations,
       batch: plan.batch,
     };
-    const start = checkpoint && (await resumed(checkpoint, goal, state));
+    const files = checkpoint && (await openCheckpoints(checkpoint.path, checkpoint.keep, plan.onWarning));
+    const resumes = checkpoint?.resume === true || (checkpoint?.resume === "if-present" && files?.found.length !== 0);
+    const start = resumes ? await files?.load((path) => loadCheckpoint(path, goal, state)) : undefined;
     if (signal?.aborted && !start) throw tooEarly();
     const stream = randomStream(start?.stream ?? plan.seed);
     const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam };
@@ -117,8 +120,9 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     Object.assign(summary, { iteration, nimg, resumedFrom: iteration });
     let saved = iteration;
     const save = async () => {
-      if (!checkpoint || saved === iteration) return;
-      await saveCheckpoint(checkpoint.path, goal.fingerprint, { iteration, nimg, stream: stream.state() }, state);
+      if (!files || saved === iteration) return;
+      const progress = { iteration, nimg, stream: stream.state() };
+      await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state));
       saved = iteration;
     };
 
@@ -223,11 +227,4 @@ function conditions(
     const mask = tensor(dropped, [count, ...Array<number>(full.rank - 1).fill(1)], "bool");
     return select(mask, uncond, full);
   });
-}
-
-/** Where to go on from, if anywhere; throws unless the checkpoint can be written later. */
-async function resumed(checkpoint: DistillCheckpoint, goal: Goal, state: RunState) {
-  const found = await checkWritable(checkpoint.path);
-  const wanted = checkpoint.resume === true || (checkpoint.resume === "if-present" && found);
-  return wanted ? loadCheckpoint(checkpoint.path, goal, state) : undefined;
 }

@@ -82,6 +82,7 @@ export function planOf(options: DistillOptions) {
         "invalid-argument",
         `${where}: checkpoint.path must name a file, got ${describe(checkpoint.path)}.`,
       );
+    if (checkpoint.keep !== undefined) checkInteger(where, "checkpoint.keep", checkpoint.keep, 1);
     if (checkpoint.every !== undefined) checkInteger(where, "checkpoint.every", checkpoint.every, 1);
     if (![undefined, true, false, "if-present"].includes(checkpoint.resume))
       throw new SidError(
@@ -114,7 +115,8 @@ export function planOf(options: DistillOptions) {
     sampleShape: options.sampleShape,
     iterations: options.iterations,
     snapshots,
-    checkpoint,
+    checkpoint: checkpoint && { ...checkpoint, keep: checkpoint.keep ?? 2 },
+    onWarning,
     onGradients,
     onIteration,
     signal: options.signal,
