@@ -1,10 +1,9 @@
 import { div, mul, type Scalar, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkOneOf } from "../core/checks";
-import { SidError } from "../core/errors";
+import { checkFinite, checkObject } from "../core/checks";
 import { checkSameShape } from "../core/tensor-checks";
-import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
+import type { NoiseLevel } from "../predict/level";
 import { checkLossOptions, divisor, type LossOptions, onlyValid, reduce } from "./reduce";
-import { type SidInputs, type SidWeight, sidWeights, weightOf } from "./weights";
+import { checkWeight, type LossInputs, type LossWeight, weightOf } from "./weights";
 
 /** Options of {@link sidLoss} and {@link sidCotangents}. */
 export interface SidLossOptions extends LossOptions {
@@ -18,7 +17,7 @@ export interface SidLossOptions extends LossOptions {
    * The weight of each sample.
    * @defaultValue `"l1"`
    */
-  readonly weight?: SidWeight;
+  readonly weight?: LossWeight;
   /** The noise level of `x_t`, for the weights that need it. */
   readonly level?: NoiseLevel | undefined;
 }
@@ -50,7 +49,7 @@ export interface SidLossOptions extends LossOptions {
  * console.log(sidLoss(inputs, { weight: "none" }).dataSync()[0]); // (2 − 1)·((2 − 0) − (2 − 1)) = 1
  * ```
  */
-export function sidLoss(inputs: SidInputs, options: SidLossOptions = {}): Scalar {
+export function sidLoss(inputs: LossInputs, options: SidLossOptions = {}): Scalar {
   checkSid("sidLoss", inputs, options);
   return tidy(() => {
     const { weight, delta, residual, alpha } = parts("sidLoss", inputs, options);
@@ -88,7 +87,7 @@ export interface SidCotangents {
  * console.log(sidCotangents(inputs, { weight: "none" }).generated.dataSync()[0]); // −1
  * ```
  */
-export function sidCotangents(inputs: SidInputs, options: SidLossOptions = {}): SidCotangents {
+export function sidCotangents(inputs: LossInputs, options: SidLossOptions = {}): SidCotangents {
   checkSid("sidCotangents", inputs, options);
   return tidy(() => {
     const { weight, delta, residual, alpha } = parts("sidCotangents", inputs, options);
@@ -102,7 +101,7 @@ export function sidCotangents(inputs: SidInputs, options: SidLossOptions = {}): 
 }
 
 /** δ, `f_φ − x_g` and ω, all of them zero for samples that do not count. */
-function parts(where: string, inputs: SidInputs, { alpha = 1, weight = "l1", level, valid }: SidLossOptions) {
+function parts(where: string, inputs: LossInputs, { alpha = 1, weight = "l1", level, valid }: SidLossOptions) {
   const generated = onlyValid(inputs.generated, valid);
   const teacher = onlyValid(inputs.teacher, valid);
   const fake = onlyValid(inputs.fake, valid);
@@ -115,21 +114,11 @@ function parts(where: string, inputs: SidInputs, { alpha = 1, weight = "l1", lev
   };
 }
 
-function checkSid(where: string, inputs: SidInputs, options: SidLossOptions): void {
+function checkSid(where: string, inputs: LossInputs, options: SidLossOptions): void {
   const { generated, teacher, fake } = checkObject(where, "inputs", inputs);
   checkSameShape(where, { generated, teacher, fake });
   checkLossOptions(where, generated, checkObject(where, "options", options));
   const { alpha = 1, weight = "l1", level } = options;
   checkFinite(where, "alpha", alpha);
-  if (typeof weight === "function") return;
-  checkOneOf(where, "weight", weight, sidWeights);
-  if (weight === "l1" || weight === "none") return;
-  if (level === undefined)
-    throw new SidError("invalid-argument", `${where}: the weight "${weight}" needs the noise level.`);
-  checkLevel(where, level, batchOf(generated));
-  if (weight === "snr" && level.sigma.includes(0))
-    throw new SidError(
-      "out-of-range",
-      `${where}: the SNR is infinite where sigma is 0, at sample ${level.sigma.indexOf(0)}.`,
-    );
+  checkWeight(where, inputs, weight, level);
 }

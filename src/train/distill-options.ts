@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Guidance } from "../guidance/strategies";
 import type { LossReduction } from "../losses/reduce";
-import type { SidWeight } from "../losses/weights";
+import type { LossWeight } from "../losses/weights";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import type { TimestepLaw } from "../schedules/timestep-laws";
 import type { ConditionSource } from "./conditions";
@@ -37,7 +37,7 @@ export interface DistillOptions {
    * ω of the generator's loss.
    * @defaultValue `"l1"`
    */
-  readonly weight?: SidWeight;
+  readonly weight?: LossWeight;
   /**
    * Weight of the fake score's loss.
    * @defaultValue `"eps"`

@@ -19,7 +19,7 @@ import { type Guidance, noGuidance } from "../guidance/strategies";
 import { finiteSamples } from "../losses/nan-policy";
 import { type LossReduction, onlyValid } from "../losses/reduce";
 import { type SidLossOptions, sidCotangents, sidLoss } from "../losses/sid";
-import type { SidWeight } from "../losses/weights";
+import type { LossWeight } from "../losses/weights";
 import { predictX0 } from "../models/predict-x0";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import { addNoise, type NoiseLevel } from "../predict/level";
@@ -48,7 +48,7 @@ export interface GeneratorObjective {
    * ω of the score-identity loss.
    * @defaultValue `"l1"`
    */
-  readonly weight?: SidWeight;
+  readonly weight?: LossWeight;
   /**
    * Over each sample's elements.
    * @defaultValue `"sum"`

@@ -11,7 +11,7 @@ import {
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import { guidanceWarnings, noGuidance } from "../guidance/strategies";
-import { sidWeights } from "../losses/weights";
+import { lossWeights } from "../losses/weights";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import { uniformTimesteps } from "../schedules/timestep-laws";
 import { checkAdamOptions } from "./adam";
@@ -45,7 +45,7 @@ export function planOf(options: DistillOptions) {
   checkFinite(where, "kappa1", guidance.kappa1);
   checkGeneratorGuidance(where, guidance);
   checkFinite(where, "alpha", alpha);
-  if (typeof weight !== "function") checkOneOf(where, "weight", weight, sidWeights);
+  if (typeof weight !== "function") checkOneOf(where, "weight", weight, lossWeights);
   checkOneOf(where, "reduction", reduction, ["sum", "mean"]);
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   for (const [name, scale] of Object.entries({ lossScale, fakeLossScale })) checkFinite(where, name, scale);

@@ -2,23 +2,23 @@ import { fc, test } from "@fast-check/vitest";
 import { max, type Tensor, tensor, tensor1d, tensor2d } from "@tensorflow/tfjs-core";
 import {
   fakeScoreLoss,
-  type SidInputs,
+  type LossInputs,
+  type LossWeight,
   type SidLossOptions,
-  type SidWeight,
   sidCotangents,
   sidLoss,
 } from "../../src/losses";
 import { expectSidError } from "../support/errors";
 import { draw, free, notFinite, shapes } from "../support/values";
 
-function inputsOf(seed: number, shape: readonly number[]): SidInputs {
+function inputsOf(seed: number, shape: readonly number[]): LossInputs {
   const [generated, teacher, fake] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
   return { generated, teacher, fake };
 }
 
 const level = { alpha: [0.8, 0.6], sigma: [0.6, 0.8] };
 /** Both functions of the generator's loss. */
-const both = (inputs: SidInputs, options: SidLossOptions = {}) => [
+const both = (inputs: LossInputs, options: SidLossOptions = {}) => [
   () => sidLoss(inputs, options),
   () => sidCotangents(inputs, options),
 ];
@@ -61,9 +61,9 @@ test("a weight function that returns something else", () =>
     for (const weight of [
       () => tensor1d([1, 2, 3]),
       () => tensor(1),
-      ({ generated }: SidInputs) => max(generated, 1, true),
+      ({ generated }: LossInputs) => max(generated, 1, true),
     ])
-      for (const call of both(inputs, { weight: weight as SidWeight & object }))
+      for (const call of both(inputs, { weight: weight as LossWeight & object }))
         expectSidError("shape-mismatch", call, /must return \[2\]/);
     for (const call of both(inputs, { weight: (() => 1) as never })) expectSidError("invalid-argument", call, /tensor/);
   }));

@@ -16,9 +16,9 @@ import { describe, expect } from "vitest";
 import { type PredictionType, vjp } from "../../src/core";
 import {
   fakeScoreLoss,
-  type SidInputs,
+  type LossInputs,
+  type LossWeight,
   type SidLossOptions,
-  type SidWeight,
   sidCotangents,
   sidLoss,
 } from "../../src/losses";
@@ -32,20 +32,20 @@ const alphas = fc.oneof(fc.constantFrom(0, 0.5, 1, 1.2), fc.double({ min: -2, ma
 const reductions = fc.constantFrom("sum" as const, "mean" as const);
 
 /** A weight of one's own that depends on all three inputs: it must still count as a constant. */
-const own = ({ generated, teacher, fake }: SidInputs) => {
+const own = ({ generated, teacher, fake }: LossInputs) => {
   const axes = generated.shape.map((_, i) => i).slice(1);
   const each = add(square(sub(generated, fake)), square(teacher));
   return add(axes.length > 0 ? mean(each, axes) : each, 0.5) as Tensor1D;
 };
-const weights = fc.constantFrom<SidWeight>("l1", "none", "snr", "one-minus-sigma", own);
+const weights = fc.constantFrom<LossWeight>("l1", "none", "snr", "one-minus-sigma", own);
 
-function inputsOf(seed: number, shape: readonly number[]): SidInputs {
+function inputsOf(seed: number, shape: readonly number[]): LossInputs {
   const [generated, teacher, fake] = draw(seed, shape, 3) as [Tensor, Tensor, Tensor];
   return { generated, teacher, fake };
 }
 
 /** The tape's gradient of sidLoss in all three inputs. */
-function tape({ generated, teacher, fake }: SidInputs, options: SidLossOptions): Tensor[] {
+function tape({ generated, teacher, fake }: LossInputs, options: SidLossOptions): Tensor[] {
   const loss = (...[x, y, z]: Tensor[]) =>
     sidLoss({ generated: x as Tensor, teacher: y as Tensor, fake: z as Tensor }, options);
   return vjp(loss, [generated, teacher, fake], tensor(1));

@@ -2,7 +2,14 @@ import { fc, test } from "@fast-check/vitest";
 import { mul, slice, type Tensor, type Tensor1D, tensor, tensor1d, tensor2d } from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { type PredictionType, vjp } from "../../src/core";
-import { cleanGradients, fakeScoreLoss, finiteSamples, type SidWeight, sidCotangents, sidLoss } from "../../src/losses";
+import {
+  cleanGradients,
+  fakeScoreLoss,
+  finiteSamples,
+  type LossWeight,
+  sidCotangents,
+  sidLoss,
+} from "../../src/losses";
 import { expectSidError } from "../support/errors";
 import { expectClose, numbers } from "../support/matchers";
 import { draw, free, notFinite, seeds, shapes } from "../support/values";
@@ -27,7 +34,7 @@ function expectLeft(gradient: Tensor, ofTheRest: Tensor): void {
 }
 
 describe("samples that leave the batch", () => {
-  const weights = fc.constantFrom<SidWeight>("l1", "none", "snr", "one-minus-sigma", ({ generated }) =>
+  const weights = fc.constantFrom<LossWeight>("l1", "none", "snr", "one-minus-sigma", ({ generated }) =>
     // 1/0 for a sample of zeros: a weight must not bring the sample back as NaN.
     tensor1d(numbers(generated).flatMap((x, i) => (i % 4 === 0 ? [1 / x] : []))),
   );

@@ -4,7 +4,7 @@ import { describe, expect } from "vitest";
 import { randomStream } from "../../src/core";
 import { sumPerSample } from "../../src/core/per-sample";
 import { type Guidance, guidanceWarnings, longGuidance, lsg, shortGuidance } from "../../src/guidance";
-import { type SidWeight, sidLoss } from "../../src/losses";
+import { type LossWeight, sidLoss } from "../../src/losses";
 import { functionModel, gaussianMixtureModel, predictX0 } from "../../src/models";
 import { addNoise, noiseLevel } from "../../src/predict";
 import { ddpmSchedule } from "../../src/schedules";
@@ -98,7 +98,7 @@ describe("P3 (projection): E[u·(f_ψ* − x_g)] = 0 for every u of x_t, t and c
 
 describe("P4: at ψ*, E[w‖δ‖²] = E[w·δ·(f_φ − x_g)]: the loss at α = 1 is 0 in expectation", () => {
   /** Loss at α = 1, batch by batch. */
-  const losses = (weight: (xt: Tensor) => SidWeight) => {
+  const losses = (weight: (xt: Tensor) => LossWeight) => {
     const [batches, size] = [30, 300];
     const stream = randomStream(7);
     return Array.from({ length: batches }, () =>

@@ -10,13 +10,13 @@ import {
   gaussianMixtureModel,
   guide,
   guidedPrediction,
+  type LossWeight,
   noiseLevel,
   type PredictionType,
   perSample,
   predictionTarget,
   predictX0,
   randomStream,
-  type SidWeight,
   sidCotangents,
   sidLoss,
   valueAndGradients,
@@ -33,7 +33,7 @@ const draw = (count: number, seed = 1): Tensor[] => {
 const kinds: PredictionType[] = ["eps", "x0", "v", "score", "flow"];
 
 /** The loss and its gradients in all three inputs. */
-function sid(weight: SidWeight): Tensor[] {
+function sid(weight: LossWeight): Tensor[] {
   const options = { alpha: 1.2, weight, level };
   const loss = (generated: Tensor, teacher: Tensor, fake: Tensor) => sidLoss({ generated, teacher, fake }, options);
   const inputs = draw(3) as [Tensor, Tensor, Tensor];

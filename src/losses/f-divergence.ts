@@ -1,0 +1,192 @@
+import {
+  add,
+  clipByValue,
+  clone,
+  div,
+  exp,
+  matMul,
+  mean,
+  ones,
+  reshape,
+  sqrt,
+  type Tensor,
+  type Tensor1D,
+  tensor1d,
+  tidy,
+} from "@tensorflow/tfjs-core";
+import {
+  checkFunction,
+  checkNumbers,
+  checkObject,
+  checkOneOf,
+  checkPerSample,
+  checkText,
+  describe,
+} from "../core/checks";
+import { SidError } from "../core/errors";
+import { noGrad } from "../core/tape";
+import { checkTensor } from "../core/tensor-checks";
+
+/** An f-divergence between the data and the generator, by the weight that it gives to their ratio of densities. */
+export interface FDivergence {
+  /** What errors call it. */
+  readonly name: string;
+  /** `h(r) = r²·f″(r)` at ratios `r = p_data/p_θ` above 0, `[B]` to `[B]`; never negative, since f is convex. */
+  readonly h: (r: Tensor1D) => Tensor;
+}
+
+/**
+ * The f-divergences with a name, `h(r)` of each and what `h(r)·(f_ψ − f_φ)` descends:
+ *
+ * - `reverse-kl`: 1, `KL(p_θ ‖ p_data)`;
+ * - `forward-kl`: r, `KL(p_data ‖ p_θ)`;
+ * - `jensen-shannon`: `r/(1 + r)`, twice the Jensen–Shannon divergence;
+ * - `softened-reverse-kl`: `1/(1 + r)`, what a perfect non-saturating discriminator descends;
+ * - `hellinger`: `√r`, `4(1 − ∫√(p_data·p_θ))`;
+ * - `jeffreys`: `1 + r`, both KL divergences together;
+ * - `neyman`: `1/r`, half of Neyman's χ².
+ */
+export type FDivergenceName =
+  | "reverse-kl"
+  | "forward-kl"
+  | "jensen-shannon"
+  | "softened-reverse-kl"
+  | "hellinger"
+  | "jeffreys"
+  | "neyman";
+
+/** h of each. */
+const named: Readonly<Record<FDivergenceName, (r: Tensor) => Tensor>> = {
+  "reverse-kl": (r) => ones(r.shape),
+  "forward-kl": (r) => clone(r),
+  "jensen-shannon": (r) => div(r, add(r, 1)),
+  "softened-reverse-kl": (r) => div(1, add(r, 1)),
+  hellinger: (r) => sqrt(r),
+  jeffreys: (r) => add(r, 1),
+  neyman: (r) => div(1, r),
+};
+
+/** The names of {@link FDivergenceName}. */
+export const fDivergences = Object.keys(named) as readonly FDivergenceName[];
+
+/** What {@link fDivergenceWeights} weights by. */
+export interface FDivergenceInputs {
+  /** A discriminator's logit at `x_t`, `[B]`: at its optimum `log p_data,t(x_t) − log p_θ,t(x_t)`. */
+  readonly logit: Tensor1D;
+  /** A bin of time per sample, whole numbers from 0; each bin's ratios are divided by their mean. Absent: no division. */
+  readonly bins?: readonly number[] | undefined;
+}
+
+/** Options of {@link fDivergenceWeights}. */
+export interface FDivergenceOptions {
+  /**
+   * The divergence, by name or by its h.
+   * @defaultValue `"jensen-shannon"`
+   */
+  readonly divergence?: FDivergenceName | FDivergence | undefined;
+  /**
+   * The range that ratios are clipped to, above 0; `null` takes them as they are, as the identity wants it.
+   * @defaultValue `[0.1, 20]`, and logits to ±10
+   */
+  readonly clip?: readonly [number, number] | null | undefined;
+  /**
+   * Whether the weights are divided by their mean over the batch.
+   * @defaultValue `false`
+   */
+  readonly normalize?: boolean | undefined;
+}
+
+/** What a ratio of densities is clipped to, and a logit before. */
+const usual = [0.1, 20] as const;
+const farthestLogit = 10;
+
+/** Added to each mean that something is divided by, as in the official code. */
+const tiny = 1e-6;
+
+/**
+ * The weight of each sample that turns `f_ψ − f_φ` into the gradient of an f-divergence.
+ *
+ *     E[h(r)·(f_ψ − f_φ)·∂_θ x_g] = (σ²/α²)·∇_θ D_f(p_data,t ‖ p_θ,t),   h(r) = r²·f″(r),   r = p_data,t/p_θ,t at x_t
+ *
+ * The ratio comes from a discriminator: `r = exp(clip(logit, ±10))`, clipped to `[0.1, 20]`. The official settings
+ * divide r by its mean within each of 10 bins of time, and h by its mean over the batch; the identity above holds
+ * without any of the three. {@link stoppedGradientLoss} takes the result as a weight function.
+ *
+ * Source: Xu et al., arXiv:2502.15681 (f-distill); FastGen@34f30e8 f_distill.py L20-111.
+ *
+ * @param inputs - the logits, and bins of time.
+ * @param options - the divergence, and whether the weights are normalised.
+ * @returns `[B]`, a constant for gradients; the caller owns it.
+ * @throws SidError `invalid-argument` for a divergence without a name or whose h is negative somewhere in `[0.1, 20]`,
+ *   `shape-mismatch` for logits that are no list of numbers.
+ *
+ * @example
+ * ```ts
+ * import { fDivergenceWeights } from "sid-lsg";
+ * import { tensor1d } from "@tensorflow/tfjs-core";
+ *
+ * const logit = tensor1d([0, Math.log(3)]);
+ * console.log(fDivergenceWeights({ logit }).dataSync()); // 0.5, 0.75
+ * ```
+ */
+export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergenceOptions = {}): Tensor1D {
+  const where = "fDivergenceWeights";
+  const { logit, bins } = checkObject(where, "inputs", inputs);
+  const { divergence = "jensen-shannon", clip = usual, normalize = false } = checkObject(where, "options", options);
+  checkTensor(where, "logit", logit);
+  if (logit.rank !== 1)
+    throw new SidError("shape-mismatch", `${where}: logit must be [B], got [${logit.shape.join(", ")}].`);
+  if (bins !== undefined) checkPerSample(where, "bins", bins, logit.size);
+  if (clip !== null) {
+    checkNumbers(where, "clip", clip);
+    const [least, most] = clip;
+    if (clip.length !== 2 || !(least > 0 && least < most))
+      throw new SidError("out-of-range", `${where}: clip must be [least, most] with 0 < least < most, got [${clip}].`);
+  }
+  const { h } = divergenceOf(where, divergence);
+  return noGrad(() => {
+    const ratio = clip
+      ? clipByValue(exp(clipByValue(logit, -farthestLogit, farthestLogit)), ...(clip as [number, number]))
+      : exp(logit);
+    const weights = h((bins ? div(ratio, add(meansOf(bins, ratio), tiny)) : ratio) as Tensor1D) as Tensor1D;
+    checkTensor(where, "h(r)", weights);
+    return normalize ? div(weights, add(mean(weights), tiny)) : weights;
+  });
+}
+
+/** The mean within each sample's bin, `[B]`. */
+function meansOf(bins: readonly number[], values: Tensor): Tensor {
+  const share = bins.flatMap((bin) => {
+    const together = bins.map((other) => Number(other === bin));
+    const count = together.reduce((a, b) => a + b, 0);
+    return together.map((x) => x / count);
+  });
+  return tidy(() => {
+    const average = reshape(tensor1d(share), [bins.length, bins.length]);
+    return reshape(matMul(average, reshape(values, [bins.length, 1])), [bins.length]);
+  });
+}
+
+/** A divergence by its name or as it is; throws unless its h can belong to a convex f. */
+export function divergenceOf(where: string, divergence: FDivergenceName | FDivergence): FDivergence {
+  if (typeof divergence === "string") {
+    checkOneOf(where, "divergence", divergence, fDivergences);
+    return { name: divergence, h: named[divergence] };
+  }
+  const { name, h } = checkObject(where, "divergence", divergence);
+  checkText(where, "divergence.name", name);
+  checkFunction(where, "divergence.h", h);
+  const probes = Array.from({ length: 54 }, (_, i) => usual[0] * (usual[1] / usual[0]) ** (i / 53));
+  const values = tidy(() => {
+    const found = h(tensor1d(probes));
+    checkTensor(where, "divergence.h(r)", found);
+    return [...found.dataSync()];
+  });
+  const wrong = values.findIndex((value) => !(value >= 0 && Number.isFinite(value)));
+  if (wrong >= 0 || values.length !== probes.length)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: "${name}" is no f-divergence: h(r) = r²·f″(r) of a convex f is never negative and gives a number for each r, got ${wrong >= 0 ? `${values[wrong]} at r = ${probes[wrong]}` : describe(values)}.`,
+    );
+  return divergence;
+}
