@@ -14,6 +14,10 @@ export const subpaths = [
   "metrics",
   "io",
   "backends",
+  "backends/cpu",
+  "backends/wasm",
+  "backends/webgl",
+  "backends/webgpu",
 ];
 
 export default defineConfig({

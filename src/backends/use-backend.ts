@@ -1,12 +1,7 @@
 import { env } from "@tensorflow/tfjs-core";
 import { checkObject, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import { useCpu } from "./cpu";
-import { useNode } from "./node/use-node";
 import { tryOut } from "./try-out";
-import { useWasm } from "./wasm/use-wasm";
-import { useWebgl } from "./webgl";
-import { useWebgpu, type WebgpuOptions } from "./webgpu/use-webgpu";
 
 /**
  * Backends that can train.
@@ -112,13 +107,16 @@ export async function useBackend(name: BackendName | "auto", options: UseBackend
   return name;
 }
 
-const starters: Readonly<Record<BackendName, (options: UseBackendOptions & WebgpuOptions) => Promise<void>>> = {
-  cpu: useCpu,
-  wasm: useWasm,
-  webgl: useWebgl,
-  webgpu: useWebgpu,
-  node: (options) => useNode("node", options),
-  "node-gpu": (options) => useNode("node-gpu", options),
+type Options = UseBackendOptions & { readonly softwareAdapter?: boolean };
+
+/** Each is loaded when it is asked for: a page carries the one that it uses. */
+const starters: Readonly<Record<BackendName, (options: Options) => Promise<void>>> = {
+  cpu: async () => (await import("./cpu")).useBackend(),
+  wasm: async (options) => (await import("./wasm")).useBackend(options),
+  webgl: async () => (await import("./webgl")).useBackend(),
+  webgpu: async (options) => (await import("./webgpu")).useBackend(options),
+  node: async (options) => (await import("./node/use-node")).useNode("node", options),
+  "node-gpu": async (options) => (await import("./node/use-node")).useNode("node-gpu", options),
 };
 
 /** Best first. WebGL comes after WASM: where it is all there is, it is often a processor that plays a GPU. */

@@ -127,6 +127,20 @@ for (const resolution of ["node16", "bundler"])
 // A window, so that tfjs takes Node for a browser.
 const browser = "globalThis.window = { document: {} };";
 
+/** A bundle for browsers as bundlers make it that split: what a page loads at first, then what it may load later. */
+async function parts(contents, path) {
+  const options = { bundle: true, format: "esm", platform: "browser", write: false, logLevel: "silent", minify: true };
+  const stdin = { contents, resolveDir: path };
+  const { outputFiles } = await build({
+    ...options,
+    stdin,
+    splitting: true,
+    outdir: "out",
+    external: ["@tensorflow/*"],
+  });
+  return outputFiles.map(({ text }) => text);
+}
+
 /** A bundle for browsers, made in a consumer's folder. */
 async function bundle(contents, { path = folder, banner = "", external = [] } = {}) {
   const options = { bundle: true, format: "esm", platform: "browser", write: false, logLevel: "silent" };
@@ -141,7 +155,9 @@ test("a bundle for browsers trains, and leaves out what it does not use", async 
   assert.doesNotMatch(app, /from ?"node:/);
   await writeFile(join(folder, "app.mjs"), app);
   assert.equal(await run("node", "app.mjs"), "trained");
-  const everything = subpaths.filter((path) => path !== "./backends").map((path) => path.replace(".", "sid-lsg"));
+  const everything = subpaths
+    .filter((path) => !path.startsWith("./backends"))
+    .map((path) => path.replace(".", "sid-lsg"));
   const whole = await bundle(everything.map((name, i) => `export * as part${i} from "${name}";`).join("\n"));
   const part = await bundle(`export { sidLoss } from "sid-lsg";`);
   assert.match(part, /conv2DGradConfig/);
@@ -194,6 +210,39 @@ test("sid-lsg/backends can be bundled where one backend is installed", async () 
   assert.equal(await run("node", "cpu.mjs"), "cpu\nmissing-backend");
   const path = folderOf("wasm");
   assert.match(await bundle(`export * from "sid-lsg/backends";`, { path }), /tfjs-backend-wasm\.wasm/);
+});
+
+test("a page loads the code of the backend that it uses, and no other's", async () => {
+  const path = folderOf("wasm");
+  const own = {
+    wasm: /WASM_HAS_SIMD_SUPPORT/,
+    webgpu: /requestAdapter/,
+    webgl: /webglcontextlost/,
+    node: /TF_NUM_INTRAOP/,
+  };
+  const code = `import { useBackend } from "sid-lsg/backends"; await useBackend("wasm");`;
+  const [page, ...chunks] = await parts(code, path);
+  assert.ok(page.length < 10_000, `${page.length} bytes`);
+  for (const [backend, text] of Object.entries(own)) {
+    assert.doesNotMatch(page, text, backend);
+    assert.equal(chunks.filter((chunk) => text.test(chunk)).length, 1, backend);
+  }
+  assert.equal(chunks.filter((chunk) => Object.values(own).filter((text) => text.test(chunk)).length > 1).length, 0);
+});
+
+test("a bundle of one file holds one backend, where that is imported alone", async () => {
+  const path = folderOf("wasm");
+  const code = `import { getBackend } from "@tensorflow/tfjs-core";
+    import { useBackend } from "sid-lsg/backends/wasm";
+    await useBackend({ threads: 1 });
+    console.log(getBackend());`;
+  await writeFile(join(path, "alone.mjs"), code);
+  assert.equal(await runIn(path, "node", "alone.mjs"), "wasm");
+  const text = await bundle(code, { path });
+  assert.match(text, /SidAttention/);
+  assert.doesNotMatch(text, /requestAdapter|webglcontextlost|TF_NUM_INTRAOP/);
+  await writeFile(join(folder, "alone.mjs"), code.replaceAll("wasm", "cpu").replace("{ threads: 1 }", ""));
+  assert.equal(await run("node", "alone.mjs"), "cpu");
 });
 
 test("sid-lsg/io can be bundled for browsers without the hub's package, which is asked for when it is needed", async () => {

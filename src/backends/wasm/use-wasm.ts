@@ -1,21 +1,36 @@
 import { backend, engine, env } from "@tensorflow/tfjs-core";
-import { checkInteger, checkText } from "../../core/checks";
+import { checkInteger, checkObject, checkText } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { notInstalled, start } from "../start";
+import type { UseBackendOptions } from "../use-backend";
 import { withoutListeners } from "./listeners";
 import { guardMemory } from "./memory";
 import type { WasmBackend } from "./module";
 import { registerWasmKernels } from "./register";
 import { mostThreads, shareMemory, startThreads, withoutOwnThreads } from "./threads";
 
-/** Starts WASM with our kernels and threads; the options are those of `useBackend`. */
-export async function useWasm({
-  wasmPath,
-  threads,
-}: {
-  readonly wasmPath?: string | undefined;
-  readonly threads?: number | undefined;
-}): Promise<void> {
+/** Options of `useBackend` that concern WASM. */
+export interface WasmOptions extends Pick<UseBackendOptions, "wasmPath" | "threads"> {}
+
+/**
+ * What `useBackend("wasm")` of `sid-lsg/backends` does, alone: the processor, with this library's own kernels and threads.
+ *
+ * @param options - where the binaries are, and on how many threads to compute.
+ * @throws SidError `unsupported` without WebAssembly SIMD, `missing-backend` where the package
+ *   `@tensorflow/tfjs-backend-wasm` is not installed or its binaries are not where they should be, `out-of-range` or
+ *   `invalid-argument` for options that it cannot take.
+ *
+ * @example
+ * ```ts
+ * import { useBackend } from "sid-lsg/backends/wasm";
+ * import { getBackend } from "@tensorflow/tfjs-core";
+ *
+ * await useBackend({ threads: 1 });
+ * console.log(getBackend()); // "wasm"
+ * ```
+ */
+export async function useWasm(options: WasmOptions = {}): Promise<void> {
+  const { wasmPath, threads } = checkObject("useBackend", "options", options);
   if (threads !== undefined) checkInteger("useBackend", "threads", threads, 1, mostThreads);
   if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
   const tfjs = await importWasm();

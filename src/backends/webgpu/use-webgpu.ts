@@ -6,28 +6,45 @@ import {
   registerBackend,
   removeBackend,
 } from "@tensorflow/tfjs-core";
-import { checkOneOf, checkText } from "../../core/checks";
+import { checkObject, checkOneOf, checkText } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { notInstalled, start } from "../start";
+import type { UseBackendOptions } from "../use-backend";
 import { adapterName, findAdapter, isSoftware, requestDevice } from "./adapter";
 import { dawnGpu, withNavigatorGpu } from "./dawn";
 import { guardDevice, hasFailed } from "./guard";
 import { boundPool } from "./pool";
-import type { AdapterInfo, Gpu, PowerPreference, WebgpuBackend } from "./types";
+import type { AdapterInfo, Gpu, WebgpuBackend } from "./types";
 
-/** The options of `useBackend` that concern WebGPU. */
-export interface WebgpuOptions {
-  readonly powerPreference?: PowerPreference | undefined;
-  readonly adapter?: string | undefined;
-  /** False refuses a processor that plays a GPU: `auto` takes wasm rather. */
+/** Options of `useBackend` that concern WebGPU. */
+export interface WebgpuOptions extends Pick<UseBackendOptions, "powerPreference" | "adapter"> {
+  /**
+   * False refuses a processor that plays a GPU, as `auto` does.
+   * @defaultValue `true`
+   */
   readonly softwareAdapter?: boolean | undefined;
 }
 
 let previous: Promise<unknown> = Promise.resolve();
 
-/** Starts WebGPU: the browser's own, in Node that of the package `webgpu`. Calls wait for each other. */
-export function useWebgpu(options: WebgpuOptions): Promise<void> {
-  const result = previous.then(() => startWebgpu(options));
+/**
+ * What `useBackend("webgpu")` of `sid-lsg/backends` does, alone: any GPU, by the browser's own WebGPU, in Node by that of
+ * the package `webgpu`. Calls wait for each other.
+ *
+ * @param options - which GPU.
+ * @throws SidError `missing-backend` where the package `@tensorflow/tfjs-backend-webgpu` is not installed or there is no
+ *   GPU, `unsupported` for a GPU of too little or one that `softwareAdapter` refuses, `invalid-argument` for options that
+ *   it cannot take.
+ *
+ * @example
+ * ```ts no-run
+ * import { useBackend } from "sid-lsg/backends/webgpu";
+ *
+ * await useBackend({ powerPreference: "low-power" });
+ * ```
+ */
+export function useWebgpu(options: WebgpuOptions = {}): Promise<void> {
+  const result = previous.then(() => startWebgpu(checkObject("useBackend", "options", options)));
   previous = result.catch(() => undefined);
   return result;
 }

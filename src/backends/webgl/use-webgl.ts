@@ -1,9 +1,22 @@
 import { backend, env } from "@tensorflow/tfjs-core";
-import { SidError } from "../core/errors";
-import { sharedState } from "../core/shared-state";
-import { notInstalled, start } from "./start";
+import { SidError } from "../../core/errors";
+import { sharedState } from "../../core/shared-state";
+import { notInstalled, start } from "../start";
 
-/** Starts WebGL 2, which must be able to write float32: with 16 bits training diverges without a word. */
+/**
+ * What `useBackend("webgl")` of `sid-lsg/backends` does, alone: a browser's GPU where there is no WebGPU. It must be
+ * able to write float32: with 16 bits training diverges without a word.
+ *
+ * @throws SidError `missing-backend` where the package `@tensorflow/tfjs-backend-webgl` is not installed or there is no
+ *   WebGL, `unsupported` for a GPU that renders to 16 bits only.
+ *
+ * @example
+ * ```ts no-run
+ * import { useBackend } from "sid-lsg/backends/webgl";
+ *
+ * await useBackend();
+ * ```
+ */
 export async function useWebgl(): Promise<void> {
   try {
     await import("@tensorflow/tfjs-backend-webgl");
