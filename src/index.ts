@@ -204,6 +204,7 @@ export {
   generatorGradients,
   generatorStep,
   type PromptConditionsOptions,
+  type PromptSource,
   promptConditions,
   readFigures,
   type StepFigures,

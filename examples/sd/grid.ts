@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { add, clipByValue, mul, round, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { encode } from "fast-png";
+import { decode, encode } from "fast-png";
 import type { Vae } from "sid-lsg/models/sd";
 
 /** One picture: rows of red, green, blue bytes. */
@@ -9,12 +10,27 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-/** Decodes one sample's latents `[1, h, w, c]`; what is beyond black or white is clipped. */
-export async function decodePicture(vae: Vae, latents: Tensor): Promise<Picture> {
+/** Decodes samples' latents `[B, h, w, c]`; what is beyond black or white is clipped. */
+export async function decodePictures(vae: Vae, latents: Tensor): Promise<Picture[]> {
   const pixels = tidy(() => round(mul(add(clipByValue(vae.decode(latents), -1, 1), 1), 127.5)));
-  const [, height = 0, width = 0] = pixels.shape;
+  const [count = 0, height = 0, width = 0] = pixels.shape;
   const numbers = await pixels.data().finally(() => pixels.dispose());
-  return { width, height, data: Uint8Array.from(numbers) };
+  const size = height * width * 3;
+  return Array.from({ length: count }, (_, i) => ({
+    ...{ width, height },
+    data: Uint8Array.from(numbers.subarray(i * size, (i + 1) * size)),
+  }));
+}
+
+/** Reads a picture that {@link encodePicture} made. */
+export function readPicture(path: string): Picture {
+  try {
+    const { width, height, data } = decode(readFileSync(path));
+    if (data instanceof Uint8Array && data.length === width * height * 3) return { width, height, data };
+  } catch {
+    // Said below.
+  }
+  throw new Error(`${path} is no whole picture of this script; delete it, and --skip-existing draws it anew.`);
 }
 
 /** Pictures of one size in rows of `columns`, with a thin white line between. */

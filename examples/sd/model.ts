@@ -20,6 +20,8 @@ import {
 } from "sid-lsg/models";
 import { parseVaeConfig, type Vae, vae, vaeParameterSpecs } from "sid-lsg/models/sd";
 import { type ConfiguredSchedule, scheduleFromConfig } from "sid-lsg/schedules";
+import type { PromptSource } from "sid-lsg/train";
+import { tellCuts } from "./prompts/show";
 
 /** Where a model comes from. */
 export interface ModelPlace {
@@ -40,8 +42,8 @@ export interface OpenModel extends ConfiguredSchedule {
   readonly variant: string | undefined;
   readonly unetConfig: UnetConfig;
   readonly tokenizer: ClipTokenizer;
-  /** Warns of prompts that are too long and will be cut. */
-  checkPrompts(prompts: readonly string[]): void;
+  /** Warns of prompts that are too long and will be cut; of very many it looks at a sample. */
+  checkPrompts(prompts: Pick<PromptSource, "length" | "get">): void;
   /** Pixels along one latent element. */
   readonly scale: number;
   /** What the weights of text encoder and VAE take in float32. */
@@ -91,8 +93,12 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
     ...{ tree, variant, unetConfig, tokenizer, scale: 2 ** (vaeConfig.channels.length - 1) },
     otherBytes: bytesOf(textSpecs) + bytesOf(vaeSpecs),
     checkPrompts(prompts) {
-      for (const prompt of prompts) tokenizer([prompt]);
-      if (cut > shownCuts) console.warn(`${cut} of ${prompts.length} prompts are too long and cut.`);
+      const told = tellCuts(prompts, (prompt) => {
+        const before = cut;
+        tokenizer([prompt]);
+        return cut > before;
+      });
+      if (told !== undefined && cut > shownCuts) console.warn(told);
     },
     async makeUnet(name, memory) {
       const weights = await parameters(name, "unet", unetParameterSpecs(unetConfig));

@@ -37,7 +37,8 @@ What to distill
   --model DIR               a diffusers folder of Stable Diffusion 1.x or 2.x
   --hub OWNER/NAME[@COMMIT] the same from the Hugging Face Hub (needs @huggingface/hub)
   --variant NAME            a set of weights in it, such as fp16
-  --prompts FILE            a prompt per line; the only data
+  --prompts FILE            the only data: a text with a prompt per line, JSON lines, CSV or TSV, COCO's captions
+  --caption-key NAME        which key or column holds the captions (caption, prompt or text)
   --resolution N            pixels along a side, a multiple of 64 (${defaults.resolution})
   --out DIR                 where to write (${defaults.out})
 
@@ -88,7 +89,7 @@ export function parseDistillOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ model: text, hub: text, variant: text, prompts: text, resolution: text, out: text },
+      ...{ model: text, hub: text, variant: text, prompts: text, "caption-key": text, resolution: text, out: text },
       ...{ guidance: text, kappa: text, kappa1: text, kappa23: text, kappa4: text, alpha: text },
       ...{ "t-init": text, "t-min": text, "t-max": text, steps: text, "gradient-through": text },
       ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
@@ -109,14 +110,14 @@ export function parseDistillOptions(args: readonly string[]) {
   });
   if (values.help) return undefined;
   const { hub, variant } = values;
-  if (values.prompts === undefined) throw new Error("--prompts must name a file with a prompt per line.");
+  if (values.prompts === undefined) throw new Error("--prompts must name a file with prompts.");
   const prompts = userPath("prompts", values.prompts);
   const { model, out = projectPath(defaults.out) } = userPaths(values, ["model", "out"]);
   if (values.resume && values["dry-run"]) throw new Error("--resume and --dry-run do not go together.");
   const learningRate = positive("lr", values.lr, defaults.learningRate);
   const settings = {
     place: { model, hub, variant } satisfies ModelPlace,
-    ...{ prompts, out, resume: values.resume, dryRun: values["dry-run"] },
+    ...{ prompts, captionKey: values["caption-key"], out, resume: values.resume, dryRun: values["dry-run"] },
     backend: choice("backend", values.backend, "wasm", backends),
     memory: {
       gradientCheckpointing: values["gradient-checkpointing"],

@@ -12,12 +12,13 @@ import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
-import { arrange, decodePicture, encodePicture } from "./grid";
+import { arrange, decodePictures, encodePicture } from "./grid";
 import { openLog } from "./log";
 import { type OpenModel, openModel } from "./model";
 import { makeNetworks, type Networks } from "./networks";
 import type { DistillSettings } from "./options";
-import { readPrompts } from "./prompts";
+import { openPrompts, type Prompts } from "./prompts/open";
+import { showPrompts } from "./prompts/show";
 import { outputs, writeResult } from "./result";
 import { checkSpace, inUnits } from "./space";
 
@@ -26,7 +27,8 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const { out, recipe, dryRun, resume } = settings;
   const files = outputs(out);
   checkStart(settings);
-  const prompts = readPrompts(settings.prompts);
+  const prompts = await openPrompts(settings.prompts, settings.captionKey);
+  showPrompts(prompts);
   const model = await openModel(settings.place);
   checkTimes(model, settings);
   model.checkPrompts(prompts);
@@ -70,7 +72,7 @@ interface Inputs {
   readonly networks: Networks;
   readonly text: TextConditioner;
   readonly vae: Vae;
-  readonly prompts: readonly string[];
+  readonly prompts: Prompts;
 }
 
 /** Height and width of the latents. */
@@ -165,10 +167,10 @@ async function drawSamples(inputs: Inputs, generator: GeneratorModel, iteration:
   const shape = [1, ...sizeOf(model, settings), model.unetConfig.inChannels];
   const pictures = [];
   for (let i = 0; i < settings.samples; i++) {
-    const cond = text.encode([prompts[i % prompts.length] as string]);
+    const cond = text.encode([prompts.get(i % prompts.length)]);
     const noises = Array.from({ length: generator.steps }, () => stream.normal(shape));
     const latents = generator.generate(noises, cond);
-    pictures.push(await decodePicture(vae, latents));
+    pictures.push(...(await decodePictures(vae, latents)));
     for (const tensor of [cond, latents, ...noises]) tensor.dispose();
   }
   const path = join(outputs(settings.out).samples, `${String(iteration).padStart(6, "0")}.png`);

@@ -1,10 +1,10 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { checkInteger, checkObject, describe } from "../core/checks";
+import { checkInteger, checkMethods, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { RandomStream } from "../core/random";
 import { checkStream } from "../core/random";
 import type { TextConditioner } from "../models/types";
-import { digest } from "./digest";
+import { digest, digestParts } from "./digest";
 import { probeStream } from "./probe-stream";
 
 /** Where {@link distill} takes its conditions from. Keeps nothing: all randomness is the stream's. */
@@ -21,21 +21,34 @@ export interface ConditionSource {
   unconditional(): Tensor;
 }
 
+/** Captions that are read when they are drawn: a file or a table of millions, of which memory holds the places. */
+export interface PromptSource {
+  /** How many there are. */
+  readonly length: number;
+  /** Caption `index` in `[0, length)`, the same each time. */
+  get(index: number): string;
+  /** Names the content in checkpoints, such as by a file's hash: captions that changed must have another one. */
+  readonly fingerprint: string;
+}
+
 /** Options of {@link promptConditions}. */
 export interface PromptConditionsOptions {
-  /** The captions, drawn uniformly; or a function that draws `count` of them, all randomness from the stream. */
-  readonly prompts: readonly string[] | ((stream: RandomStream, count: number) => readonly string[]);
+  /**
+   * The captions, drawn uniformly: a list, or a source that reads each when it is drawn, which draws the same as the
+   * list of its captions; or a function that draws `count` of them, all randomness from the stream.
+   */
+  readonly prompts: readonly string[] | PromptSource | ((stream: RandomStream, count: number) => readonly string[]);
   /** Turns them into tensors. */
   readonly conditioner: TextConditioner;
 }
 
 /**
- * Text conditions: prompts drawn from a list (with replacement) or by a function, encoded once per batch.
+ * Text conditions: prompts drawn from a list or a source (with replacement) or by a function, encoded once per batch.
  * The empty prompt `""` is the unconditional text.
  *
  * @param options - prompts and the text encoder, which the caller keeps.
  * @returns a source for {@link distill}; nothing to dispose.
- * @throws SidError `invalid-argument` for an empty list or for something that is not text.
+ * @throws SidError `invalid-argument` for an empty list or source, or for something that is not text.
  *
  * @example
  * ```ts
@@ -56,16 +69,14 @@ export function promptConditions(options: PromptConditionsOptions): ConditionSou
       "invalid-argument",
       `${where}: conditioner must be a text conditioner, got ${describe(conditioner)}.`,
     );
-  const drawn = typeof prompts === "function";
-  const draw = drawn ? prompts : uniform(where, prompts);
+  const { name, draw } = drawing(where, prompts);
   return {
-    // A function is known by what it draws.
-    name: `${drawn ? "drawn" : prompts.length} prompts ${digest(JSON.stringify(drawn ? draw(probeStream(), 16) : prompts))}`,
+    name,
     sample(stream, count) {
       checkStream(where, "stream", stream);
       checkInteger(where, "count", count, 1);
       const drawn = draw(stream, count);
-      checkText(where, drawn);
+      checkTexts(where, drawn);
       if (drawn.length !== count)
         throw new SidError("shape-mismatch", `${where}: wanted ${count} prompts, the function drew ${drawn.length}.`);
       return conditioner.encode(drawn);
@@ -74,14 +85,43 @@ export function promptConditions(options: PromptConditionsOptions): ConditionSou
   };
 }
 
-function uniform(where: string, prompts: readonly string[]) {
-  checkText(where, prompts);
-  if (prompts.length === 0) throw new SidError("invalid-argument", `${where}: there are no prompts.`);
-  return (stream: RandomStream, count: number) =>
-    stream.integers(count, 0, prompts.length).map((i) => prompts[i] as string);
+/** How captions are drawn, and what names them. */
+function drawing(where: string, prompts: PromptConditionsOptions["prompts"]) {
+  if (typeof prompts === "function")
+    // A function is known by what it draws.
+    return { draw: prompts, name: `drawn prompts ${digest(JSON.stringify(prompts(probeStream(), 16)))}` };
+  if (prompts?.length === 0) throw new SidError("invalid-argument", `${where}: there are no prompts.`);
+  const source = Array.isArray(prompts) ? listSource(where, prompts) : checkSource(where, prompts as PromptSource);
+  return {
+    name: `${source.length} prompts ${source.fingerprint}`,
+    draw: (stream: RandomStream, count: number) =>
+      stream.integers(count, 0, source.length).map((index) => source.get(index)),
+  };
 }
 
-function checkText(where: string, prompts: readonly string[]): void {
+function listSource(where: string, prompts: readonly string[]): PromptSource {
+  checkTexts(where, prompts);
+  return {
+    length: prompts.length,
+    get: (index) => prompts[index] as string,
+    fingerprint: digestParts(jsonParts(prompts)),
+  };
+}
+
+/** The list's JSON in pieces: of millions of prompts it is longer than a string may be. */
+function* jsonParts(prompts: readonly string[]): Generator<string> {
+  for (const [i, prompt] of prompts.entries()) yield `${i === 0 ? "[" : ","}${JSON.stringify(prompt)}`;
+  yield "]";
+}
+
+function checkSource(where: string, source: PromptSource): PromptSource {
+  checkMethods(where, "prompts", source, "an array of text, a prompt source or a function", ["get"]);
+  checkInteger(where, "prompts.length", source.length, 1);
+  checkText(where, "prompts.fingerprint", source.fingerprint);
+  return source;
+}
+
+function checkTexts(where: string, prompts: readonly string[]): void {
   if (!Array.isArray(prompts))
     throw new SidError("invalid-argument", `${where}: prompts must be an array of text, got ${describe(prompts)}.`);
   const odd = prompts.findIndex((prompt) => typeof prompt !== "string");

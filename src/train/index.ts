@@ -5,7 +5,7 @@
  */
 export { type Adam, type AdamOptions, type AdamState, adam } from "./adam";
 export type { TrainBatch } from "./batch";
-export { type ConditionSource, type PromptConditionsOptions, promptConditions } from "./conditions";
+export { type ConditionSource, type PromptConditionsOptions, type PromptSource, promptConditions } from "./conditions";
 export { distill } from "./distill";
 export type {
   DistillCheckpoint,

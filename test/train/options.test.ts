@@ -14,6 +14,7 @@ import {
 } from "../../src/models";
 import { ddpmSchedule, logNormalSigmas, uniformTimesteps } from "../../src/schedules";
 import { type DistillOptions, distill, promptConditions } from "../../src/train";
+import { digest } from "../../src/train/digest";
 import { planOf } from "../../src/train/plan";
 import { numbers } from "../support/matchers";
 import { features, tinyNetwork } from "../support/tiny-network";
@@ -274,6 +275,24 @@ describe("promptConditions", () => {
     expect(drawn("a")).not.toBe(drawn("b"));
   });
 
+  test("a source draws what the list of its captions draws, and is known by its fingerprint", () => {
+    const read: number[] = [];
+    const get = (i: number) => {
+      read.push(i);
+      return prompts[i] as string;
+    };
+    const source = promptConditions({ prompts: { length: 3, get, fingerprint: "file 1" }, conditioner });
+    expect(read).toEqual([]);
+    tidy(() => {
+      const drawn = numbers(source.sample(randomStream(5), 40));
+      expect(drawn).toEqual(numbers(promptConditions({ prompts, conditioner }).sample(randomStream(5), 40)));
+      expect(read.length).toBe(40);
+    });
+    expect(source.name).toBe("3 prompts file 1");
+    // As in checkpoints of lists before there were sources.
+    expect(promptConditions({ prompts: ["a", "bé"], conditioner }).name).toBe(`2 prompts ${digest('["a","bé"]')}`);
+  });
+
   test("refuses what is not text", () => {
     const code = (run: () => unknown) => {
       try {
@@ -287,6 +306,15 @@ describe("promptConditions", () => {
     expect(code(() => promptConditions({ prompts: "text" as never, conditioner }))).toBe("invalid-argument");
     expect(code(() => promptConditions({ prompts: [1 as never], conditioner }))).toBe("invalid-argument");
     expect(code(() => promptConditions({ prompts, conditioner: {} as never }))).toBe("invalid-argument");
+    for (const change of [{ length: 0 }, { length: 1.5 }, { get: undefined }, { fingerprint: "" }, { fingerprint: 3 }])
+      expect(
+        code(() => {
+          const source = { length: 1, get: () => "a", fingerprint: "f", ...change } as never;
+          promptConditions({ prompts: source, conditioner });
+        }),
+      ).toBe("invalid-argument");
+    const odd = promptConditions({ prompts: { length: 1, get: () => 7 as never, fingerprint: "f" }, conditioner });
+    expect(code(() => odd.sample(randomStream(1), 1))).toBe("invalid-argument");
     const short = promptConditions({ prompts: () => ["a"], conditioner });
     expect(code(() => short.sample(randomStream(1), 2))).toBe("shape-mismatch");
     expect(code(() => short.sample(randomStream(1), 0))).toBe("out-of-range");

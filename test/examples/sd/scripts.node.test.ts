@@ -14,7 +14,6 @@ import { afterAll, expect, test } from "vitest";
 import { parseGenerateOptions } from "../../../examples/sd/generate-options";
 import { arrange } from "../../../examples/sd/grid";
 import { parseDistillOptions } from "../../../examples/sd/options";
-import { readPrompts } from "../../../examples/sd/prompts";
 import { checkRoom } from "../../../examples/sd/space";
 import { readSafetensors, writeSafetensors } from "../../../src/io";
 import { prepareScripts } from "../../support/sd-scripts";
@@ -125,7 +124,7 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     const path = join(folder, out);
     const what = ["--prompt", "a red fox", "--seeds", "3,4", "--resolution", "64", "--out", path];
     expect(await run("generate", [...what, ...args])).toMatchObject({ code: 0 });
-    const files = ["0001-seed3-a-red-fox.png", "0001-seed4-a-red-fox.png", "grid.png"];
+    const files = ["0001-seed3-a-red-fox.png", "0001-seed4-a-red-fox.png", "grid.png", "pictures.json"];
     expect(readdirSync(path).sort()).toEqual(files);
     const [one, other] = files.map((name) => readFileSync(join(path, name))) as [Buffer, Buffer];
     expect(one.equals(other)).toBe(false);
@@ -149,6 +148,36 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
   expect(apart(once)).toBeGreaterThan(5);
   expect(apart(unguided, teacher)).toBeGreaterThan(0);
   expect(apart(shifted, teacher)).toBeGreaterThan(5);
+});
+
+test("a job of pictures that Ctrl-C stopped goes on where it was", async () => {
+  const captions = join(folder, "captions.json");
+  const annotations = Array.from({ length: 60 }, (_, i) => ({ image_id: i, caption: `a red fox in the snow, ${i}` }));
+  writeFileSync(captions, JSON.stringify({ images: [], annotations }));
+  const what = ["--model", tiny, "--prompts", captions, "--seed-per-prompt", "--resolution", "64", "--batch", "2"];
+  const [whole, stopped] = ["pictures", "stopped"].map((out) => join(folder, out)) as [string, string];
+  const [all, some] = await Promise.all([
+    run("generate", [...what, "--out", whole]),
+    run("generate", [...what, "--out", stopped], /^drawing .* 12\/60 /),
+  ]);
+  expect(all).toMatchObject({ code: 0, text: expect.stringMatching(/^60 pictures are in /m) });
+  expect(all.text).toContain(
+    "60 prompts, read as a JSON document, annotations[].caption:\n  1. a red fox in the snow, 0\n",
+  );
+  expect(some).toMatchObject({
+    code: 0,
+    text: expect.stringMatching(/^Stopped; \d+ of 60 pictures are in .* Go on with --skip-existing/m),
+  });
+  const found = readdirSync(stopped).filter((name) => name.endsWith(".png"));
+  expect(found.length).toBeGreaterThan(8);
+  expect(found.length).toBeLessThan(60);
+  for (const name of found)
+    expect(readFileSync(join(stopped, name)).equals(readFileSync(join(whole, name)))).toBe(true);
+  const rest = await run("generate", [...what, "--out", stopped, "--skip-existing"]);
+  expect(rest.text).toContain(`${found.length} of 60 pictures are there and stay.`);
+  expect(readdirSync(stopped)).toEqual(readdirSync(whole));
+  for (const name of readdirSync(whole))
+    expect(readFileSync(join(stopped, name)).equals(readFileSync(join(whole, name)))).toBe(true);
 });
 
 test("a dry run checks and trains nothing; prompts that are too long are cut with a warning", async () => {
@@ -196,17 +225,6 @@ test("bad models are refused by name before anything is trained", async () => {
     expect(existsSync(join(folder, `bad${i}`, "log.jsonl"))).toBe(false);
   };
   await Promise.all(cases.map(check));
-});
-
-test("prompts are UTF-8, in lines of any system", () => {
-  const path = join(folder, "encoded.txt");
-  const read = (content: string | Uint8Array) => {
-    writeFileSync(path, content);
-    return readPrompts(path);
-  };
-  expect(read("\uFEFFa café\r\n\r\n a fox \ra cat")).toEqual(["a café", "a fox", "a cat"]);
-  for (const other of [Buffer.from("a café\n", "latin1"), Buffer.from("\uFEFFa fox\n", "utf16le"), "a\0fox"])
-    expect(() => read(other)).toThrow(`--prompts: ${path} is no UTF-8 text`);
 });
 
 test("an empty prompts file, a taken folder and times that the model lacks are refused", async () => {
