@@ -61,6 +61,8 @@ function unmarked(head: Uint8Array) {
   const half = head.length / 2;
   if (zeros[1] > 0.5 * half && zeros[0] === 0) return ["", "text in UTF-16", utf8("UTF-16LE")] as const;
   if (zeros[0] > 0.5 * half && zeros[1] === 0) return ["", "text in UTF-16", utf8("UTF-16BE")] as const;
+  if (Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar")
+    return ["", "a tar archive", unpack] as const;
   return head.includes(0) ? (["", "no text but a binary file", "wanted captions"] as const) : undefined;
 }
 

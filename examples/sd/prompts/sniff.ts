@@ -23,7 +23,7 @@ export function sniff(head: Uint8Array, path: string, captionKey: string | undef
 function json(text: string, first: string, claim: string, captionKey: string | undefined, mark: number) {
   const document = { kind: "document", captionKey } as const;
   const lines = claim === ".jsonl" || claim === ".ndjson";
-  if (!lines && /^\s*\[\s*(["[{\]]|$)/.test(first)) return document;
+  if (!lines && /^\s*\[\s*(["'[{\]]|$)/.test(first)) return document;
   if (!lines && !/^\s*\{\s*("|\}|$)/.test(first)) {
     if (claim === ".json") throw new Error(`begins with ${shown(first)}, which is no JSON`);
     return undefined;
@@ -83,11 +83,10 @@ function firstRow(head: Uint8Array, mark: number): number {
 
 function plain(text: string, claim: string, mark: number) {
   if (claim === ".jsonl" || claim === ".ndjson") throw new Error(`is named ${claim}, but its first line is no JSON`);
-  const tabs = text
-    .split(/[\r\n]+/)
-    .slice(0, 20)
-    .filter((line) => line.trim() !== "")
-    .map((line) => line.split("\t").length - 1);
+  const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
+  if (lines.some((line) => /^\s*\|([ :]*-{3,}[ :]*\|)+\s*$/.test(line)))
+    throw new Error("looks like a Markdown table; write its prompts alone, one per line");
+  const tabs = lines.slice(0, 20).map((line) => line.split("\t").length - 1);
   if (tabs.length > 1 && tabs.slice(0, -1).every((count) => count > 0 && count === tabs[0]))
     throw new Error(
       'looks like a table with tabs and without a header; write one as first row, such as "image\\tcaption", ' +

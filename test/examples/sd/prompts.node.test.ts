@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -63,6 +73,12 @@ test.each<[string, string, string | Uint8Array, string?]>([
     "captions2.json",
     json({ images: [], annotations: foxes.map((caption) => ({ caption })) }, null, 2),
   ],
+  [
+    "COCO's captions with a mark",
+    "captions3.json",
+    `\uFEFF${json({ annotations: foxes.map((caption) => ({ caption })) })}`,
+  ],
+  ["JSON lines with a mark", "d.jsonl", `\uFEFF${foxes.map((caption) => json({ caption })).join("\r\n")}`],
   ["a JSON list", "list.json", json(foxes, null, 1)],
   ["a JSON list of objects", "list2.json", json(foxes.map((prompt) => ({ prompt, seed: 1 })))],
 ])("%s: the same prompts", async (_, name, content, key) => {
@@ -94,6 +110,19 @@ test.each<[string, string, string | Uint8Array, RegExp, string?]>([
   ["gzip", "a.jsonl.gz", gzipSync("a fox\n"), /a\.jsonl\.gz is a gzip archive; unpack it first: gunzip/],
   ["Parquet", "a.parquet", Buffer.from("PAR1\x15\0\x15"), /is a Parquet file; write its captions as JSON lines/],
   ["a zip", "a.csv", Buffer.from("PK\x03\x04\x14\0\0"), /is a zip archive/],
+  [
+    "a tar archive",
+    "a.tar",
+    Buffer.concat([Buffer.alloc(257), Buffer.from("ustar\0"), Buffer.alloc(300)]),
+    /is a tar archive/,
+  ],
+  [
+    "a table in Markdown",
+    "a.md",
+    "## Prompts\n\n| Seed | Prompt |\n|------|:-------|\n| 668 | a fox |\n",
+    /looks like a Markdown table/,
+  ],
+  ["a list in Python", "a.txt", "['a fox', 'a cat']\n", /begins like JSON, but is none/],
   ["a picture", "a.txt", Buffer.from("89504e470d0a1a0a0000", "hex"), /is a PNG picture; wanted captions/],
   [
     "a Git-LFS pointer",
@@ -255,6 +284,16 @@ test("12 million prompts, more than a string may hold, open within a minute and 
   expect(lines.filter((line) => line.startsWith("reading prompts, MB")).length).toBeGreaterThan(5);
   expect(seconds).toBeLessThan(60);
   expect(megabytes).toBeLessThan(300);
+});
+
+test("a JSON document that is longer than a string may be is refused before it is read, with the way out", async () => {
+  const path = join(folder, "big.json");
+  writeFileSync(path, `[{"caption": "a fox"},${" ".repeat(1 << 16)}`);
+  truncateSync(path, 600_000_000);
+  await expect(openPrompts(path)).rejects.toThrow(
+    /big\.json begins like one JSON document, of 600 MB, of which Node can read 537 MB at once; .* jq -c/,
+  );
+  rmSync(path);
 });
 
 test("rows without a caption are counted", async () => {

@@ -47,6 +47,12 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
 
   const other = distill("cut", ["--iterations", "3", "--resume", "--alpha", "0.5"]);
   expect(await other).toMatchObject({ code: 1, text: expect.stringMatching(/another run, which differs in .*alpha/) });
+  const edited = join(folder, "edited.txt");
+  writeFileSync(edited, "a red fox\na blue boat\npainting of a dog in the snow\n");
+  expect(await distill("cut", [...recipe, "--resume", "--prompts", edited])).toMatchObject({
+    code: 1,
+    text: expect.stringMatching(/another run, which differs in conditions\.name \(checkpoint 3 prompts text, /),
+  });
 
   const resumed = await distill("cut", [...recipe, "--resume"]);
   expect(resumed).toMatchObject({ code: 0, text: expect.not.stringContaining(" 1/3 ") });

@@ -84,7 +84,9 @@ test("of two runs that start into one folder at the same moment, one is refused 
   const outcomes = await Promise.all(runs.map(({ ended }) => ended));
   const refused = outcomes.findIndex(({ code }) => code === 1);
   const holder = runs[1 - refused]?.pid;
-  expect(outcomes[refused]?.text).toMatch(new RegExp(`^--out: .*shared is taken by process ${holder} on .*, since 20`));
+  expect(outcomes[refused]?.text).toMatch(
+    new RegExp(`^--out: .*shared is taken by process ${holder} on .*, since 20`, "m"),
+  );
   expect(outcomes[1 - refused]).toMatchObject({ code: 0 });
   expect(unetIn("shared").equals(whole)).toBe(true);
 });
