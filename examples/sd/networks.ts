@@ -1,6 +1,13 @@
 import { randomStream } from "sid-lsg";
-import { type GeneratorModel, generatorFrom, type ScoreModel, type Unet } from "sid-lsg/models";
-import { type Lora, lora } from "sid-lsg/models/sd";
+import {
+  copyWeights,
+  type GeneratorModel,
+  generatorFrom,
+  loadWeights,
+  type ScoreModel,
+  type Unet,
+} from "sid-lsg/models";
+import { type Lora, type LoraWeights, lora, mergeLora } from "sid-lsg/models/sd";
 import type { OpenModel } from "./model";
 import type { DistillSettings } from "./options";
 
@@ -16,15 +23,22 @@ export interface Networks {
   dispose(): void;
 }
 
-/** Copies of the teacher, or adapters of it that change nothing yet. */
-export async function makeNetworks(model: OpenModel, settings: DistillSettings): Promise<Networks> {
+/** The model with what `--adapter` changes; copies of it, or adapters of it that change nothing yet. */
+export async function makeNetworks(
+  model: OpenModel,
+  settings: DistillSettings,
+  change: LoraWeights | undefined,
+): Promise<Networks> {
   const { memory, lora: adapter, emaHalfLife, recipe } = settings;
   const teacher = await model.makeUnet("teacher", memory);
+  if (change) await merge(teacher, change);
   const stream = randomStream(recipe.seed);
-  const copy = async (name: string) =>
-    adapter
-      ? lora(teacher, { name, rank: adapter.rank, alpha: adapter.alpha, weights: stream })
-      : model.makeUnet(name, memory);
+  const copy = async (name: string) => {
+    if (adapter) return lora(teacher, { name, rank: adapter.rank, alpha: adapter.alpha, weights: stream });
+    const network = await model.makeUnet(name, memory);
+    if (change) copyWeights(teacher, network);
+    return network;
+  };
   const fakeScore = await copy("fake-score");
   const trained = await copy("generator");
   const averaged = emaHalfLife > 0 ? await copy("generator-average") : undefined;
@@ -36,4 +50,10 @@ export async function makeNetworks(model: OpenModel, settings: DistillSettings):
       for (const network of [averaged, trained, fakeScore, teacher]) network?.dispose();
     },
   };
+}
+
+async function merge(network: Unet, change: LoraWeights): Promise<void> {
+  const adapted = lora(network, { name: "adapter", ...change });
+  const merged = await mergeLora(adapted).finally(() => adapted.dispose());
+  await loadWeights(network, merged);
 }

@@ -37,6 +37,7 @@ What to distill
   --model DIR               a diffusers folder of Stable Diffusion 1.x or 2.x
   --hub OWNER/NAME[@COMMIT] the same from the Hugging Face Hub (needs @huggingface/hub)
   --variant NAME            a set of weights in it, such as fp16
+  --adapter PATH            a low-rank adapter (LoRA) that becomes part of the model first: a file, or its folder
   --prompts FILE            the only data: a text with a prompt per line, JSON lines, CSV or TSV, COCO's captions
   --caption-key NAME        which key or column holds the captions (caption, prompt or text)
   --resolution N            pixels along a side, a multiple of 64 (${defaults.resolution})
@@ -89,7 +90,8 @@ export function parseDistillOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ model: text, hub: text, variant: text, prompts: text, "caption-key": text, resolution: text, out: text },
+      ...{ model: text, hub: text, variant: text, adapter: text, prompts: text, "caption-key": text },
+      ...{ resolution: text, out: text },
       ...{ guidance: text, kappa: text, kappa1: text, kappa23: text, kappa4: text, alpha: text },
       ...{ "t-init": text, "t-min": text, "t-max": text, steps: text, "gradient-through": text },
       ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
@@ -112,11 +114,12 @@ export function parseDistillOptions(args: readonly string[]) {
   const { hub, variant } = values;
   if (values.prompts === undefined) throw new Error("--prompts must name a file with prompts.");
   const prompts = userPath("prompts", values.prompts);
-  const { model, out = projectPath(defaults.out) } = userPaths(values, ["model", "out"]);
+  const { model, adapter, out = projectPath(defaults.out) } = userPaths(values, ["model", "adapter", "out"]);
   if (values.resume && values["dry-run"]) throw new Error("--resume and --dry-run do not go together.");
   const learningRate = positive("lr", values.lr, defaults.learningRate);
   const settings = {
     place: { model, hub, variant } satisfies ModelPlace,
+    adapter,
     ...{ prompts, captionKey: values["caption-key"], out, resume: values.resume, dryRun: values["dry-run"] },
     backend: choice("backend", values.backend, "wasm", backends),
     memory: {
@@ -203,7 +206,12 @@ function loraOf(values: Values) {
     return undefined;
   }
   const rank = integer("lora-rank", text("lora-rank"), 1, 1);
-  const output = choice("lora-output", text("lora-output"), "both", ["merged", "adapter", "both"]);
+  const merged = text("adapter") !== undefined;
+  const output = choice("lora-output", text("lora-output"), merged ? "merged" : "both", ["merged", "adapter", "both"]);
+  if (merged && output !== "merged")
+    throw new Error(
+      "--adapter changes the model, so that an adapter of the result would not fit --model alone: only --lora-output merged goes with it.",
+    );
   return { rank, alpha: positive("lora-alpha", text("lora-alpha"), rank), output };
 }
 

@@ -12,6 +12,7 @@ import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
+import { readAdapter } from "./adapter";
 import { arrange, decodePictures, encodePicture } from "./grid";
 import { openLog } from "./log";
 import { type OpenModel, openModel } from "./model";
@@ -30,6 +31,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const prompts = await openPrompts(settings.prompts, settings.captionKey);
   showPrompts(prompts);
   const model = await openModel(settings.place);
+  const change = settings.adapter === undefined ? undefined : await readAdapter(settings.adapter, model.unetConfig);
   checkTimes(model, settings);
   model.checkPrompts(prompts);
   makeFolder(files.samples);
@@ -38,7 +40,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   await useBackend(settings.backend);
   await checkMemory(model, settings);
 
-  const networks = await makeNetworks(model, settings);
+  const networks = await makeNetworks(model, settings, change);
   await checkSpace(out, networks, { beta1: recipe.beta1, keep: settings.keep, others: model.otherBytes });
   const text = await model.makeText("text");
   const vae = await model.makeVae("vae");

@@ -186,6 +186,38 @@ test("a job of pictures that Ctrl-C stopped goes on where it was", async () => {
     expect(readFileSync(join(stopped, name)).equals(readFileSync(join(whole, name)))).toBe(true);
 });
 
+test("an adapter from elsewhere becomes part of the model that is distilled", async () => {
+  const numbers = (...shape: number[]) => {
+    const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i));
+    return { dtype: "F32", shape, data } as const;
+  };
+  const [down, up] = [numbers(2, 32, 3, 3), numbers(4, 2, 1, 1)];
+  mkdirSync(join(folder, "style"));
+  const style = join(folder, "style", "style.safetensors");
+  const stem = "lora_unet_conv_out";
+  const alpha = { dtype: "F32", shape: [], data: new Float32Array([0.5]) } as const;
+  const tensors = { [`${stem}.lora_down.weight`]: down, [`${stem}.lora_up.weight`]: up, [`${stem}.alpha`]: alpha };
+  await writeSafetensors(style, new Map(Object.entries(tensors)));
+  const weightIn = async (model: string) => {
+    const { tensors } = await readSafetensors(join(model, unetFile));
+    return tensors.get("conv_out.weight")?.data as Float32Array;
+  };
+  const before = await weightIn(tiny);
+  const wanted = before.map((x, i) => {
+    const [row, place] = [Math.floor(i / 288), i % 288];
+    const product = (r: number) => (up.data[2 * row + r] as number) * (down.data[288 * r + place] as number);
+    return x + 0.25 * (product(0) + product(1));
+  });
+  const styled = async (out: string, args: readonly string[]) => {
+    const options = ["--iterations", "1", "--lr", "1e-9", "--adapter", join(folder, "style"), ...args];
+    expect(await distill(out, options)).toMatchObject({ code: 0 });
+    const after = await weightIn(generatorIn(out));
+    expect(Math.max(...after.map((x, i) => Math.abs(x - (wanted[i] as number))))).toBeLessThan(1e-5);
+    expect(Math.max(...after.map((x, i) => Math.abs(x - (before[i] as number))))).toBeGreaterThan(0.01);
+  };
+  await Promise.all([styled("styled", []), styled("styled-lora", ["--lora-rank", "1"])]);
+});
+
 test("a dry run checks and trains nothing; prompts that are too long are cut with a warning", async () => {
   const long = join(folder, "long.txt");
   writeFileSync(long, `${"fox ".repeat(80)}\na cat\n`);
@@ -286,6 +318,8 @@ test.each([
   [["--micro-batch", "3"], "--micro-batch must divide the batch of 512, got 3."],
   [["--t-min", "980"], "--t-max must be above --t-min, got 980 and 980."],
   [["--lora-alpha", "4"], "--lora-alpha needs --lora-rank."],
+  [["--adapter", "x", "--lora-rank", "2", "--lora-output", "both"], "only --lora-output merged goes with it"],
+  [["--adapter", ""], "--adapter must name a file or folder"],
   [["--lr", "0"], "--lr must be above 0"],
   [["--beta2", "1"], "--beta2 must be below 1"],
   [["--context-dropout", "2"], "--context-dropout is at most 1"],
