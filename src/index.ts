@@ -182,6 +182,8 @@ export {
   type AdamState,
   adam,
   type ConditionSource,
+  type CosineRateOptions,
+  cosineRate,
   type DistillCheckpoint,
   type DistillEma,
   type DistillMetrics,
@@ -203,6 +205,7 @@ export {
   type GradientHook,
   generatorGradients,
   generatorStep,
+  type LearningRateSchedule,
   type PromptConditionsOptions,
   type PromptSource,
   promptConditions,
@@ -211,4 +214,6 @@ export {
   type StepOptions,
   type TrainBatch,
   updateEma,
+  type WarmupRateOptions,
+  warmupRate,
 } from "./train";

@@ -1,13 +1,17 @@
 import {
   add,
+  addN,
+  clipByValue,
   clone,
   dispose as disposeAll,
   div,
   keep,
+  minimum,
   mul,
   sqrt,
   square,
   sub,
+  sum,
   type Tensor,
   tidy,
   type Variable,
@@ -17,27 +21,44 @@ import { checkInteger, checkObject, checkPositive, checkRange, describe, showSha
 import { SidError } from "../core/errors";
 import { runIfThere } from "../core/fused-kernels";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
-import { packs } from "./packing";
+import { type LearningRateSchedule, rateAt } from "./learning-rate";
+import { type Pack, packs } from "./packing";
 
 /** Options of {@link adam}. */
 export interface AdamOptions {
-  /** Step size. Greater than 0. */
-  readonly learningRate: number;
+  /** Step size: a number above 0, or a schedule such as `warmupRate` and `cosineRate` make. */
+  readonly learningRate: number | LearningRateSchedule;
   /**
    * Decay of the first moment, in `[0, 1)`. At 0 the first moment is the gradient itself and is not stored.
    * @defaultValue `0`, as SiD trains
    */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /**
    * Decay of the second moment, in `[0, 1)`.
    * @defaultValue `0.999`
    */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /**
    * Added to the square root of the second moment. Greater than 0.
    * @defaultValue `1e-8`
    */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
+  /**
+   * Share of a parameter that is taken off at each step, times the step size: AdamW. At least 0.
+   * @defaultValue `0`
+   */
+  readonly weightDecay?: number | undefined;
+  /**
+   * Bound of each element of the gradient. Greater than 0.
+   * @defaultValue none
+   */
+  readonly clipValue?: number | undefined;
+  /**
+   * Bound of the Euclidean norm of the whole gradient, after `clipValue`: a longer one is scaled to this length, as
+   * PyTorch's `clip_grad_norm_` does. Greater than 0. It takes room for one more copy of the gradient.
+   * @defaultValue none
+   */
+  readonly clipNorm?: number | undefined;
 }
 
 /** What an {@link Adam} remembers, for a checkpoint. */
@@ -68,21 +89,21 @@ export interface Adam {
 }
 
 /**
- * Adam, in PyTorch's form: bias-corrected moments, `epsilon` outside the root, no weight decay.
+ * Adam, in PyTorch's form: bias-corrected moments, `epsilon` outside the root; with `weightDecay`, AdamW.
  *
  *     m ← β1·m + (1 − β1)·g        v ← β2·v + (1 − β2)·g²
- *     p ← p − lr / (1 − β1ᵏ) · m / (√v / √(1 − β2ᵏ) + ε)        at step k
+ *     p ← (1 − lr·decay)·p − lr / (1 − β1ᵏ) · m / (√v / √(1 − β2ᵏ) + ε)        at step k
  *
  * With β1 = 0 there is no first moment: one stored number per weight instead of two.
  * Variables are packed into few flat tensors, since hundreds of small ones cost more in calls than in arithmetic.
  *
- * Source: Kingma & Ba, arXiv:1412.6980; torch.optim.Adam; SiD-LSG@709fc22 trains with β = (0, 0.999).
+ * Source: Kingma & Ba, arXiv:1412.6980; Loshchilov & Hutter, arXiv:1711.05101; torch.optim.Adam and AdamW; SiD-LSG@709fc22 trains with β = (0, 0.999).
  *
  * @param variables - what to train.
- * @param options - step size, decays and ε.
+ * @param options - step size, decays, ε and bounds of the gradient.
  * @returns the optimiser; dispose it when done.
  * @throws SidError `invalid-argument`, `out-of-range` or `not-finite` for bad options; its `step` throws
- *   `shape-mismatch` when gradients and variables do not fit.
+ *   `shape-mismatch` when gradients and variables do not fit, `out-of-range` where a schedule gives no rate.
  *
  * @example
  * ```ts
@@ -100,7 +121,7 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
   checkVariables("adam", "variables", variables);
   if (variables.length === 0) throw new SidError("invalid-argument", "adam: there are no variables to train.");
   checkAdamOptions("adam", options);
-  const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipValue, clipNorm } = options;
 
   const groups = packs(variables.map((v) => v.shape));
   const sizes = groups.map(({ size }) => size);
@@ -129,18 +150,30 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
     variables,
     step(gradients, prepare = (flat) => flat) {
       checkGradients(variables, gradients);
+      const size = rateAt("Adam.step", learningRate, count);
       count++;
       const correction = Math.sqrt(1 - beta2 ** count);
-      const rate = (learningRate * correction) / (1 - beta1 ** count);
-      groups.forEach((group, i) => {
-        tidy(() => {
-          const gradient = prepare(group.pack(gradients));
-          const fused = beta1 === 0 && stepInOne(i, group.pack(variables), gradient, rate, epsilon * correction);
-          if (fused) return group.assign(variables, fused);
-          const v = remember(i, beta2, square(gradient));
-          const m = beta1 === 0 ? gradient : remember(groups.length + i, beta1, gradient);
-          const update = div(mul(m, rate), add(sqrt(v), epsilon * correction));
-          group.assign(variables, sub(group.pack(variables), update));
+      const rate = (size * correction) / (1 - beta1 ** count);
+      const prepared = (group: Pack) => {
+        const flat = prepare(group.pack(gradients));
+        return clipValue === undefined ? flat : clipByValue(flat, -clipValue, clipValue);
+      };
+      const decayed = (group: Pack) => {
+        const flat = group.pack(variables);
+        return weightDecay === 0 ? flat : mul(flat, 1 - size * weightDecay);
+      };
+      tidy(() => {
+        const clipped = clipNorm === undefined ? undefined : clippedByNorm(groups.map(prepared), clipNorm);
+        groups.forEach((group, i) => {
+          tidy(() => {
+            const gradient = clipped?.[i] ?? prepared(group);
+            const fused = beta1 === 0 && stepInOne(i, decayed(group), gradient, rate, epsilon * correction);
+            if (fused) return group.assign(variables, fused);
+            const v = remember(i, beta2, square(gradient));
+            const m = beta1 === 0 ? gradient : remember(groups.length + i, beta1, gradient);
+            const update = div(mul(m, rate), add(sqrt(v), epsilon * correction));
+            group.assign(variables, sub(decayed(group), update));
+          });
         });
       });
     },
@@ -170,12 +203,22 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
   };
 }
 
+/** Flat pieces of a gradient, scaled so that all of it is at most `longest` long. */
+function clippedByNorm(pieces: readonly Tensor[], longest: number): Tensor[] {
+  const norm = sqrt(addN(pieces.map((piece) => sum(square(piece)))));
+  const scale = minimum(div(longest, add(norm, 1e-6)), 1);
+  return pieces.map((piece) => mul(piece, scale));
+}
+
 /** Throws unless the options make an {@link adam}. */
 export function checkAdamOptions(where: string, options: AdamOptions): void {
   checkObject(where, "options", options);
   const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
-  checkPositive(where, "learningRate", learningRate);
+  if (typeof learningRate !== "function") checkPositive(where, "learningRate", learningRate);
   checkPositive(where, "epsilon", epsilon);
+  if (options.weightDecay !== undefined) checkRange(where, "weightDecay", options.weightDecay, 0, Number.MAX_VALUE);
+  for (const name of ["clipValue", "clipNorm"] as const)
+    if (options[name] !== undefined) checkPositive(where, name, options[name]);
   for (const [name, beta] of Object.entries({ beta1, beta2 }))
     if (checkRange(where, name, beta, 0, 1) === 1)
       throw new SidError("out-of-range", `${where}: ${name} must be less than 1, got 1.`);

@@ -21,6 +21,13 @@ export { type EmaSchedule, emaBeta, updateEma } from "./ema";
 export { type FakeScoreGradients, type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
 export { type GeneratorGradients, type GeneratorObjective, generatorGradients } from "./generator-gradients";
 export {
+  type CosineRateOptions,
+  cosineRate,
+  type LearningRateSchedule,
+  type WarmupRateOptions,
+  warmupRate,
+} from "./learning-rate";
+export {
   fakeScoreStep,
   type GradientHook,
   generatorStep,

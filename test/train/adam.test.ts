@@ -1,11 +1,27 @@
+import { readFileSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
-import { dispose, type Tensor, tensor, type Variable, zeros } from "@tensorflow/tfjs-core";
+import { dispose, mul, type Tensor, tensor, type Variable, zeros } from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { SidError } from "../../src/core";
-import { adam, emaBeta, updateEma } from "../../src/train";
+import { adam, cosineRate, emaBeta, type LearningRateSchedule, updateEma, warmupRate } from "../../src/train";
 import { packs } from "../../src/train/packing";
 import { expectClose, numbers } from "../support/matchers";
 import { weight } from "../support/weights";
+
+interface Recorded {
+  readonly name: string;
+  readonly betas: [number, number];
+  readonly weightDecay: number;
+  readonly clipNorm: number | null;
+  readonly clipValue: number | null;
+  readonly schedule: { readonly kind: string; readonly warmupSteps: number; readonly totalSteps: number | null } | null;
+  readonly learningRates: number[];
+  readonly trajectory: number[][];
+}
+
+const golden: { readonly start: number[]; readonly gradients: number[][]; readonly cases: Recorded[] } = JSON.parse(
+  readFileSync(new URL("../golden/adamw.json", import.meta.url), "utf8"),
+);
 
 const number = fc.float({ min: -4, max: 4, noNaN: true });
 const vector = fc.array(number, { minLength: 5, maxLength: 5 });
@@ -58,6 +74,45 @@ describe("adam", () => {
       });
     optimizer.dispose();
     dispose(variables);
+  });
+
+  test.each(golden.cases)("$name: the steps of PyTorch, recorded", (recorded) => {
+    const { betas, weightDecay, schedule, learningRates, trajectory } = recorded;
+    const [beta1, beta2] = betas;
+    const clipNorm = recorded.clipNorm ?? undefined;
+    const clipValue = recorded.clipValue ?? undefined;
+    const { kind, warmupSteps, totalSteps } = schedule ?? {};
+    const rates: Readonly<Record<string, () => LearningRateSchedule>> = {
+      constant_with_warmup: () => warmupRate(0.05, { warmupSteps: warmupSteps as number }),
+      cosine: () => cosineRate(0.05, { warmupSteps, totalSteps: totalSteps as number }),
+    };
+    const learningRate = rates[kind ?? ""]?.() ?? 0.05;
+    const variables = twoVariables(golden.start);
+    const optimizer = adam(variables, { learningRate, beta1, beta2, weightDecay, clipNorm, clipValue });
+    golden.gradients.forEach((g, k) => {
+      if (typeof learningRate === "function") expect(learningRate(k)).toBeCloseTo(learningRates[k] as number, 12);
+      const tensors = split(g);
+      optimizer.step(tensors);
+      dispose(tensors);
+      expectClose(variables.flatMap(numbers), trajectory[k] as number[], 3e-6);
+    });
+    optimizer.dispose();
+    dispose(variables);
+  });
+
+  test("the cleaning comes before the clipping", () => {
+    const step = (gradient: number[], options: { clipNorm?: number }) => {
+      const variables = twoVariables([0, 0, 0, 0, 0]);
+      const optimizer = adam(variables, { learningRate: 1, beta2: 0, epsilon: 1, ...options });
+      const tensors = split(gradient);
+      optimizer.step(tensors, (flat) => mul(flat, 2));
+      const values = variables.flatMap(numbers);
+      optimizer.dispose();
+      dispose([...variables, ...tensors]);
+      return values;
+    };
+    // Doubled to a norm of 10, then scaled to 5: what 3 and 4 give as they are.
+    expectClose(step([3, 4, 0, 0, 0], { clipNorm: 5 }), step([1.5, 2, 0, 0, 0], {}), 1e-6);
   });
 
   test("stores no first moment at beta1 = 0", () => {
@@ -126,6 +181,20 @@ describe("adam", () => {
     const code = (options: Parameters<typeof adam>[1]) => catchCode(() => adam(variables, options).dispose());
     expect(code({ learningRate: 0 })).toBe("out-of-range");
     expect(code({ learningRate: Number.NaN })).toBe("not-finite");
+    expect(code({ learningRate: 1, weightDecay: -1 })).toBe("out-of-range");
+    expect(code({ learningRate: 1, clipNorm: 0 })).toBe("out-of-range");
+    expect(code({ learningRate: 1, clipValue: Number.NaN })).toBe("not-finite");
+    expect(catchCode(() => warmupRate(0, { warmupSteps: 1 }))).toBe("out-of-range");
+    expect(catchCode(() => warmupRate(1, { warmupSteps: 1.5 }))).toBe("invalid-argument");
+    expect(catchCode(() => cosineRate(1, { totalSteps: 2, warmupSteps: 3 }))).toBe("out-of-range");
+    const falling = adam(variables, { learningRate: (k) => 1 - 2 * k });
+    const gradients = split([1, 1, 1, 1, 1]);
+    falling.step(gradients);
+    const before = variables.flatMap(numbers);
+    expect(catchCode(() => falling.step(gradients))).toBe("out-of-range");
+    expect(variables.flatMap(numbers)).toEqual(before);
+    falling.dispose();
+    dispose(gradients);
     expect(code({ learningRate: 1, beta1: 1 })).toBe("out-of-range");
     expect(code({ learningRate: 1, beta2: -0.1 })).toBe("out-of-range");
     expect(code({ learningRate: 1, epsilon: 0 })).toBe("out-of-range");
