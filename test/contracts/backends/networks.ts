@@ -82,12 +82,15 @@ const autoencoder = parseVaeConfig({
   up_block_types: ["UpDecoderBlock2D", "UpDecoderBlock2D"],
 });
 
+/** Layers of each kind: linear, and convolutions with and without a window or a stride. */
+const targets = ["to_q", "ff.net.0.proj", "conv1", "proj_in", "downsamplers.0.conv"];
+
 export const networks = casesOf("networks", {
   "U-Net: prediction and all gradients": () => unetCase(false),
   "U-Net with gradientCheckpoint blocks": () => unetCase(true),
   "low-rank adapter: prediction and gradients": () =>
     using(makeUnet("base", 1), (base) =>
-      using(lora(base, { name: "contract/lora", rank: 2, weights: randomStream(2) }), (model) => {
+      using(lora(base, { name: "contract/lora", rank: 2, targets, weights: randomStream(2) }), (model) => {
         const { xt, cond, cotangent } = inputs();
         return [
           model.predict(xt, t, cond),
