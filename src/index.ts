@@ -46,7 +46,15 @@ export {
 } from "./guidance";
 export {
   adversarialLoss,
+  type ConsistencyInputs,
+  type ConsistencyLossOptions,
+  type ConsistencyOutputInputs,
+  type ConsistencyScalingOptions,
+  type ConsistencyScalings,
   cleanGradients,
+  consistencyLoss,
+  consistencyOutput,
+  consistencyScalings,
   type DiscriminatorInputs,
   discriminatorLoss,
   type FakeScoreInputs,

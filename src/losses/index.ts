@@ -6,6 +6,16 @@
  */
 export { adversarialLoss, type DiscriminatorInputs, discriminatorLoss } from "./adversarial";
 export {
+  type ConsistencyInputs,
+  type ConsistencyLossOptions,
+  type ConsistencyOutputInputs,
+  type ConsistencyScalingOptions,
+  type ConsistencyScalings,
+  consistencyLoss,
+  consistencyOutput,
+  consistencyScalings,
+} from "./consistency";
+export {
   type FDivergence,
   type FDivergenceInputs,
   type FDivergenceName,
