@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { writeFileAtomic } from "sid-lsg/io";
 import type { DistillMetrics } from "sid-lsg/train";
 import { drawCurves } from "./curves";
+import { type Gauge, notes } from "./meaning";
 import type { QuickStartOptions } from "./options";
 
 /** The figures of a run, kept beside its checkpoint so that the curves of a resumed run are whole. */
@@ -33,6 +34,7 @@ export interface SavedHistory extends Figures {
 export function openHistory(
   files: { readonly history: string; readonly curves: string },
   { resume, seed, kappa }: Run & Pick<QuickStartOptions, "resume">,
+  gauge: Gauge,
 ): History {
   const run = { seed, kappa };
   let { metrics, distances } = (resume && earlier(files.history, run)) || { metrics: [], distances: [] };
@@ -48,7 +50,7 @@ export function openHistory(
     },
     async save() {
       await writeFileAtomic(files.history, JSON.stringify({ run, metrics, distances } satisfies SavedHistory));
-      await writeFileAtomic(files.curves, curves({ metrics, distances }));
+      await writeFileAtomic(files.curves, curves({ metrics, distances }, gauge));
     },
   };
 }
@@ -70,17 +72,22 @@ function appended<T extends { readonly iteration: number }>(entries: readonly T[
   return [...entries.filter(({ iteration }) => iteration < entry.iteration), entry];
 }
 
-function curves({ metrics, distances }: Figures): string {
-  const points = (figure: "deltaSquared" | "fakeLoss" | "generatorLoss") =>
-    metrics.map((entry) => [entry.iteration, entry[figure]] as const);
+function curves({ metrics, distances }: Figures, gauge: Gauge): string {
+  const curve = (title: string, figure: "deltaSquared" | "fakeLoss" | "generatorLoss") => ({
+    title,
+    note: notes[figure],
+    points: metrics.map((entry) => [entry.iteration, entry[figure]] as const),
+  });
   return drawCurves([
     {
       title: "Fréchet distance to real images",
+      note: notes.distance(gauge),
+      mark: { label: "as many real images", value: gauge.realImages },
       points: distances.map(({ iteration, distance }) => [iteration, distance]),
       logarithmic: true,
     },
-    { title: "distance of the two scores, ‖δ‖²", points: points("deltaSquared") },
-    { title: "fake score's loss", points: points("fakeLoss") },
-    { title: "generator's loss", points: points("generatorLoss") },
+    curve("gap of the two scores, ‖δ‖²", "deltaSquared"),
+    curve("fake score's loss", "fakeLoss"),
+    curve("generator's loss", "generatorLoss"),
   ]);
 }

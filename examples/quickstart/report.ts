@@ -1,3 +1,5 @@
+import type { Gauge } from "./meaning";
+
 /** What was measured for one way to make images. */
 export interface Row {
   /** Share of images whose digit the classifier reads as the caption's. */
@@ -21,5 +23,7 @@ export interface Report {
   readonly seconds: number;
   readonly secondsByPhase: Readonly<Record<string, number>>;
   readonly captionsPerGroup: number;
+  /** What the distances of `history.json` were measured with: they are not comparable with those of `groups`. */
+  readonly whileTraining: Gauge;
   readonly settings: Readonly<Record<string, number | string>>;
 }

@@ -11,6 +11,7 @@ import { startProgress } from "../common/progress";
 import { type Clock, startClock } from "./clock";
 import { type DistillationInputs, distillTeacher } from "./distillation";
 import { openHistory } from "./history";
+import { distanceName, explainFigures, type Gauge } from "./meaning";
 import { type Group, type Measuring, measure, measureReal, prepareMeasuring } from "./measure";
 import { measureTeacher, type TeacherRows } from "./measure-teacher";
 import { generatorMethod, type Method, teacherMethods } from "./methods";
@@ -45,7 +46,8 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
   const teacherJob = measureTeacher(options);
   try {
     clock.lap("preparation");
-    const generator = await distill({ teacher, teacherUnet, text, options }, methods.teacher1, measuring);
+    const gauge = await prepareGauge(measuring);
+    const generator = await distill({ teacher, teacherUnet, text, options }, methods.teacher1, measuring, gauge);
     clock.lap("distillation");
     if (!generator) return;
     await writeFolder(files.generator, {
@@ -65,7 +67,7 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
     );
     const teacherRows = await teacherJob.finish(measuring, methods);
     clock.lap("measurement");
-    const report = makeReport(options, own, teacherRows, clock);
+    const report = makeReport(options, own, teacherRows, gauge, clock);
     await writeFileAtomic(files.report, `${JSON.stringify(report, null, 2)}\n`);
     console.log(`\n${formatReport(report)}\n`);
     console.log(`${report.seconds.toFixed(0)} seconds. Look at ${shown(files.samples)} and ${shown(files.curves)}.`);
@@ -75,21 +77,34 @@ export async function runQuickStart(options: QuickStartOptions): Promise<void> {
   }
 }
 
+/** The captions that a look takes. */
+function fewOf({ groups: { trained } }: Measuring): Group {
+  const { captions, pairs, reference } = trained;
+  return { captions: captions.slice(0, captionsPerLook), pairs: pairs.slice(0, captionsPerLook), reference };
+}
+
+/** What the distance of a look is to be compared with. */
+async function prepareGauge(measuring: Measuring): Promise<Gauge> {
+  const few = fewOf(measuring);
+  return { captions: few.captions.length, realImages: (await measureReal(measuring, few)).frechetDistance };
+}
+
 /** Distills with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
 async function distill(
   inputs: Pick<DistillationInputs, "teacher" | "teacherUnet" | "text" | "options">,
   beforeTraining: Method,
-  { classifier, groups }: Measuring,
+  measuring: Measuring,
+  gauge: Gauge,
 ): Promise<GeneratorModel | undefined> {
   const { options, text } = inputs;
   const files = outputs(options.out);
-  const { captions, pairs, reference } = groups.trained;
-  const few = { captions: captions.slice(0, captionsPerLook), pairs: pairs.slice(0, captionsPerLook), reference };
-  const history = openHistory(files, options);
+  const few = fewOf(measuring);
+  const history = openHistory(files, options, gauge);
   const progress = startProgress("distilling", options.iterations);
+  for (const line of explainFigures(gauge, options.captions)) console.log(line);
   console.log("Ctrl-C stops and saves; --resume goes on.");
   const look = async (method: Method, iteration: number) =>
-    history.look(iteration, (await measure(classifier, few, method)).frechetDistance);
+    history.look(iteration, (await measure(measuring.classifier, few, method)).frechetDistance);
   let begun = false;
   const train = async (signal: AbortSignal) => {
     if (!options.resume) await look(beforeTraining, 0);
@@ -102,7 +117,12 @@ async function distill(
         begun = true;
         history.add(metrics);
         const { iteration, deltaSquared, fakeLoss } = metrics;
-        progress.update(iteration, { distance: history.distance, "score gap": deltaSquared, "fake loss": fakeLoss });
+        const { distance } = history;
+        progress.update(iteration, {
+          [distanceName(gauge)]: distance,
+          "score gap": deltaSquared,
+          "fake loss": fakeLoss,
+        });
         await history.save();
       },
     });
@@ -140,6 +160,7 @@ function makeReport(
   { iterations, seed, kappa, backend, captions }: QuickStartOptions,
   own: Awaited<ReturnType<typeof measureGenerator>>,
   teacher: TeacherRows,
+  whileTraining: Gauge,
   clock: Clock,
 ): Report {
   return {
@@ -150,6 +171,7 @@ function makeReport(
     seconds: Object.values(clock.laps).reduce((a, b) => a + b, 0),
     secondsByPhase: clock.laps,
     captionsPerGroup: captions,
+    whileTraining,
     settings: { iterations, seed, kappa, backend },
   };
 }

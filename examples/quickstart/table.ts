@@ -1,3 +1,4 @@
+import { explainTable } from "./meaning";
 import type { Report, Row, RowName, Rows } from "./report";
 
 const titles: Readonly<Record<RowName, string>> = {
@@ -9,13 +10,18 @@ const titles: Readonly<Record<RowName, string>> = {
 };
 
 /** The report as a table for the terminal. */
-export function formatReport({ groups, captionsPerGroup }: Report): string {
+export function formatReport({ groups, captionsPerGroup, whileTraining }: Report): string {
   const head = `${"".padEnd(28)}${["digit", "colour", "distance", "passes"].map((title) => title.padStart(10)).join("")}`;
   const block = (title: string, rows: Rows) => [
     `${title} (${captionsPerGroup} captions)`,
     ...(Object.keys(titles) as RowName[]).map((name) => formatRow(titles[name], rows[name])),
   ];
-  return [head, ...block("trained pairs", groups.trained), ...block("held-out pairs", groups.heldOut)].join("\n");
+  return [
+    head,
+    ...block("trained pairs", groups.trained),
+    ...block("held-out pairs", groups.heldOut),
+    ...explainTable(captionsPerGroup, whileTraining),
+  ].join("\n");
 }
 
 function formatRow(title: string, row: Row): string {

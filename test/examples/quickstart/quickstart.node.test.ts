@@ -19,6 +19,7 @@ import { drawCurves } from "../../../examples/quickstart/curves";
 import { colourImage, everyImage, loadDigits } from "../../../examples/quickstart/digits";
 import { glyphColumns } from "../../../examples/quickstart/font";
 import { openHistory, type SavedHistory } from "../../../examples/quickstart/history";
+import { distanceName, explainFigures } from "../../../examples/quickstart/meaning";
 import { defaults, parseOptions } from "../../../examples/quickstart/options";
 import { drawGrid } from "../../../examples/quickstart/picture";
 import { pixelDeviation, pixelMean } from "../../../examples/quickstart/pixels";
@@ -150,6 +151,8 @@ describe("pictures", () => {
     const svg = drawCurves([
       {
         title: "distance",
+        note: "down is better",
+        mark: { label: "perfect", value: 0.5 },
         points: [
           [1, 100],
           [2, 10],
@@ -161,6 +164,10 @@ describe("pictures", () => {
     ]);
     expect(svg).toMatch(/^<svg[^>]*width="720"/);
     expect(svg).toContain(">distance<");
+    expect(svg).toContain(">down is better<");
+    // The mark lies below the last point, where the axis ends.
+    expect(svg).toMatch(/y1="(\S+)" y2="\1" stroke="#15803d"/);
+    expect(svg).toContain(">perfect<");
     expect(svg).not.toContain("NaN");
     // Equal ratios are equal heights on a logarithmic axis.
     const [, points = ""] = svg.match(/polyline points="([^"]*)"/) ?? [];
@@ -191,18 +198,19 @@ describe("the history of a run", () => {
     return { history: join(folder, "history.json"), curves: join(folder, "curves.svg") };
   };
   const run = { seed: 1, kappa: 1.15 };
+  const gauge = { captions: 128, realImages: 42 };
   const read = (path: string): SavedHistory => JSON.parse(readFileSync(path, "utf8"));
 
   test("goes on where the resumed run does, and starts afresh otherwise", async () => {
     const paths = files();
-    const first = openHistory(paths, { ...run, resume: true });
+    const first = openHistory(paths, { ...run, resume: true }, gauge);
     expect(first.distance).toBeUndefined();
     first.look(0, 400);
     for (const i of [1, 2, 3]) first.add(entry(i));
     first.look(3, 60);
     await first.save();
     // The checkpoint of iteration 2 was the last: iteration 3 comes again.
-    const resumed = openHistory(paths, { ...run, resume: true });
+    const resumed = openHistory(paths, { ...run, resume: true }, gauge);
     expect(resumed.distance).toBe(60);
     resumed.add({ ...entry(3), fakeLoss: 7 });
     resumed.look(3, 50);
@@ -217,8 +225,12 @@ describe("the history of a run", () => {
       { iteration: 0, distance: 400 },
       { iteration: 3, distance: 50 },
     ]);
-    expect(readFileSync(paths.curves, "utf8")).not.toMatch(/NaN|Infinity/);
-    const afresh = openHistory(paths, { ...run, resume: false });
+    const curves = readFileSync(paths.curves, "utf8");
+    expect(curves).not.toMatch(/NaN|Infinity/);
+    expect(curves).toContain("on 128 captions");
+    expect(curves).toContain("as many real images");
+    expect(curves.match(/no measure of progress/g)).toHaveLength(3);
+    const afresh = openHistory(paths, { ...run, resume: false }, gauge);
     afresh.add(entry(1));
     await afresh.save();
     expect(read(paths.history)).toEqual({ run, metrics: [entry(1)], distances: [] });
@@ -232,12 +244,12 @@ describe("the history of a run", () => {
     ["of another guidance", (text: string) => text.replace('"kappa":1.15', '"kappa":1.5')],
   ])("that is %s is ignored with a warning", async (_, spoil) => {
     const paths = files();
-    const first = openHistory(paths, { ...run, resume: false });
+    const first = openHistory(paths, { ...run, resume: false }, gauge);
     first.add(entry(1));
     await first.save();
     writeFileSync(paths.history, spoil(readFileSync(paths.history, "utf8")));
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-    const resumed = openHistory(paths, { ...run, resume: true });
+    const resumed = openHistory(paths, { ...run, resume: true }, gauge);
     expect(warn.mock.calls.join()).toContain(`Ignored ${paths.history}`);
     warn.mockRestore();
     resumed.add(entry(2));
@@ -299,12 +311,28 @@ describe("the command line", () => {
       seconds: 1,
       secondsByPhase: {},
       captionsPerGroup: 512,
+      whileTraining: { captions: 128, realImages: 42 },
       settings: {},
     };
     const lines = formatReport(report).split("\n");
-    expect(lines.length).toBe(13);
+    expect(lines.length).toBe(15);
     expect(lines[6]).toMatch(/^ {2}generator, 1 step +0\.988 +1\.000 +12\.3 +1$/);
     expect(new Set(lines.filter((line) => line.startsWith("  ")).map((line) => line.length)).size).toBe(1);
     expect(duration(65.4)).toBe("1:05");
+    expect(lines[13]).toMatch(/of 512 images.* within one block only\.$/);
+    expect(lines[14]).toMatch(/while training were of 128 images/);
+    const same = formatReport({ ...report, captionsPerGroup: 128 });
+    expect(same).not.toContain("while training");
+  });
+
+  test("says which figures may be compared with what", () => {
+    const gauge = { captions: 128, realImages: 41.23 };
+    expect(distanceName(gauge)).toBe("distance(128)");
+    const text = explainFigures(gauge, 512).join("\n");
+    expect(text).toMatch(/^distance\(128\): .* on 128 captions.*should fall/);
+    expect(text).toContain("real images are at 41.2");
+    expect(text).toMatch(/takes 512 captions.*compare it\s+with its own rows only/);
+    expect(text).toMatch(/‖δ‖².*not progress/);
+    expect(explainFigures(gauge, 128).join("\n")).not.toContain("table");
   });
 });

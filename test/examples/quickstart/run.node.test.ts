@@ -45,6 +45,8 @@ test("a run that Ctrl-C stopped and --resume finished ends like one that was lef
 
   const resumed = await quickStart([...short, "--out", cut, "--resume"]);
   expect(resumed).toMatchObject({ code: 0, text: expect.stringMatching(/held-out pairs/) });
+  expect(resumed.text).toMatch(/^distance\(100\): .* on 100 captions/m);
+  expect(resumed.text).toMatch(/ 7\/7 .* distance\(100\) \d/);
   expect(resumed.text).not.toContain(" 1/7 ");
   expect(generatorIn(cut).equals(generatorIn(whole))).toBe(true);
 
