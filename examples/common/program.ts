@@ -4,10 +4,11 @@ import { outliveOutput, say } from "./terminal";
 
 /** What asks a program to stop: Ctrl-C, `kill`, a terminal that closes. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-type Signal = (typeof signals)[number];
 
 /** Two signals within this many milliseconds are one wish: npm hands on the Ctrl-C that the script has got already. */
 const oneWish = 300;
+/** Milliseconds between looks at whether npm is still there. */
+const watchEvery = 500;
 
 let work: { readonly promise: string; readonly controller: AbortController } | undefined;
 let askedAt = Number.NEGATIVE_INFINITY;
@@ -19,12 +20,14 @@ let askedAt = Number.NEGATIVE_INFINITY;
 export async function runProgram(program: () => Promise<void>): Promise<void> {
   outliveOutput();
   for (const name of signals) process.on(name, stop);
+  const watch = watchParent();
   try {
     await program();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   } finally {
+    clearInterval(watch);
     for (const name of signals) process.off(name, stop);
   }
 }
@@ -43,17 +46,28 @@ export async function interruptible<T>(promise: string, run: (signal: AbortSigna
   }
 }
 
-function stop(name: Signal): void {
+/** A signal to npm ends its shell, and npm with it, but tells nobody: what they started is then an orphan. */
+function watchParent(): NodeJS.Timeout | undefined {
+  if (process.env["npm_lifecycle_event"] === undefined) return undefined;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop("SIGHUP", 0, "npm is gone");
+  }, watchEvery);
+  return watch.unref();
+}
+
+function stop(name: NodeJS.Signals, _: number, who = name === "SIGINT" ? "Ctrl-C" : String(name)): void {
   const now = performance.now();
   if (now - askedAt < oneWish) return;
-  const name_ = name === "SIGINT" ? "Ctrl-C" : name;
   if (work && !work.controller.signal.aborted) {
     askedAt = now;
-    say(`${name_}: ${work.promise}. Once more stops at once.`);
+    say(`${who}: ${work.promise}. Once more stops at once.`);
     work.controller.abort();
   } else if (!(work && name === "SIGHUP")) {
     // A terminal that closes after Ctrl-C does not ask for more than that.
-    say(work ? `${name_} again: stopped at once; the last checkpoint is whole.` : `${name_}: stopped.`);
+    say(work ? `${who} again: stopped at once; the last checkpoint is whole.` : `${who}: stopped.`);
     process.exit(128 + constants.signals[name]);
   }
 }
