@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomStream } from "../../../src/core";
 import { readSafetensors } from "../../../src/io";
 import { prepareScripts } from "../../support/sd-scripts";
 
@@ -102,6 +103,40 @@ test("a killed run leaves its lock, which the next one takes over", async () => 
     new RegExp(`^Took over .*run\\.lock, left by process ${run.pid}, which was killed\\.$`, "m"),
   );
   expect(unetIn("killed").equals(whole)).toBe(true);
+});
+
+test("a run goes back behind a damaged checkpoint with a line, and ends as if nothing had been", async () => {
+  expect(await distill("damaged", [...three, "--keep", "3"])).toMatchObject({ code: 0 });
+  const file = join(folder, "damaged", "checkpoint.safetensors");
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 4;
+  writeFileSync(file, bytes);
+  const resumed = await distill("damaged", [...three, "--keep", "3", "--resume"]);
+  expect(resumed.text).toMatch(
+    /"generator\.\S+" is damaged: .* The run goes on from ".*checkpoint\.safetensors\.1"\.$/m,
+  );
+  expect(resumed).toMatchObject({ code: 0, text: expect.not.stringContaining(" 2/3 ") });
+  expect(unetIn("damaged").equals(whole)).toBe(true);
+  const checkpoints = readdirSync(join(folder, "damaged")).filter((name) => name.startsWith("checkpoint"));
+  expect(checkpoints.sort()).toEqual(["", ".1", ".2"].map((rest) => `checkpoint.safetensors${rest}`));
+});
+
+test("a run that is killed again and again, at any moment, ends as if nothing had been", async () => {
+  const long = ["--iterations", "20", "--batch", "1", "--checkpoint-every", "1", "--snapshot-every", "100"];
+  const alone = distill("alone", long);
+  const moments = randomStream(1).uniform(6);
+  let resume: string[] = [];
+  for (const moment of moments) {
+    const run = start("kills", [...long, ...resume]);
+    await run.line(/\d+\/20 /);
+    await sleep(1500 * moment);
+    if (existsSync(join(folder, "kills", "checkpoint.safetensors"))) resume = ["--resume"];
+    run.press("SIGKILL");
+    await run.ended;
+  }
+  expect(await distill("kills", [...long, ...resume])).toMatchObject({ code: 0 });
+  expect(await alone).toMatchObject({ code: 0 });
+  expect(unetIn("kills").equals(unetIn("alone"))).toBe(true);
 });
 
 test("scripts work from any folder, with paths from there, and npm's from where npm was called", async () => {
