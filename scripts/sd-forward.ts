@@ -3,16 +3,16 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { type HostTensor, randomStream } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeSafetensors } from "sid-lsg/io";
-import { openModel } from "../examples/sd/model";
+import { loadStableDiffusion } from "sid-lsg/models/sd";
 
 const [folder, out] = process.argv.slice(2) as [string, string];
 await useBackend("cpu");
-const model = await openModel({ model: folder, hub: undefined, variant: undefined });
+const { unet, text, vae } = await loadStableDiffusion(folder);
 const xt = randomStream(0).normal([1, 8, 8, 4]);
 const t = 625;
-const cond = (await model.makeText("text")).encode(["a red fox"]);
-const eps = (await model.makeUnet("unet")).predict(xt, [t], cond);
-const image = (await model.makeVae("vae")).decode(xt);
+const cond = text.encode(["a red fox"]);
+const eps = unet.predict(xt, [t], cond);
+const image = vae.decode(xt);
 const host = async (x: Tensor): Promise<HostTensor> => ({
   dtype: "F32",
   shape: x.shape,

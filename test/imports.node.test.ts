@@ -52,6 +52,8 @@ test("imports between the folders of src point one way", () => {
   const relatives = statements.filter(({ file, from }) => from.startsWith(".") && file !== "index.ts");
   const wrong = relatives.filter((statement) => {
     const [from, to] = [layerOf(statement.file), layerOf(target(statement))];
+    // A whole Stable Diffusion is loaded from a folder; single networks know no files.
+    if (statement.file.startsWith("models/sd/") && to === "io") return false;
     if (from === "train" && to === "models") return !modelsForTraining.includes(target(statement));
     return to !== from && to !== "core" && !layers[from]?.includes(to);
   });

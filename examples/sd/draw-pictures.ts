@@ -14,7 +14,7 @@ import { readAdapter } from "./adapter";
 import type { GenerateSettings } from "./generate-options";
 import { arrange, decodePictures, encodePicture, readPicture } from "./grid";
 import { enterJob, type Job } from "./job";
-import { type OpenModel, openModel } from "./model";
+import { loadParts, type OpenModel, openModel } from "./model";
 import { firstPrompts, listedPrompts, type PictureOrder, type Pictures, planPictures } from "./pictures";
 import { openPrompts } from "./prompts/open";
 import { showPrompts } from "./prompts/show";
@@ -40,7 +40,7 @@ async function draw(settings: GenerateSettings, all: PromptSource): Promise<void
   const pictures = planPictures(prompts, settings);
   const sampling = samplingOf(settings);
   const model = await openModel(settings.place);
-  const change = settings.adapter === undefined ? undefined : await readAdapter(settings.adapter, model.unetConfig);
+  const change = settings.adapter === undefined ? undefined : await readAdapter(settings.adapter, model.configs.unet);
   model.checkPrompts(prompts);
   makeFolder(out);
   const release = lockFolder("out", out);
@@ -107,12 +107,10 @@ async function drawMissing(
   };
   const progress = startProgress("drawing", missing.wanted);
   try {
-    const base = own(await model.makeUnet("unet"));
-    const network = change ? own(lora(base, { name: "adapter", ...change })) : base;
-    const text = own(await model.makeText("text"));
-    const vae = own(await model.makeVae("vae"));
+    const { unet, text, vae } = own(await loadParts(model, ["unet", "text", "vae"]));
+    const network = change ? own(lora(unet, { name: "adapter", ...change })) : unet;
     const sampler = own(makeSampler(network, sampling, model, text));
-    const shape = [1, resolution / model.scale, resolution / model.scale, model.unetConfig.inChannels];
+    const shape = [1, resolution / model.scale, resolution / model.scale, model.configs.unet.inChannels];
     let done = 0;
     for (const orders of batches(missing, batch)) {
       const cond = text.encode(orders.map(({ prompt }) => prompt));

@@ -8,7 +8,7 @@ import {
   type Unet,
 } from "sid-lsg/models";
 import { type Lora, type LoraWeights, lora, mergeLora } from "sid-lsg/models/sd";
-import type { OpenModel } from "./model";
+import { loadParts, type OpenModel } from "./model";
 import type { DistillSettings } from "./options";
 
 /** The networks of a run. */
@@ -30,12 +30,13 @@ export async function makeNetworks(
   change: LoraWeights | undefined,
 ): Promise<Networks> {
   const { memory, lora: adapter, emaHalfLife, recipe } = settings;
-  const teacher = await model.makeUnet("teacher", memory);
+  const load = async (name: string) => (await loadParts(model, ["unet"], memory, name)).unet;
+  const teacher = await load("teacher");
   if (change) await merge(teacher, change);
   const stream = randomStream(recipe.seed);
   const copy = async (name: string) => {
     if (adapter) return lora(teacher, { name, rank: adapter.rank, alpha: adapter.alpha, weights: stream });
-    const network = await model.makeUnet(name, memory);
+    const network = await load(name);
     if (change) copyWeights(teacher, network);
     return network;
   };

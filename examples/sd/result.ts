@@ -1,8 +1,24 @@
 import { join } from "node:path";
-import type { WeightMap } from "sid-lsg";
-import { openComponent, readComponent, writeFileAtomic, writeModelFolder, writeSafetensors } from "sid-lsg/io";
-import { type GeneratorOptions, readWeights, type Unet } from "sid-lsg/models";
-import { type Lora, loraFile, mergeLora } from "sid-lsg/models/sd";
+import type { HostTensor, WeightMap } from "sid-lsg";
+import {
+  type ComponentName,
+  type ComponentOptions,
+  type FileTree,
+  type ModelComponent,
+  openComponent,
+  readComponent,
+  writeFileAtomic,
+  writeModelFolder,
+  writeSafetensors,
+} from "sid-lsg/io";
+import {
+  clipTextParameterSpecs,
+  type GeneratorOptions,
+  type ParameterSpec,
+  readWeights,
+  type Unet,
+} from "sid-lsg/models";
+import { type Lora, loraFile, mergeLora, vaeParameterSpecs } from "sid-lsg/models/sd";
 import { makeFolder } from "../common/folders";
 import type { OpenModel } from "./model";
 
@@ -49,15 +65,32 @@ export async function writeResult(out: string, model: OpenModel, { network, gene
 
 /** The teacher's folder with another U-Net. */
 async function writePipeline(folder: string, model: OpenModel, weights: WeightMap): Promise<void> {
-  const { tree, variant } = model;
-  const options = variant === undefined ? {} : { variant };
-  const unet = await openComponent(tree, "unet", options);
+  const { folder: tree, variants, configs } = model;
+  const of = (variant: string | undefined) => (variant === undefined ? {} : { variant });
+  const unet = await openComponent(tree, "unet", of(variants.unet));
   await unet.weights.close();
   await writeModelFolder(folder, {
     unet: { config: unet.config, weights },
-    text_encoder: await readComponent(tree, "text_encoder", options),
-    vae: await readComponent(tree, "vae", options),
+    text_encoder: await copyOf(tree, "text_encoder", of(variants.text), clipTextParameterSpecs(configs.text)),
+    vae: await copyOf(tree, "vae", of(variants.vae), vaeParameterSpecs(configs.vae)),
     scheduler: await readComponent(tree, "scheduler"),
     tokenizer: await readComponent(tree, "tokenizer"),
   });
+}
+
+/** A part with the weights that its network has: what else a file may hold, nothing reads. */
+async function copyOf(
+  tree: FileTree,
+  part: ComponentName,
+  options: ComponentOptions,
+  specs: readonly ParameterSpec[],
+): Promise<ModelComponent> {
+  const { config, weights } = await openComponent(tree, part, options);
+  const tensors = new Map<string, HostTensor>();
+  try {
+    for (const { name } of specs) tensors.set(name, await weights.read(name));
+  } finally {
+    await weights.close();
+  }
+  return { config, weights: tensors };
 }

@@ -15,7 +15,7 @@ import { startProgress } from "../common/progress";
 import { readAdapter } from "./adapter";
 import { arrange, decodePictures, encodePicture } from "./grid";
 import { openLog } from "./log";
-import { type OpenModel, openModel } from "./model";
+import { loadParts, type OpenModel, openModel } from "./model";
 import { makeNetworks, type Networks } from "./networks";
 import type { DistillSettings } from "./options";
 import { openPrompts, type Prompts } from "./prompts/open";
@@ -31,7 +31,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const prompts = await openPrompts(settings.prompts, settings.captionKey);
   showPrompts(prompts);
   const model = await openModel(settings.place);
-  const change = settings.adapter === undefined ? undefined : await readAdapter(settings.adapter, model.unetConfig);
+  const change = settings.adapter === undefined ? undefined : await readAdapter(settings.adapter, model.configs.unet);
   checkTimes(model, settings);
   model.checkPrompts(prompts);
   makeFolder(files.samples);
@@ -42,8 +42,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
 
   const networks = await makeNetworks(model, settings, change);
   await checkSpace(out, networks, { beta1: recipe.beta1, keep: settings.keep, others: model.otherBytes });
-  const text = await model.makeText("text");
-  const vae = await model.makeVae("vae");
+  const { text, vae } = await loadParts(model, ["text", "vae"]);
   const inputs: Inputs = { settings, model, networks, text, vae, prompts };
   if (dryRun) {
     await distillation(inputs, { iterations: 0 });
@@ -94,7 +93,12 @@ function checkTimes({ schedule }: OpenModel, { tMax, generator }: DistillSetting
 async function checkMemory(model: OpenModel, settings: DistillSettings): Promise<void> {
   const { recipe, lora, memory, microBatch, emaHalfLife, backend, generator } = settings;
   const { weights, peak } = await estimateMemory({
-    ...{ unet: model.unetConfig, size: sizeOf(model, settings), batch: microBatch, tokens: model.tokenizer.maxLength },
+    ...{
+      unet: model.configs.unet,
+      size: sizeOf(model, settings),
+      batch: microBatch,
+      tokens: model.tokenizer.maxLength,
+    },
     ...{ guidance: recipe.guidance, backward: recipe.backward, beta1: recipe.beta1, ema: emaHalfLife > 0 },
     ...{ ...memory, generator, lora: lora && { rank: lora.rank } },
   });
@@ -117,7 +121,7 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
   return distill({
     ...recipe,
     ...{ teacher, fakeScore, generator, ema: average && { target: average, halfLife, rampUp } },
-    sampleShape: [...sizeOf(model, settings), model.unetConfig.inChannels],
+    sampleShape: [...sizeOf(model, settings), model.configs.unet.inChannels],
     accumulationRounds: recipe.batch / settings.microBatch,
     timesteps: uniformTimesteps({ min: settings.tMin, max: settings.tMax }),
     conditions: promptConditions({ prompts, conditioner: text }),
@@ -166,7 +170,7 @@ async function train(inputs: Inputs): Promise<boolean> {
 async function drawSamples(inputs: Inputs, generator: GeneratorModel, iteration: number): Promise<void> {
   const { settings, model, text, vae, prompts } = inputs;
   const stream = randomStream(settings.recipe.seed);
-  const shape = [1, ...sizeOf(model, settings), model.unetConfig.inChannels];
+  const shape = [1, ...sizeOf(model, settings), model.configs.unet.inChannels];
   const pictures = [];
   for (let i = 0; i < settings.samples; i++) {
     const cond = text.encode([prompts.get(i % prompts.length)]);

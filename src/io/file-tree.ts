@@ -26,8 +26,12 @@ export interface FileTree {
 /** What a file read as text may hold: a vocabulary is a megabyte. */
 const mostTextBytes = 2 ** 26;
 
-/** What trees know of a folder in which a file is missing. */
-const explanations = new WeakMap<FileTree, () => Promise<string | undefined>>();
+/** What a tree may know of a folder in which a file is missing; the same key in every copy of this package. */
+const explain = Symbol.for("sid-lsg.explain-folder");
+
+interface ExplainedTree extends FileTree {
+  readonly [explain]?: () => Promise<string | undefined>;
+}
 
 /**
  * A folder on the disk. Symbolic links in it are followed. A model of the Hugging Face Hub's cache may be given by its own
@@ -46,8 +50,9 @@ const explanations = new WeakMap<FileTree, () => Promise<string | undefined>>();
 export function diskFolder(path: string): FileTree {
   const name = located("diskFolder", path);
   let snapshot: Promise<string | undefined> | undefined;
-  const tree: FileTree = {
+  const tree: ExplainedTree = {
     name,
+    [explain]: () => whyNoModel(path),
     async open(file) {
       checkRelative(name, file);
       const found = await openIfThere(`${path}/${file}`);
@@ -57,7 +62,6 @@ export function diskFolder(path: string): FileTree {
       return root === undefined ? undefined : openIfThere(`${root}/${file}`);
     },
   };
-  explanations.set(tree, () => whyNoModel(path));
   return tree;
 }
 
@@ -73,7 +77,7 @@ async function openIfThere(path: string): Promise<ByteSource | undefined> {
 
 /** The error for files that a tree lacks, with what is known of the folder. */
 export async function missing(caller: string, tree: FileTree, files: string, more = ""): Promise<SidError> {
-  const why = more === "" ? await explanations.get(tree)?.() : undefined;
+  const why = more === "" ? await (tree as ExplainedTree)[explain]?.() : undefined;
   return new SidError("io", `${caller}: ${tree.name} lacks ${files}${more}${why === undefined ? "" : `; ${why}`}.`);
 }
 

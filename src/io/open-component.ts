@@ -1,5 +1,4 @@
-import { checkObject, checkOneOf, describe } from "../core/checks";
-import { SidError } from "../core/errors";
+import { checkObject, checkOneOf } from "../core/checks";
 import type { WeightInfo, WeightSource } from "../core/host-tensor";
 import { type ComponentFiles, type ComponentName, componentFiles, componentNames } from "./component-files";
 import {
@@ -12,7 +11,7 @@ import {
   readOptional,
   treeOf,
 } from "./file-tree";
-import { openWeights } from "./open-weights";
+import { checkVariant, openWeights } from "./open-weights";
 
 /** Options of {@link openComponent} and `readComponent`. */
 export interface ComponentOptions {
@@ -92,8 +91,7 @@ export async function openPart(
   const tree = treeOf(where, folder);
   checkOneOf(where, "component", component, componentNames);
   const { variant, subfolder = component } = checkObject(where, "options", options);
-  if (variant !== undefined && (typeof variant !== "string" || !/^\w+$/.test(variant)))
-    throw new SidError("invalid-argument", `${where}: a variant is one word, got ${describe(variant)}.`);
+  if (variant !== undefined) checkVariant(where, variant);
   const inside = subfolder === "" ? "" : `${checkRelative(where, subfolder)}/`;
   const files = componentFiles[component];
   const config = await readJson(where, tree, inside + files.config);

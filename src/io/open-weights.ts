@@ -2,7 +2,7 @@ import { describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { WeightInfo, WeightSource } from "../core/host-tensor";
 import type { ByteSource } from "./byte-source";
-import { type ComponentFiles, indexName, inVariant } from "./component-files";
+import { type ComponentFiles, type ComponentName, componentFiles, indexName, inVariant } from "./component-files";
 import { type FileTree, isPlainName, missing, openIn, readJson } from "./file-tree";
 import { parseSafetensors } from "./open-safetensors";
 import { corrupt } from "./safetensors-header";
@@ -113,17 +113,24 @@ async function whyMissing(
   return missing(caller, tree, files);
 }
 
-/** Whether a part has weights of this variant, in one file or in shards. */
+/** Whether a part in the folder of its name has weights of this variant, in one file or in shards. */
 export async function hasVariant(
   caller: string,
   tree: FileTree,
-  folder: string,
-  { weights }: ComponentFiles,
+  component: ComponentName,
   variant: string,
 ): Promise<boolean> {
+  checkVariant(caller, variant);
+  const { weights } = componentFiles[component];
   for (const name of weights === undefined ? [] : [weights, indexName(weights)])
-    if (await exists(caller, tree, folder + inVariant(name, variant))) return true;
+    if (await exists(caller, tree, `${component}/${inVariant(name, variant)}`)) return true;
   return false;
+}
+
+/** Throws unless a variant is one word. */
+export function checkVariant(where: string, variant: string): void {
+  if (typeof variant !== "string" || !/^\w+$/.test(variant))
+    throw new SidError("invalid-argument", `${where}: a variant is one word, got ${describe(variant)}.`);
 }
 
 async function exists(caller: string, tree: FileTree, path: string): Promise<boolean> {

@@ -2,7 +2,8 @@
 
 Run: python test/golden/clip_tokenizer_5.py (transformers 5.24). Writes clip-tokenizer-5.json beside itself, without the
 vocabulary and the merges, which are those of clip-tokenizer.json.gz; that the saved folders give the same ids for all of
-its prompts is checked here. "added" is the first folder with two words more, and what the tokenizer that has them gives.
+its prompts is checked here. "added" is the first folder with two words more, and what the tokenizer that has them gives, "tiny" what the
+tokenizer of model-folder does.
 """
 
 import gzip
@@ -48,5 +49,8 @@ with tempfile.TemporaryDirectory() as scratch:
     tokenizer.add_tokens(["<cat-toy>", "Sks"])
     result["added"] = saved(tokenizer, Path(scratch) / "added-saved")
     result["added"]["prompts"] = [[text, tokenizer(text)["input_ids"]] for text in PROMPTS]
+
+tiny = CLIPTokenizer.from_pretrained(here / "model-folder" / "tokenizer")
+result["tiny"] = [[text, tiny(text)["input_ids"]] for text in ["", "ab a", "xyz ab", "a cat", "é b!", "bab aab"]]
 
 (here / "clip-tokenizer-5.json").write_text(json.dumps(result, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -14,8 +14,9 @@ const cacheLimits = { words: 50_000, length: 100 };
  * Source: Sennrich et al., arXiv:1508.07909; the alphabet of bytes is that of Radford et al., "Language
  * Models are Unsupervised Multitask Learners", 2019.
  *
- * @param vocab - id of each piece; all 512 bytes and all products are there.
+ * @param vocab - id of each piece; all products are there.
  * @param merges - lines `left right`, the earliest first.
+ * @param unknown - the id that stands for a byte which `vocab` lacks; without one all must be there.
  * @returns the ids of a word that is not empty; lone surrogates are encoded as U+FFFD.
  * @throws SidError `corrupt-file` naming the piece or the merge that does not fit.
  */
@@ -23,11 +24,12 @@ export function bytePairs(
   where: string,
   vocab: ReadonlyMap<string, number>,
   merges: readonly string[],
+  unknown?: number,
 ): (word: string) => readonly number[] {
   const missing = [...alphabet, ...alphabet.map((c) => c + wordEnd)].find((piece) => !vocab.has(piece));
-  if (missing !== undefined)
+  if (missing !== undefined && unknown === undefined)
     throw new SidError("corrupt-file", `${where}: vocab must hold all 512 bytes, ${describe(missing)} is missing.`);
-  const [inside, last] = ["", wordEnd].map((end) => alphabet.map((c) => vocab.get(c + end) as number)) as [
+  const [inside, last] = ["", wordEnd].map((end) => alphabet.map((c) => vocab.get(c + end) ?? unknown)) as [
     number[],
     number[],
   ];

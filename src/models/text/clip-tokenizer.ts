@@ -140,7 +140,8 @@ export function clipTokenizer(files: ClipTokenizerFiles, options: ClipTokenizerO
   const whole =
     tokenizerJson === undefined ? undefined : readTokenizerJson(where, parse("tokenizerJson", tokenizerJson));
   const ids = readVocabulary(where, parse("vocab", vocab ?? whole?.vocab));
-  const encodeWord = bytePairs(where, ids, merges === undefined ? (whole?.merges ?? []) : mergeLines(merges));
+  const lines = merges === undefined ? (whole?.merges ?? []) : mergeLines(merges);
+  const encodeWord = bytePairs(where, ids, lines, ids.get(whole?.unknown as string));
   const config = parse("tokenizerConfig", tokenizerConfig);
   const table = addedTokens(whole?.addedTokens ?? [], config, parse("addedTokens", names));
   const special = readSpecialTokens(where, config, parse("specialTokensMap", specialTokensMap), table);

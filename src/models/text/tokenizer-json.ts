@@ -9,6 +9,8 @@ export interface TokenizerJson {
   readonly vocab: Json;
   /** A merge per line, `left right`. */
   readonly merges: readonly string[];
+  /** The piece that stands for bytes which the vocabulary lacks. */
+  readonly unknown: unknown;
   /** The tokens that stand for themselves, as they are in the file. */
   readonly addedTokens: readonly Json[];
 }
@@ -47,7 +49,12 @@ export function readTokenizerJson(where: string, json: Json): TokenizerJson {
   if (!Array.isArray(merges)) throw corrupt(where, "model.merges must be a list", merges);
   if (!Array.isArray(added) || !added.every(isObject))
     throw corrupt(where, "added_tokens must be a list of tokens", added);
-  return { vocab, merges: merges.map((merge) => lineOf(where, merge)), addedTokens: added };
+  return {
+    vocab,
+    merges: merges.map((merge) => lineOf(where, merge)),
+    unknown: settings["unk_token"],
+    addedTokens: added,
+  };
 }
 
 /** A merge as a line: older files hold lines, newer ones pairs. */

@@ -137,7 +137,9 @@ test("adapters: their file on the teacher and the merged folder draw the same", 
     return decode(readFileSync(join(path, "grid.png")));
   };
   const scheduler = join("scheduler", "scheduler_config.json");
-  const early = changed("early", scheduler, (text) => JSON.stringify({ ...JSON.parse(text), steps_offset: 300 }));
+  const early = changed("early", scheduler, (text) =>
+    JSON.stringify({ ...JSON.parse(text), timestep_spacing: "trailing" }),
+  );
   const [adapted, merged, teacher, once, unguided, shifted] = await Promise.all([
     draw("adapted", ["--model", tiny, "--adapter", join(folder, "lora", "adapter")]),
     draw("merged", ["--model", generatorIn("lora")]),

@@ -17,6 +17,8 @@ interface Golden {
 const golden: Golden = JSON.parse(
   gunzipSync(readFileSync(new URL("../../golden/clip-tokenizer.json.gz", import.meta.url))).toString(),
 );
+type Ids = readonly (readonly [prompt: string, ids: number[]])[];
+
 /** What test/golden/clip_tokenizer_5.py writes. */
 const saved: Readonly<
   Record<
@@ -24,10 +26,12 @@ const saved: Readonly<
     {
       readonly tokenizerJson: { readonly model: object };
       readonly tokenizerConfig: Readonly<Record<string, unknown>>;
-      readonly prompts?: readonly (readonly [prompt: string, ids: number[]])[];
+      readonly prompts?: Ids;
     }
   >
-> = JSON.parse(readFileSync(new URL("../../golden/clip-tokenizer-5.json", import.meta.url), "utf8"));
+> & { readonly tiny: Ids } = JSON.parse(
+  readFileSync(new URL("../../golden/clip-tokenizer-5.json", import.meta.url), "utf8"),
+);
 const merges = ["#version: 0.2", ...golden.merges, ""].join("\n");
 const [start, end] = [49406, 49407];
 
@@ -51,7 +55,7 @@ describe("clipTokenizer gives the ids of transformers' CLIPTokenizer", () => {
 
   describe("a folder that transformers 5 saved: tokenizer.json and tokenizer_config.json alone", () => {
     const pairs = golden.merges.map((merge) => merge.split(" "));
-    const whole = (name: keyof typeof saved, merges: unknown, change: object = {}) => ({
+    const whole = (name: "sd15" | "sd21" | "added", merges: unknown, change: object = {}) => ({
       ...saved[name].tokenizerJson,
       model: { ...saved[name].tokenizerJson.model, vocab: golden.vocab, merges, ...change },
     });
@@ -85,6 +89,18 @@ describe("clipTokenizer gives the ids of transformers' CLIPTokenizer", () => {
         expect(tokenizer.vocabularySize).toBe(49410);
         for (const [prompt, ids] of prompts) expect(tokenizer([prompt])[0]?.slice(0, ids.length), prompt).toEqual(ids);
       }
+    });
+
+    test("a vocabulary without most bytes: the token for the unknown stands for each of them, as in transformers", () => {
+      const read = (name: string) =>
+        readFileSync(new URL(`../../golden/model-folder/tokenizer/${name}`, import.meta.url));
+      const files = { tokenizerJson: `${read("tokenizer.json")}`, tokenizerConfig: `${read("tokenizer_config.json")}` };
+      const tiny = clipTokenizer(files, { maxLength: 12 });
+      for (const [prompt, ids] of saved.tiny) expect(tiny([prompt])[0]?.slice(0, ids.length), prompt).toEqual(ids);
+      expect([tiny.vocabularySize, tiny.maxLength]).toEqual([7, 12]);
+      const { model, ...rest } = JSON.parse(files.tokenizerJson);
+      const without = { ...rest, model: { ...model, unk_token: null } };
+      expectSidError("corrupt-file", () => clipTokenizer({ tokenizerJson: without }), /vocab must hold all 512 bytes/);
     });
 
     test("what is not CLIP's is refused by name", () => {
