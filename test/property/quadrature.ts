@@ -76,7 +76,7 @@ function halfLines(shift: number, perSide: number): Node[] {
 }
 
 /** The nodes of Gauss and Legendre on `[from, to]`, by Newton's method on the polynomial. */
-function gaussLegendre(count: number, from: number, to: number): Node[] {
+export function gaussLegendre(count: number, from: number, to: number): Node[] {
   return Array.from({ length: count }, (_, k) => {
     let x = Math.cos((Math.PI * (k + 0.75)) / (count + 0.5));
     let slope = 0;
