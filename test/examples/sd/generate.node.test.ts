@@ -52,7 +52,7 @@ test("2,000 pictures take the memory of a few; what is missing is drawn again, t
   const watch = setInterval(() => {
     collect();
     if (existsSync(join(folder, "many"))) held.set(picturesIn("many").length, process.memoryUsage().arrayBuffers);
-  }, 1000);
+  }, 300);
   const arguments_ = ["--prompts", many, "--seed-per-prompt"];
   const told = await draw("many", ...arguments_, "--batch", "16").finally(() => clearInterval(watch));
   expect(told).toContain("many.txt: 2,000 prompts, read as text, a prompt per line:\n  1. a red fox, number 0\n");
@@ -63,11 +63,12 @@ test("2,000 pictures take the memory of a few; what is missing is drawn again, t
   expect(names.length).toBe(2000);
   expect(names.at(-1)).toBe("2000-seed1999-a-red-fox-number-1999.png");
   // 12 kB of pixels in each.
-  const late = [...held].filter(([count]) => count > 200);
-  expect(late.length).toBeGreaterThan(3);
-  const [first, last] = [late[0], late.at(-1)] as [[number, number], [number, number]];
-  expect(last[0] - first[0]).toBeGreaterThan(1000);
-  expect(last[1] - first[1]).toBeLessThan(4e6);
+  // The least of each third counts: between two looks, batches and the collector's own thread come and go.
+  const least = (from: number, to: number) =>
+    Math.min(...[...held].filter(([count]) => count >= from && count < to).map(([, bytes]) => bytes));
+  const [early, late] = [least(200, 800), least(1400, 2000)];
+  expect(Number.isFinite(early + late)).toBe(true);
+  expect(late - early).toBeLessThan(3e6);
 
   const gone = [names[0], names[700], names[701], names[1999]] as string[];
   const before = gone.map((name) => bytesOf("many", name));

@@ -296,6 +296,12 @@ test("a JSON document that is longer than a string may be is refused before it i
   rmSync(path);
 });
 
+test("a cell holds line ends between doubled quotes, and a quote that is no cell's first letter is one", async () => {
+  const cells = ['a ""big\n"" cat', '5"" tall\n""', '""\n""', 'a\r\n""'].map((cell) => `"${cell}",1\n`);
+  const { prompts } = await read("quotes.csv", `text,n\n${cells.join("")}a 5" fox,1\na "" b,1\n"",1\n`);
+  expect(prompts).toEqual(['a "big\n" cat', '5" tall\n"', '"\n"', 'a\r\n"', 'a 5" fox', 'a "" b']);
+});
+
 test("rows without a caption are counted", async () => {
   const { prompts, description } = await read("gaps.csv", "id,text\n1,a fox\n2,\n3,  \n4,a cat\n");
   expect(prompts).toEqual(["a fox", "a cat"]);
