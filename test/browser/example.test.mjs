@@ -185,7 +185,7 @@ test("a weights file of one's own is drawn with; a broken one is refused in word
   for (const [buffer, words] of [
     [Buffer.alloc(0), /own\.safetensors/],
     [good.subarray(0, good.length - 1000), /own\.safetensors.*ends at byte/],
-    [Buffer.from("<!doctype html><title>404</title>"), /own\.safetensors.*header/],
+    [Buffer.from("<!doctype html><title>404</title>"), /own\.safetensors.*HTML page/],
     [changed((copy) => copy.delete(name)), /weight "conv_out\.bias" is missing/],
     [changed((copy) => copy.set("more", copy.get(name))), /weight "more" belongs to no parameter/],
     [
