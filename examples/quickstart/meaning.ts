@@ -2,7 +2,7 @@
 export interface Gauge {
   /** Captions that a look draws. */
   readonly captions: number;
-  /** How far as many real images are from all real images: where a perfect generator would be. */
+  /** How far as many real images are from all real images, by chance alone. */
   readonly realImages: number;
 }
 
@@ -21,7 +21,7 @@ export function explainFigures(gauge: Gauge, captionsOfTable: number): string[] 
         ];
   return [
     `${distanceName(gauge)}: Fréchet distance to real images on ${captions} captions. The figure to watch: it should fall.`,
-    `  As many real images are at ${realImages.toFixed(1)}.`,
+    `  As many real images are at ${realImages.toFixed(1)}: near that, or below, such a small count tells no more.`,
     ...table,
     "score gap (‖δ‖²) and fake loss tell trouble, not progress: the gap may rise while the pictures get better.",
   ];

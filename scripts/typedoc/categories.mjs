@@ -12,11 +12,15 @@ export const categories = [
   ["guidance/strategies", "Strategies"],
   ["guidance/", "Guidance of one prediction"],
 
-  ["losses/sid", "The generator's loss"],
-  ["losses/weights", "The generator's loss"],
+  ["losses/sid", "Score identity"],
+  ["losses/sim", "Score identity"],
+  ["losses/stopped-gradient", "Stopped gradients and f-divergences"],
+  ["losses/f-divergence", "Stopped gradients and f-divergences"],
+  ["losses/consistency", "Consistency"],
+  ["losses/adversarial", "Discriminators"],
   ["losses/fake-score", "The fake score's loss"],
   ["losses/nan-policy", "Values that are not finite"],
-  ["losses/", "Both losses"],
+  ["losses/", "What losses share"],
 
   ["models/types", "What training knows"],
   ["models/sd/lora", "Low-rank adapters"],

@@ -7,7 +7,7 @@ const documents = ["README.md", ...readdirSync("docs").flatMap((name) => (name.e
 const readmes = readdirSync("examples").map((name) => `examples/${name}/README.md`);
 const pages = [...documents, ...readmes.filter((path) => existsSync(path))];
 const text = (path: string) => readFileSync(path, "utf8");
-const { exports, sideEffects, scripts } = JSON.parse(text("package.json"));
+const { exports, files, sideEffects, scripts } = JSON.parse(text("package.json"));
 
 /** A document without its blocks of code. */
 const prose = (path: string) => text(path).replace(/^```[\s\S]*?^```$/gm, "");
@@ -61,6 +61,12 @@ test.each(documents)("%s names nothing that the code lacks", (page) => {
   );
   const unknown = identifiers.filter((name) => !words.has(name) && !foreign.has(name));
   expect([...new Set(unknown)]).toEqual([]);
+});
+
+test.each(documents.slice(1))("%s is in the package, in the reference and in the README", (page) => {
+  expect(files).toContain(page);
+  expect(JSON.parse(text("typedoc.json")).projectDocuments).toContain(page);
+  expect(text("README.md")).toContain(`](${page})`);
 });
 
 test("the README lists the imports that there are", () => {
