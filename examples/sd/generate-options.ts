@@ -21,7 +21,7 @@ export const usage = `npm run sd:generate -- --model DIR --prompt TEXT [options]
   --caption-key NAME        which key or column holds the captions (caption, prompt or text)
   --first N                 only so many of the prompts
   --seeds LIST              a picture of each prompt per seed, such as 0-3 or 1,2,5-10 (0)
-  --seed-per-prompt         one picture of each prompt, with a seed of its own (0, 1, 2, …; or as many --seeds as prompts)
+  --seed-per-prompt         a picture of each prompt, with its own seed (0, 1, 2, …, or as many --seeds as prompts)
   --steps K --t-init T      passes and time of a generator (as it was trained; else 1 and 625)
   --ddim N                  sample a teacher with DDIM in N steps instead
   --guidance-scale K        guidance of DDIM (7.5)

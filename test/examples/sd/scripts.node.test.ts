@@ -225,6 +225,7 @@ test("a dry run checks and trains nothing; prompts that are too long are cut wit
   writeFileSync(long, `${"fox ".repeat(80)}\na cat\n`);
   const { code, text } = await distill("dry", ["--dry-run", "--prompts", long]);
   expect(text).toMatch(/has 82 tokens and is cut to 77/);
+  expect(text).toContain("1 of 2 prompts are too long and cut.");
   expect(text).toMatch(/^Memory: about \d+\.\d MB at most, \d+\.\d MB of it U-Nets/m);
   expect(text).toMatch(/A dry run: 2 prompts, all checks passed/);
   expect(code).toBe(0);
