@@ -25,13 +25,10 @@ export function load(app) {
     }
   });
 
-  // A document is named by its heading, which then needs no second line on the page.
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, document) => {
-    const [first] = document.content;
-    const [heading, title] = /^# (.*)\n+/.exec(first?.text ?? "") ?? [];
+    const [, title] = /^# (.*)$/m.exec(document.content[0]?.text ?? "") ?? [];
     if (title === undefined) return app.logger.error(`${document.name}: a document begins with its heading`);
     document.name = title;
-    first.text = first.text.slice(heading.length);
   });
 
   app.renderer.on(
