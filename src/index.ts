@@ -133,6 +133,7 @@ export {
   type Unet,
   type UnetConfig,
   type UnetLevel,
+  type UnetMemoryOptions,
   type UnetOptions,
   unet,
   unetParameterSpecs,

@@ -23,6 +23,8 @@ export const categories = [
   ["losses/", "What losses share"],
 
   ["models/types", "What training knows"],
+  ["models/sd/load", "A whole folder"],
+  ["models/sd/open-folder", "A whole folder"],
   ["models/sd/lora", "Low-rank adapters"],
   ["models/sd/vae", "Autoencoder"],
   ["models/text/", "Text"],
@@ -39,7 +41,7 @@ export const categories = [
   ["train/ema", "Optimiser and average"],
   ["train/", "One step"],
 
-  ["io/model-folder", "Model folders"],
+  ["io/model-", "Model folders"],
   ["io/open-component", "Model folders"],
   ["io/component-files", "Model folders"],
   ["io/file-tree", "Places of folders"],

@@ -41,6 +41,7 @@ export {
 export { type MlpConfig, type MlpOptions, mlp } from "./toy/mlp";
 export type * from "./types";
 export { parseUnetConfig, type UnetConfig, type UnetLevel } from "./unet/config";
+export type { UnetMemoryOptions } from "./unet/network";
 export { type Unet, type UnetOptions, unet, unetParameterSpecs } from "./unet/unet";
 export { loadParameters } from "./weights/load-parameters";
 export { createParameters } from "./weights/parameters";

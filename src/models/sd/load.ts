@@ -47,7 +47,10 @@ export interface StableDiffusionNetworks {
   /** Predicts on latents, given the text. */
   readonly unet: Unet;
   /** Prompts to what the U-Net attends to; the encoder itself beside. */
-  readonly text: TextConditioner & { readonly encoder: ClipTextEncoder };
+  readonly text: TextConditioner & {
+    /** The text encoder underneath. */
+    readonly encoder: ClipTextEncoder;
+  };
   /** Pictures to latents and back. */
   readonly vae: Vae;
 }
