@@ -10,6 +10,7 @@ export {
   loadStableDiffusion,
   type StableDiffusion,
   type StableDiffusionNetworks,
+  type StableDiffusionText,
 } from "./load";
 export { type Lora, type LoraLayer, type LoraLayerOptions, type LoraOptions, lora } from "./lora";
 export { type LoraFile, loraFile } from "./lora-file";

@@ -42,15 +42,18 @@ export interface LoadStableDiffusionOptions<P extends StableDiffusionPart = Stab
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
+/** A text encoder with its tokenizer. */
+export interface StableDiffusionText extends TextConditioner {
+  /** The encoder itself, which takes token ids. */
+  readonly encoder: ClipTextEncoder;
+}
+
 /** The networks of a Stable Diffusion. */
 export interface StableDiffusionNetworks {
   /** Predicts on latents, given the text. */
   readonly unet: Unet;
-  /** Prompts to what the U-Net attends to; the encoder itself beside. */
-  readonly text: TextConditioner & {
-    /** The text encoder underneath. */
-    readonly encoder: ClipTextEncoder;
-  };
+  /** Prompts to what the U-Net attends to. */
+  readonly text: StableDiffusionText;
   /** Pictures to latents and back. */
   readonly vae: Vae;
 }
