@@ -39,6 +39,7 @@ export const categories = [
   ["train/conditions", "The whole loop"],
   ["train/adam", "Optimiser and average"],
   ["train/ema", "Optimiser and average"],
+  ["train/learning-rate", "Optimiser and average"],
   ["train/", "One step"],
 
   ["io/model-", "Model folders"],

@@ -62,7 +62,7 @@ describe("the reference that TypeDoc writes", () => {
 
   test("formulas are set, and no alias is spelt out", () => {
     expect(page("functions/sid-lsg_losses.sidLoss.html")).toContain(
-      '<div class="formula"><i>L</i> = 1/<i>B</i> Σ<sub>samples</sub>',
+      '<div class="formula"><span><i>L</i> = 1/<i>B</i> Σ<sub>samples</sub>',
     );
     for (const path of ["functions", "interfaces", "types"].flatMap(pages))
       expect(page(path), path).not.toContain("NonNullable");
@@ -77,5 +77,6 @@ test("a formula gets its subscripts, exponents and slanted letters", () => {
   expect(setFormula("x_{i+1}")).toBe("<i>x</i><sub><i>i</i>+1</sub>");
   expect(setFormula("J_φᵀ·g_φ")).toBe("<i>J</i><sub><i>φ</i></sub>ᵀ·<i>g</i><sub><i>φ</i></sub>");
   expect(setFormula("a^(1/ρ) + Σ_a^½")).toBe("<i>a</i><sup>1/<i>ρ</i></sup> + Σ<sub><i>a</i></sub><sup>½</sup>");
+  expect(setFormula("a = b,   b = c")).toBe("<span><i>a</i> = <i>b</i>,</span> <span><i>b</i> = <i>c</i></span>");
   expect(setFormula("sidLoss(x) &lt; 1")).toBe("sidLoss(<i>x</i>) &lt; 1");
 });
