@@ -209,9 +209,19 @@ export async function readJson(caller: string, tree: FileTree, path: string): Pr
   const text = await readOptional(caller, tree, path, "a configuration");
   if (text === undefined) throw await missing(caller, tree, `the file ${JSON.stringify(path)}`);
   const where = `${caller}: ${JSON.stringify(path)} of ${tree.name}`;
-  const value = parseJson(where, "the file", text);
+  const value = parseJson(where, "the file", withoutInfinities(text));
   if (!isObject(value)) throw corrupt(where, `wanted a JSON object, got ${describe(value)}`);
   return value;
+}
+
+/**
+ * Python writes numbers that JSON does not have, as diffusers does `-Infinity` into the file of each DPMSolver: they become
+ * ±1e999, which is read as infinite, and null.
+ */
+function withoutInfinities(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|\bInfinity\b|\bNaN\b/g, (token) =>
+    token === "Infinity" ? "1e999" : token === "NaN" ? "null" : token,
+  );
 }
 
 /** A path on the disk or a tree, as a tree. */

@@ -176,9 +176,12 @@ function withPoints(text: string, fields: readonly string[] = []): string {
   );
 }
 
+/** JSON text; what it has no number for is written as Python does, which reads it again: `-Infinity`. */
 function json(value: unknown): string {
+  const mark = (_: string, part: unknown) =>
+    typeof part === "number" && !Number.isFinite(part) ? `sid-lsg number ${part}` : part;
   try {
-    return `${JSON.stringify(value, null, 2)}\n`;
+    return `${JSON.stringify(value, mark, 2)}\n`.replace(/"sid-lsg number (-?Infinity|NaN)"/g, "$1");
   } catch (cause) {
     throw new SidError("invalid-argument", "writeModelFolder: a configuration must be plain JSON.", { cause });
   }

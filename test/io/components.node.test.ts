@@ -464,6 +464,24 @@ describe("a folder that diffusers and transformers wrote", () => {
     ]);
   });
 
+  test("numbers that Python's JSON has and JSON has not are read, and written as they were", async () => {
+    const config = `{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity,
+      "a": [Infinity, NaN], "b": "-Infinity \\"NaN"}`;
+    const { tree } = treeOf({ "scheduler/scheduler_config.json": text(config) });
+    const scheduler = await readComponent(tree, "scheduler");
+    const { lambda_min_clipped, a, b } = scheduler.config;
+    expect([lambda_min_clipped, a, b]).toEqual([Number.NEGATIVE_INFINITY, [Infinity, null], '-Infinity "NaN']);
+    await writeModelFolder(folder, { scheduler });
+    const written = await readText(folder, "scheduler/scheduler_config.json");
+    expect(written).toContain('"lambda_min_clipped": -Infinity,');
+    expect(written).toContain(String.raw`"b": "-Infinity \"NaN"`);
+    expect(await readComponent(folder, "scheduler")).toEqual(scheduler);
+    for (const wrong of ['{"a": -infinity}', '{"a": +Infinity}', '{"a": nan}', '{"a": Infinity1}', "{NaN: 1}"])
+      await expect(
+        readComponent(treeOf({ "scheduler/scheduler_config.json": text(wrong) }).tree, "scheduler"),
+      ).rejects.toEqual(error("corrupt-file", /not valid JSON/));
+  });
+
   test("is written again as transformers reads it: floats stay floats", async () => {
     await writeModelFolder(folder, { text_encoder: await readComponent(golden, "text_encoder", { variant: "fp16" }) });
     const numbers = (text: string) => text.match(/"(initializer|attention_dropout|hidden_size)\w*": [\d.]+/g)?.sort();
