@@ -1,5 +1,5 @@
 import { env } from "@tensorflow/tfjs-core";
-import { checkObject, describe } from "../core/checks";
+import { checkObject, describe, type KeysOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { tryOut } from "./try-out";
 
@@ -25,7 +25,7 @@ export interface UseBackendOptions {
    * in `/`. For browsers; only the call that starts the backend reads it.
    * @defaultValue next to the backend's own script; in Node that is always right
    */
-  readonly wasmPath?: string;
+  readonly wasmPath?: string | undefined;
   /**
    * Threads that the `wasm` backend computes on, from 1 to 16, or `node`; only the call that starts the backend reads it.
    * How many there are changes no bit of a result. Where they do not start (another version of the package, a page
@@ -34,17 +34,17 @@ export interface UseBackendOptions {
    *   as many as pay: all of up to 4 processors, half of more, at most 8; 1 in a page that is not
    *   cross-origin isolated
    */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /**
    * Which GPU of several `webgpu` asks for; only the call that starts the backend reads it.
    * @defaultValue `"high-performance"`
    */
-  readonly powerPreference?: "high-performance" | "low-power";
+  readonly powerPreference?: "high-performance" | "low-power" | undefined;
   /**
    * Part of the name of the GPU that `webgpu` shall take, such as `"NVIDIA"`; the error for a wrong one lists them.
    * Only the call that starts the backend reads it.
    */
-  readonly adapter?: string;
+  readonly adapter?: string | undefined;
   /**
    * Whether `node` runs each U-Net, and its backward pass, as one graph of TensorFlow instead of operation by operation:
    * 1.3 to 2.8 times as fast. The first call with new shapes is slow, seconds for a small network, half a minute in all for
@@ -53,12 +53,12 @@ export interface UseBackendOptions {
    * no gradients of gradients. A later call of `useBackend` without it ends it.
    * @defaultValue `false`
    */
-  readonly compile?: boolean;
+  readonly compile?: boolean | undefined;
   /**
    * Takes the one line in which `auto` says what it chose and why.
    * @defaultValue `console.info`
    */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /**
@@ -96,7 +96,7 @@ export interface UseBackendOptions {
  * ```
  */
 export async function useBackend(name: BackendName | "auto", options: UseBackendOptions = {}): Promise<BackendName> {
-  checkObject("useBackend", "options", options);
+  checkObject("useBackend", "options", options, known);
   if (name === "auto") return await useBest(options);
   if (!backendNames.includes(name))
     throw new SidError(
@@ -107,14 +107,19 @@ export async function useBackend(name: BackendName | "auto", options: UseBackend
   return name;
 }
 
+const known: KeysOf<UseBackendOptions> = {
+  ...{ wasmPath: 1, threads: 1, powerPreference: 1, adapter: 1, compile: 1, log: 1 },
+};
+
 type Options = UseBackendOptions & { readonly softwareAdapter?: boolean };
 
 /** Each is loaded when it is asked for: a page carries the one that it uses. */
 const starters: Readonly<Record<BackendName, (options: Options) => Promise<void>>> = {
   cpu: async () => (await import("./cpu")).useBackend(),
-  wasm: async (options) => (await import("./wasm")).useBackend(options),
+  wasm: async ({ wasmPath, threads }) => (await import("./wasm")).useBackend({ wasmPath, threads }),
   webgl: async () => (await import("./webgl")).useBackend(),
-  webgpu: async (options) => (await import("./webgpu")).useBackend(options),
+  webgpu: async ({ powerPreference, adapter, softwareAdapter }) =>
+    (await import("./webgpu")).useBackend({ powerPreference, adapter, softwareAdapter }),
   node: async (options) => (await import("./node/use-node")).useNode("node", options),
   "node-gpu": async (options) => (await import("./node/use-node")).useNode("node-gpu", options),
 };

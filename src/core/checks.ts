@@ -1,5 +1,6 @@
 import { Tensor } from "@tensorflow/tfjs-core";
 import { SidError } from "./errors";
+import { nearest } from "./nearest";
 
 /** Throws `not-finite` or `invalid-argument` unless `value` is a finite number; returns it. */
 export function checkFinite(where: string, name: string, value: number): number {
@@ -37,10 +38,19 @@ export function checkInteger(
   return value;
 }
 
-/** Throws unless `value` is an object with keys, such as options or inputs; returns it. */
-export function checkObject<T extends object>(where: string, name: string, value: T): T {
+/** Every key of an interface, the optional ones too: the compiler refuses one too few and one too many. */
+export type KeysOf<T> = Readonly<Record<keyof T, 1>>;
+
+/** Throws unless `value` is an object with keys, and with no others than `keys` where these are given; returns it. */
+export function checkObject<T extends object>(where: string, name: string, value: T, keys?: KeysOf<NoInfer<T>>): T {
   if (!isObject(value)) throw unlike(where, name, "an object", value);
-  return value;
+  if (keys === undefined) return value;
+  const known = Object.keys(keys);
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown === undefined) return value;
+  const meant = nearest(unknown, known);
+  const remedy = meant === undefined ? `it takes ${known.join(", ")}.` : `did you mean ${meant}?`;
+  throw new SidError("invalid-argument", `${where}: ${name} has no ${describe(unknown)}; ${remedy}`);
 }
 
 /** Throws unless `value` is a function; returns it. */

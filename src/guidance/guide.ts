@@ -37,7 +37,11 @@ export interface GuideInputs {
  * ```
  */
 export function guide(inputs: GuideInputs): Tensor {
-  const { cond, uncond, guidanceScale } = checkObject("guide", "inputs", inputs);
+  const { cond, uncond, guidanceScale } = checkObject("guide", "inputs", inputs, {
+    cond: 1,
+    uncond: 1,
+    guidanceScale: 1,
+  });
   checkSameShape("guide", { cond, uncond });
   checkFinite("guide", "guidanceScale", guidanceScale);
   if (guidanceScale === 1) return clone(cond);
@@ -89,7 +93,13 @@ export interface GuidedPredictionInputs {
  */
 export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInputs): Tensor {
   checkFunction(where, "predict", predict);
-  const { xt, t, cond, uncond, guidanceScale: scale = 1 } = checkObject(where, "inputs", inputs);
+  const {
+    xt,
+    t,
+    cond,
+    uncond,
+    guidanceScale: scale = 1,
+  } = checkObject(where, "inputs", inputs, { xt: 1, t: 1, cond: 1, uncond: 1, guidanceScale: 1 });
   checkBatch(where, "xt", xt);
   const batch = xt.shape[0] as number;
   checkPerSample(where, "t", t, batch);

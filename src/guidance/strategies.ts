@@ -1,4 +1,4 @@
-import { checkFinite, checkObject } from "../core/checks";
+import { checkFinite, checkObject, type KeysOf } from "../core/checks";
 import { SidError } from "../core/errors";
 
 /**
@@ -19,6 +19,9 @@ export interface Guidance {
   /** Guides the teacher in the generator's loss. */
   readonly kappa4: number;
 }
+
+/** The keys of {@link Guidance}. */
+export const guidanceKeys: KeysOf<Guidance> = { kappa1: 1, kappa2: 1, kappa3: 1, kappa4: 1 };
 
 /**
  * No guidance: all four scales are 1.
@@ -159,7 +162,7 @@ export function antiCfg(kappa: number): Guidance {
  * ```
  */
 export function guidanceWarnings(guidance: Guidance): string[] {
-  const { kappa1, kappa2, kappa3, kappa4 } = checkObject("guidanceWarnings", "guidance", guidance);
+  const { kappa1, kappa2, kappa3, kappa4 } = checkObject("guidanceWarnings", "guidance", guidance, guidanceKeys);
   for (const [name, kappa] of Object.entries({ kappa1, kappa2, kappa3, kappa4 }))
     checkFinite("guidanceWarnings", name, kappa);
   const warnings: string[] = [];

@@ -6,17 +6,17 @@ export interface ComponentFiles {
   /** A JSON object. */
   readonly config: string;
   /** The weights when they are one file; absent for parts without weights. */
-  readonly weights?: string;
+  readonly weights?: string | undefined;
   /** The same as a pickle, which is never read. */
-  readonly pickle?: string;
+  readonly pickle?: string | undefined;
   /** What the weights of some writers are called here, unless some have a name like `unless` already. */
-  readonly names?: { readonly unless: RegExp; readonly rename: (name: string) => string };
+  readonly names?: { readonly unless: RegExp; readonly rename: (name: string) => string } | undefined;
   /** Fields of the configuration that transformers 5 wants written as 1.0, not as 1. */
-  readonly floats?: readonly string[];
+  readonly floats?: readonly string[] | undefined;
   /** Further files, read as text where they are there. */
-  readonly texts?: readonly string[];
+  readonly texts?: readonly string[] | undefined;
   /** Sets of texts of which one must be there whole. */
-  readonly needs?: readonly (readonly string[])[];
+  readonly needs?: readonly (readonly string[])[] | undefined;
 }
 
 /** What the layers of an autoencoder's attention were called before diffusers 0.18, as in Stable Diffusion 1.5's files. */

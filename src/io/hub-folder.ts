@@ -1,4 +1,4 @@
-import { checkFunction, checkObject, checkText, describe } from "../core/checks";
+import { checkFunction, checkObject, checkText, describe, type KeysOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { messageOf } from "./byte-source";
 import { makeFolder, nodeFs, onDisk, openFile } from "./disk";
@@ -9,15 +9,15 @@ import { checkUrl } from "./url-source";
 /** Options of {@link hubFolder}. */
 export interface HubOptions {
   /** A branch, a tag, or a commit of 40 hexadecimal digits, which alone stays what it is. @defaultValue `"main"` */
-  readonly revision?: string;
+  readonly revision?: string | undefined;
   /** Where downloaded files are kept, shared with Python's `huggingface_hub`. @defaultValue `HF_HUB_CACHE`, or as there */
-  readonly cacheDir?: string;
+  readonly cacheDir?: string | undefined;
   /** For private and gated models; begins with `hf_`. @defaultValue none */
-  readonly accessToken?: string;
+  readonly accessToken?: string | undefined;
   /** Another server with the hub's interface. @defaultValue `https://huggingface.co` */
-  readonly hubUrl?: string;
+  readonly hubUrl?: string | undefined;
   /** Does the requests; the place for a proxy. @defaultValue the platform's `fetch` */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 type Hub = typeof import("@huggingface/hub");
@@ -107,8 +107,11 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-function checkOptions(options: HubOptions): HubOptions {
-  const { revision, cacheDir, accessToken, hubUrl, fetch } = checkObject("hubFolder", "options", options);
+const known: KeysOf<HubOptions> = { revision: 1, cacheDir: 1, accessToken: 1, hubUrl: 1, fetch: 1 };
+
+/** The options that are there. */
+function checkOptions(options: HubOptions): { [K in keyof HubOptions]?: NonNullable<HubOptions[K]> } {
+  const { revision, cacheDir, accessToken, hubUrl, fetch } = checkObject("hubFolder", "options", options, known);
   for (const [key, value] of Object.entries({ revision, cacheDir, accessToken, hubUrl }))
     if (value !== undefined) checkText("hubFolder", key, value);
   if (accessToken !== undefined && !accessToken.startsWith("hf_"))

@@ -17,13 +17,13 @@ export interface ModelComponent {
   /** In PyTorch's names and layouts; empty for a scheduler or tokenizer. */
   readonly weights: WeightMap;
   /** Further files by name, as text: a tokenizer's `vocab.json` and `merges.txt`. */
-  readonly texts?: Readonly<Record<string, string>>;
+  readonly texts?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Options of {@link writeModelFolder}. */
 export interface WriteModelOptions {
   /** Weights of more bytes are cut into files of at most so many; a larger tensor has one of its own. @defaultValue one file */
-  readonly maxShardBytes?: number;
+  readonly maxShardBytes?: number | undefined;
 }
 
 /**
@@ -83,7 +83,7 @@ export async function writeModelFolder(
   options: WriteModelOptions = {},
 ): Promise<void> {
   located("writeModelFolder", folder);
-  const { maxShardBytes = Infinity } = checkObject("writeModelFolder", "options", options);
+  const { maxShardBytes = Infinity } = checkObject("writeModelFolder", "options", options, { maxShardBytes: 1 });
   if (maxShardBytes !== Infinity) checkInteger("writeModelFolder", "maxShardBytes", maxShardBytes, 1);
   const parts = checkComponents(components);
   for (const [name, { config, weights, texts = {} }] of parts) {

@@ -16,9 +16,9 @@ import { checkVariant, openWeights } from "./open-weights";
 /** Options of {@link openComponent} and `readComponent`. */
 export interface ComponentOptions {
   /** Which of several sets of weights: `"fp16"` reads `model.fp16.safetensors`. @defaultValue the one without a name */
-  readonly variant?: string;
+  readonly variant?: string | undefined;
   /** Where the part lies in the folder; `""` for a part that is a folder of its own. @defaultValue the part's name */
-  readonly subfolder?: string;
+  readonly subfolder?: string | undefined;
 }
 
 /** A part of a model whose weights are read when they are asked for. */
@@ -90,7 +90,7 @@ export async function openPart(
 ): Promise<OpenComponent> {
   const tree = treeOf(where, folder);
   checkOneOf(where, "component", component, componentNames);
-  const { variant, subfolder = component } = checkObject(where, "options", options);
+  const { variant, subfolder = component } = checkObject(where, "options", options, { variant: 1, subfolder: 1 });
   if (variant !== undefined) checkVariant(where, variant);
   const inside = subfolder === "" ? "" : `${checkRelative(where, subfolder)}/`;
   const files = componentFiles[component];

@@ -5,11 +5,11 @@ import { allocate, type ByteSource, checkSpan, messageOf } from "./byte-source";
 /** Options of {@link urlSource} and {@link urlFolder}. */
 export interface UrlOptions {
   /** Sent with every request, such as `Authorization`. @defaultValue none */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** How often a request is repeated that met a busy server or a broken connection. @defaultValue `2` */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** Does the requests; the place to add an `AbortSignal`. @defaultValue the platform's `fetch` */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 /** Bytes of the first request: a small file whole, or the header of most safetensors files. */
@@ -29,7 +29,7 @@ interface Part {
 }
 
 /** How one address is asked. */
-type Request = Required<UrlOptions> & { readonly where: string; readonly url: URL };
+type Request = Filled & { readonly where: string; readonly url: URL };
 
 /**
  * A file behind an address, read by offset with HTTP range requests; in Node and browsers.
@@ -70,9 +70,16 @@ export function checkUrl(where: string, url: string | URL): URL {
   return parsed;
 }
 
+/** {@link UrlOptions} with their defaults. */
+type Filled = { readonly [K in keyof UrlOptions]-?: NonNullable<UrlOptions[K]> };
+
 /** The options with their defaults. */
-export function checkUrlOptions(where: string, options: UrlOptions): Required<UrlOptions> {
-  const { headers = {}, retries = 2, fetch = globalThis.fetch } = checkObject(where, "options", options);
+export function checkUrlOptions(where: string, options: UrlOptions): Filled {
+  const {
+    headers = {},
+    retries = 2,
+    fetch = globalThis.fetch,
+  } = checkObject(where, "options", options, { headers: 1, retries: 1, fetch: 1 });
   checkObject(where, "headers", headers);
   checkInteger(where, "retries", retries, 0, 10);
   checkFunction(where, "fetch", fetch);
@@ -80,11 +87,7 @@ export function checkUrlOptions(where: string, options: UrlOptions): Required<Ur
 }
 
 /** {@link urlSource} on behalf of the function that messages name; undefined where the server has no such file. */
-export async function openUrl(
-  caller: string,
-  url: URL,
-  options: Required<UrlOptions>,
-): Promise<ByteSource | undefined> {
+export async function openUrl(caller: string, url: URL, options: Filled): Promise<ByteSource | undefined> {
   const where = `${caller} ${nameOf(url)}`;
   const request = { ...options, where, url };
   const first = await patiently(options.retries, () => ask(request, 0, firstBytes));

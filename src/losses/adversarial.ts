@@ -60,7 +60,7 @@ export function adversarialLoss(logit: Tensor): Scalar {
  * ```
  */
 export function discriminatorLoss(inputs: DiscriminatorInputs): Scalar {
-  const { generated, real } = checkObject("discriminatorLoss", "inputs", inputs);
+  const { generated, real } = checkObject("discriminatorLoss", "inputs", inputs, { generated: 1, real: 1 });
   checkTensor("discriminatorLoss", "generated", generated);
   checkTensor("discriminatorLoss", "real", real);
   return tidy(() => add(mean(softplus(clipByValue(generated, -farthest, farthest))), adversarialLoss(real)));

@@ -48,7 +48,10 @@ export interface ConsistencyScalings {
  */
 export function consistencyScalings(t: Timesteps, options: ConsistencyScalingOptions = {}): ConsistencyScalings {
   const where = "consistencyScalings";
-  const { timestepScaling = 10, sigmaData = 0.5 } = checkObject(where, "options", options);
+  const { timestepScaling = 10, sigmaData = 0.5 } = checkObject(where, "options", options, {
+    timestepScaling: 1,
+    sigmaData: 1,
+  });
   checkPositive(where, "timestepScaling", timestepScaling);
   checkPositive(where, "sigmaData", sigmaData);
   const scaled = [...t].map((time, i) => timestepScaling * checkRange(where, `t[${i}]`, time, 0, Number.MAX_VALUE));
@@ -99,8 +102,8 @@ export interface ConsistencyLossOptions extends LossOptions {
  */
 export function consistencyLoss(inputs: ConsistencyInputs, options: ConsistencyLossOptions = {}): Scalar {
   const where = "consistencyLoss";
-  const { prediction, target } = checkObject(where, "inputs", inputs);
-  const { huber, reduction, valid } = checkObject(where, "options", options);
+  const { prediction, target } = checkObject(where, "inputs", inputs, { prediction: 1, target: 1 });
+  const { huber, reduction, valid } = checkObject(where, "options", options, { huber: 1, reduction: 1, valid: 1 });
   checkSameShape(where, { prediction, target });
   checkLossOptions(where, prediction, options);
   if (huber !== undefined) checkRange(where, "huber", huber, 0, Number.MAX_VALUE);
@@ -142,7 +145,7 @@ export interface ConsistencyOutputInputs {
  */
 export function consistencyOutput(inputs: ConsistencyOutputInputs, options: ConsistencyScalingOptions = {}): Tensor {
   const where = "consistencyOutput";
-  const { xt, x0, t } = checkObject(where, "inputs", inputs);
+  const { xt, x0, t } = checkObject(where, "inputs", inputs, { xt: 1, x0: 1, t: 1 });
   checkBatch(where, "xt", xt);
   checkSameShape(where, { xt, x0 });
   checkPerSample(where, "t", t, xt.shape[0] as number);

@@ -131,8 +131,12 @@ const tiny = 1e-6;
  */
 export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergenceOptions = {}): Tensor1D {
   const where = "fDivergenceWeights";
-  const { logit, bins } = checkObject(where, "inputs", inputs);
-  const { divergence = "jensen-shannon", clip = usual, normalize = false } = checkObject(where, "options", options);
+  const { logit, bins } = checkObject(where, "inputs", inputs, { logit: 1, bins: 1 });
+  const {
+    divergence = "jensen-shannon",
+    clip = usual,
+    normalize = false,
+  } = checkObject(where, "options", options, { divergence: 1, clip: 1, normalize: 1 });
   checkTensor(where, "logit", logit);
   if (logit.rank !== 1)
     throw new SidError("shape-mismatch", `${where}: logit must be [B], got [${logit.shape.join(", ")}].`);

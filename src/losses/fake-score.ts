@@ -28,7 +28,7 @@ export interface FakeScoreLossOptions extends LossOptions {
    * `none` compares the predictions as they are.
    * @defaultValue `"eps"`
    */
-  readonly weight?: "eps" | "none";
+  readonly weight?: "eps" | "none" | undefined;
 }
 
 /**
@@ -68,8 +68,18 @@ export interface FakeScoreLossOptions extends LossOptions {
  */
 export function fakeScoreLoss(inputs: FakeScoreInputs, options: FakeScoreLossOptions): Scalar {
   const where = "fakeScoreLoss";
-  const { prediction, generated, noise, level } = checkObject(where, "inputs", inputs);
-  const { predicts, weight = "eps", reduction, valid } = checkObject(where, "options", options);
+  const { prediction, generated, noise, level } = checkObject(where, "inputs", inputs, {
+    prediction: 1,
+    generated: 1,
+    noise: 1,
+    level: 1,
+  });
+  const {
+    predicts,
+    weight = "eps",
+    reduction,
+    valid,
+  } = checkObject(where, "options", options, { predicts: 1, weight: 1, reduction: 1, valid: 1 });
   checkSameShape(where, { prediction, generated, noise });
   checkLevel(where, level, batchOf(prediction));
   checkLossOptions(where, prediction, options);

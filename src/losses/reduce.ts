@@ -22,7 +22,7 @@ export interface LossOptions {
    * Over each sample's elements; the batch is always averaged.
    * @defaultValue `"sum"`, as the official code does
    */
-  readonly reduction?: LossReduction;
+  readonly reduction?: LossReduction | undefined;
   /**
    * `[B]`, 1 for samples that count and 0 for samples whose value and gradient are exactly 0,
    * even where they hold NaN. The divisor stays `B`. See {@link finiteSamples}.

@@ -3,7 +3,7 @@ import { checkFinite, checkObject } from "../core/checks";
 import { checkSameShape } from "../core/tensor-checks";
 import type { NoiseLevel } from "../predict/level";
 import { checkLossOptions, divisor, type LossOptions, onlyValid, reduce } from "./reduce";
-import { checkWeight, type LossInputs, type LossWeight, weightOf } from "./weights";
+import { checkWeight, type LossInputs, type LossWeight, lossInputs, weightOf } from "./weights";
 
 /** Options of {@link sidLoss} and {@link sidCotangents}. */
 export interface SidLossOptions extends LossOptions {
@@ -12,12 +12,12 @@ export interface SidLossOptions extends LossOptions {
    * explicit score-matching loss, 1 and 1.2 are the values used in practice.
    * @defaultValue `1`
    */
-  readonly alpha?: number;
+  readonly alpha?: number | undefined;
   /**
    * The weight of each sample.
    * @defaultValue `"l1"`
    */
-  readonly weight?: LossWeight;
+  readonly weight?: LossWeight | undefined;
   /** The noise level of `x_t`, for the weights that need it. */
   readonly level?: NoiseLevel | undefined;
 }
@@ -115,9 +115,13 @@ function parts(where: string, inputs: LossInputs, { alpha = 1, weight = "l1", le
 }
 
 function checkSid(where: string, inputs: LossInputs, options: SidLossOptions): void {
-  const { generated, teacher, fake } = checkObject(where, "inputs", inputs);
+  const { generated, teacher, fake } = checkObject(where, "inputs", inputs, lossInputs);
   checkSameShape(where, { generated, teacher, fake });
-  checkLossOptions(where, generated, checkObject(where, "options", options));
+  checkLossOptions(
+    where,
+    generated,
+    checkObject(where, "options", options, { alpha: 1, weight: 1, level: 1, reduction: 1, valid: 1 }),
+  );
   const { alpha = 1, weight = "l1", level } = options;
   checkFinite(where, "alpha", alpha);
   checkWeight(where, inputs, weight, level);

@@ -21,7 +21,7 @@ import { checkSameShape } from "../core/tensor-checks";
 import type { NoiseLevel } from "../predict/level";
 import { checkLossOptions, type LossOptions, onlyValid, reduce } from "./reduce";
 import type { SidCotangents } from "./sid";
-import { checkWeight, type LossInputs, type LossWeight, weightOf } from "./weights";
+import { checkWeight, type LossInputs, type LossWeight, lossInputs, weightOf } from "./weights";
 
 /**
  * The distance d whose expectation between the two score fields SIM descends, by its gradient d′ at `y = f_ψ − f_φ`:
@@ -138,9 +138,13 @@ function slopeOf(distance: SimDistance, y: Tensor): Tensor {
 const smallestSquare = 1e-30;
 
 function check(where: string, inputs: LossInputs, options: SimLossOptions): void {
-  const { generated, teacher, fake } = checkObject(where, "inputs", inputs);
+  const { generated, teacher, fake } = checkObject(where, "inputs", inputs, lossInputs);
   checkSameShape(where, { generated, teacher, fake });
-  checkLossOptions(where, generated, checkObject(where, "options", options));
+  checkLossOptions(
+    where,
+    generated,
+    checkObject(where, "options", options, { distance: 1, weight: 1, level: 1, reduction: 1, valid: 1 }),
+  );
   const { distance = "squared", weight = "none", level } = options;
   if (typeof distance === "string") checkOneOf(where, "distance", distance, ["squared"]);
   else if (typeof distance !== "function")

@@ -15,7 +15,7 @@ import { checkObject, checkRange } from "../core/checks";
 import { checkSameShape } from "../core/tensor-checks";
 import type { NoiseLevel } from "../predict/level";
 import { checkLossOptions, divisor, type LossOptions, onlyValid, reduce } from "./reduce";
-import { checkWeight, type LossInputs, type LossWeight, weightOf } from "./weights";
+import { checkWeight, type LossInputs, type LossWeight, lossInputs, weightOf } from "./weights";
 
 /** Options of {@link stoppedGradientLoss} and {@link stoppedGradientCotangent}. */
 export interface StoppedGradientOptions extends LossOptions {
@@ -119,9 +119,13 @@ function direction(where: string, inputs: LossInputs, options: StoppedGradientOp
 }
 
 function check(where: string, inputs: LossInputs, options: StoppedGradientOptions): void {
-  const { generated, teacher, fake } = checkObject(where, "inputs", inputs);
+  const { generated, teacher, fake } = checkObject(where, "inputs", inputs, lossInputs);
   checkSameShape(where, { generated, teacher, fake });
-  checkLossOptions(where, generated, checkObject(where, "options", options));
+  checkLossOptions(
+    where,
+    generated,
+    checkObject(where, "options", options, { weight: 1, level: 1, huber: 1, reduction: 1, valid: 1 }),
+  );
   const { weight = "none", level, huber } = options;
   if (huber !== undefined) checkRange(where, "huber", huber, 0, Number.MAX_VALUE);
   checkWeight(where, inputs, weight, level);

@@ -1,5 +1,5 @@
 import { abs, div, maximum, mul, reshape, scalar, sub, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
-import { checkFloat32, checkOneOf, showShape } from "../core/checks";
+import { checkFloat32, checkOneOf, type KeysOf, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, sampleSize, sumPerSample } from "../core/per-sample";
 import { noGrad } from "../core/tape";
@@ -15,6 +15,9 @@ export interface LossInputs {
   /** The fake score's x0-prediction `f_ψ(x_t)`, guided by `kappa2`. */
   readonly fake: Tensor;
 }
+
+/** The keys of {@link LossInputs}. */
+export const lossInputs: KeysOf<LossInputs> = { generated: 1, teacher: 1, fake: 1 };
 
 /**
  * The weight ω of each sample; a constant for the gradient whatever the choice. With `a = alpha` and `s = sigma` of the

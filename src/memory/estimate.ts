@@ -1,5 +1,5 @@
 import { engine, getKernel } from "@tensorflow/tfjs-core";
-import { checkArray, checkBoolean, checkInteger, checkObject } from "../core/checks";
+import { checkArray, checkBoolean, checkInteger, checkObject, type KeysOf } from "../core/checks";
 import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
 import { type Guidance, noGuidance } from "../guidance/strategies";
@@ -7,7 +7,7 @@ import { type GeneratorOptions, generatorFrom } from "../models/generator";
 import { type LoraOptions, lora } from "../models/sd/lora";
 import type { ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
-import type { UnetMemoryOptions } from "../models/unet/network";
+import { type UnetMemoryOptions, unetMemoryKeys } from "../models/unet/network";
 import { unet, unetParameterSpecs } from "../models/unet/unet";
 import { ddpmSchedule } from "../schedules/ddpm";
 import { distill } from "../train/distill";
@@ -23,22 +23,22 @@ export interface MemoryConfig extends UnetMemoryOptions {
    * Samples that are computed at once: `batch / accumulationRounds` of `distill`.
    * @defaultValue `1`
    */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /**
    * Tokens of the condition.
    * @defaultValue `77`
    */
-  readonly tokens?: number;
+  readonly tokens?: number | undefined;
   /**
    * The four guidance scales: which of them are not 1 decides how often a network is asked.
    * @defaultValue no guidance
    */
-  readonly guidance?: Guidance;
+  readonly guidance?: Guidance | undefined;
   /**
    * How the generator's gradient is computed.
    * @defaultValue `"staged"`
    */
-  readonly backward?: "staged" | "joint";
+  readonly backward?: "staged" | "joint" | undefined;
   /**
    * One frozen network with two adapters of this rank instead of three networks.
    * @defaultValue three networks
@@ -48,23 +48,28 @@ export interface MemoryConfig extends UnetMemoryOptions {
    * Whether the generator's weights, or its adapter's, have a moving average.
    * @defaultValue `false`
    */
-  readonly ema?: boolean;
+  readonly ema?: boolean | undefined;
   /**
    * Passes of the generator and what its gradient goes through, as in `generatorFrom`.
    * @defaultValue one pass
    */
-  readonly generator?: Pick<GeneratorOptions, "steps" | "gradientThrough">;
+  readonly generator?: Pick<GeneratorOptions, "steps" | "gradientThrough"> | undefined;
   /**
    * Adam's decay of the first moment; at 0 it is not stored.
    * @defaultValue `0`
    */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /**
    * Whether the backend has this library's own kernels, which keep fewer activations: only `"wasm"` does.
    * @defaultValue as the backend in use
    */
-  readonly fusedKernels?: boolean;
+  readonly fusedKernels?: boolean | undefined;
 }
+
+const known: KeysOf<MemoryConfig> = {
+  ...{ unet: 1, size: 1, batch: 1, tokens: 1, guidance: 1, backward: 1, lora: 1, ema: 1, generator: 1, beta1: 1 },
+  ...{ fusedKernels: 1, ...unetMemoryKeys },
+};
 
 /** Bytes of a run's tensors, each buffer counted once. Scratch space inside a backend comes on top. */
 export interface MemoryEstimate {
@@ -101,7 +106,7 @@ export interface MemoryEstimate {
  */
 export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstimate> {
   const where = "estimateMemory";
-  const { unet: architecture, size, batch = 1, tokens = 77, ema = false } = checkObject(where, "config", config);
+  const { unet: architecture, size, batch = 1, tokens = 77, ema = false } = checkObject(where, "config", config, known);
   const { guidance = noGuidance(), backward = "staged", beta1 = 0, fusedKernels = hasFusedKernels() } = config;
   checkObject(where, "unet", architecture);
   const [height, width] = checkArray(where, "size", size);

@@ -10,12 +10,12 @@ export interface SlicedWassersteinOptions {
    * Random directions to project on.
    * @defaultValue `128`
    */
-  readonly directions?: number;
+  readonly directions?: number | undefined;
   /**
    * Where the directions are drawn from; the same directions make values comparable.
    * @defaultValue a new stream with seed 0
    */
-  readonly stream?: RandomStream;
+  readonly stream?: RandomStream | undefined;
 }
 
 /**
@@ -49,7 +49,11 @@ export function slicedWasserstein(
   options: SlicedWassersteinOptions,
 ): number {
   const where = "slicedWasserstein";
-  const { dimension, directions = 128, stream = randomStream(0) } = checkObject(where, "options", options);
+  const {
+    dimension,
+    directions = 128,
+    stream = randomStream(0),
+  } = checkObject(where, "options", options, { dimension: 1, directions: 1, stream: 1 });
   checkInteger(where, "dimension", dimension, 1);
   checkInteger(where, "directions", directions, 1);
   checkStream(where, "stream", stream);

@@ -8,6 +8,7 @@ import {
   checkPerSample,
   checkText,
   describe,
+  type KeysOf,
   showShape,
 } from "../core/checks";
 import { SidError } from "../core/errors";
@@ -36,12 +37,12 @@ export interface FunctionModelOptions {
    * All weights that may train.
    * @defaultValue none
    */
-  readonly variables?: readonly Variable[];
+  readonly variables?: readonly Variable[] | undefined;
   /**
    * Frees the network.
    * @defaultValue disposes of `variables`
    */
-  readonly dispose?: () => void;
+  readonly dispose?: (() => void) | undefined;
 }
 
 /**
@@ -72,6 +73,7 @@ export interface FunctionModelOptions {
  * ```
  */
 export function functionModel(options: FunctionModelOptions): ScoreModel {
+  checkObject("functionModel", "options", options, { ...declared, predict: 1, variables: 1, dispose: 1 });
   checkDeclaration("functionModel", options);
   const { name, predicts, schedule, predict, variables = [] } = options;
   const { dispose = () => variables.forEach((v) => void v.dispose()) } = options;
@@ -126,7 +128,7 @@ export interface LayersModelOptions {
    * Builds the network's input or inputs from `x_t`, the times as a column `[B, 1]`, and the condition.
    * @defaultValue `[xt, t]`, or `[xt, t, cond]` with a condition; `t` in the schedule's unit
    */
-  readonly inputs?: (xt: Tensor, t: Tensor2D, cond?: Tensor) => Tensor | Tensor[];
+  readonly inputs?: ((xt: Tensor, t: Tensor2D, cond?: Tensor) => Tensor | Tensor[]) | undefined;
 }
 
 /**
@@ -165,6 +167,7 @@ export interface LayersModelOptions {
 export function layersModel(network: LayersNetwork, options: LayersModelOptions): ScoreModel {
   checkMethods("layersModel", "network", network, "a tf.LayersModel", ["apply", "dispose"]);
   checkArray("layersModel", "the network's trainableWeights", network.trainableWeights);
+  checkObject("layersModel", "options", options, { ...declared, inputs: 1 });
   checkDeclaration("layersModel", options);
   const { name, predicts, schedule, inputs = defaultInputs } = options;
   checkFunction("layersModel", "inputs", inputs);
@@ -181,8 +184,14 @@ export function layersModel(network: LayersNetwork, options: LayersModelOptions)
   });
 }
 
+/** What every score model declares. */
+type Declaration = Pick<ScoreModel, "name" | "predicts" | "schedule">;
+
+/** The keys of a {@link Declaration}. */
+export const declared: KeysOf<Declaration> = { name: 1, predicts: 1, schedule: 1 };
+
 /** Throws unless a score model may be declared so. */
-export function checkDeclaration(where: string, options: Pick<ScoreModel, "name" | "predicts" | "schedule">): void {
+export function checkDeclaration(where: string, options: Declaration): void {
   const { name, predicts, schedule } = checkObject(where, "options", options);
   checkText(where, "name", name);
   checkOneOf(where, "predicts", predicts, predictionTypes);

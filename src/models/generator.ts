@@ -15,18 +15,18 @@ export interface GeneratorOptions {
    * Time at which the network is asked, in the unit of its schedule.
    * @defaultValue `625`, the official choice on a DDPM schedule of 1000 steps
    */
-  readonly tInit?: number;
+  readonly tInit?: number | undefined;
   /**
    * Network passes K, at most 1000.
    * @defaultValue `1`
    */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /**
    * Which passes the gradient goes through: all K as in SiD-LSG, or the last one only as in
    * few-step SiD (arXiv:2505.12674). The same at one step.
    * @defaultValue `"all"`
    */
-  readonly gradientThrough?: "all" | "last";
+  readonly gradientThrough?: "all" | "last" | undefined;
 }
 
 /**
@@ -59,7 +59,11 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
   checkMethods(where, "model", model, "a score model", ["predict", "dispose"]);
   checkDeclaration(where, model);
   checkVariables(where, "the model's variables", model.variables);
-  const { tInit = 625, steps = 1, gradientThrough = "all" } = checkObject(where, "options", options);
+  const {
+    tInit = 625,
+    steps = 1,
+    gradientThrough = "all",
+  } = checkObject(where, "options", options, { tInit: 1, steps: 1, gradientThrough: 1 });
   checkFinite(where, "tInit", tInit);
   checkInteger(where, "steps", steps, 1, 1000);
   checkOneOf(where, "gradientThrough", gradientThrough, ["all", "last"]);

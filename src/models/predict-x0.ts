@@ -52,7 +52,7 @@ export interface PredictX0Inputs {
  */
 export function predictX0(model: ScoreModel, inputs: PredictX0Inputs): Tensor {
   checkMethods("predictX0", "model", model, "a score model", ["predict"]);
-  const { t } = checkObject("predictX0", "inputs", inputs);
+  const { t } = checkObject("predictX0", "inputs", inputs, { xt: 1, t: 1, cond: 1, uncond: 1, guidanceScale: 1 });
   checkTensor("predictX0", "xt", inputs.xt);
   return tidy(() => {
     // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal

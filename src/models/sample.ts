@@ -8,6 +8,7 @@ import {
   checkPositive,
   checkRange,
   describe,
+  type KeysOf,
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
@@ -31,28 +32,28 @@ export interface DdimSampleOptions {
    * Number of steps.
    * @defaultValue `50`
    */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /**
    * Guidance κ in `f_∅ + κ·(f_c − f_∅)`; diffusers' `guidance_scale`.
    * @defaultValue `1`
    */
-  readonly guidanceScale?: number;
+  readonly guidanceScale?: number | undefined;
   /**
    * How the timesteps lie in the schedule; diffusers' `timestep_spacing`. See `ddimTimesteps`.
    * @defaultValue `"leading"`
    */
-  readonly spacing?: TimestepSpacing;
+  readonly spacing?: TimestepSpacing | undefined;
   /**
    * Added to every timestep of "leading"; diffusers' `steps_offset` (1 for Stable Diffusion).
    * @defaultValue `0`
    */
-  readonly stepsOffset?: number;
+  readonly stepsOffset?: number | undefined;
   /**
    * Whether the last step goes to α = 1, σ = 0; else to the level of timestep 0. diffusers'
    * `set_alpha_to_one` (false for Stable Diffusion).
    * @defaultValue `true`
    */
-  readonly setAlphaToOne?: boolean;
+  readonly setAlphaToOne?: boolean | undefined;
   /**
    * Bound of |x̂0|, in its own units; ε̂ stays as predicted. diffusers' `clip_sample_range` where `clip_sample` is true.
    * @defaultValue none
@@ -62,7 +63,7 @@ export interface DdimSampleOptions {
    * How random the steps are, from 0 (DDIM) to 1 (DDPM).
    * @defaultValue `0`
    */
-  readonly eta?: number;
+  readonly eta?: number | undefined;
   /** Standard normal noise of the steps, one tensor like `noise` for each; needed unless `eta` is 0. */
   readonly stepNoises?: readonly Tensor[] | undefined;
   /**
@@ -70,7 +71,7 @@ export interface DdimSampleOptions {
    * continuous time.
    * @defaultValue those of `ddimTimesteps`
    */
-  readonly times?: readonly number[];
+  readonly times?: readonly number[] | undefined;
 }
 
 /**
@@ -101,7 +102,14 @@ export interface DdimSampleOptions {
  */
 export function ddimSample(model: ScoreModel, options: DdimSampleOptions): Tensor {
   checkMethods(where, "model", model, "a score model", ["predict"]);
-  const { noise, cond, uncond, guidanceScale = 1, setAlphaToOne = true, clip } = checkObject(where, "options", options);
+  const {
+    noise,
+    cond,
+    uncond,
+    guidanceScale = 1,
+    setAlphaToOne = true,
+    clip,
+  } = checkObject(where, "options", options, known);
   checkBatch(where, "noise", noise);
   checkFinite(where, "guidanceScale", guidanceScale);
   checkBoolean(where, "setAlphaToOne", setAlphaToOne);
@@ -140,6 +148,11 @@ export function ddimSample(model: ScoreModel, options: DdimSampleOptions): Tenso
 }
 
 const where = "ddimSample";
+
+const known: KeysOf<DdimSampleOptions> = {
+  ...{ noise: 1, cond: 1, uncond: 1, steps: 1, guidanceScale: 1, spacing: 1, stepsOffset: 1, setAlphaToOne: 1 },
+  ...{ clip: 1, eta: 1, stepNoises: 1, times: 1 },
+};
 
 /** One network pass, at `t`, and the time whose level it arrives at; undefined is the end. */
 interface Step {

@@ -63,7 +63,7 @@ export interface ConversionKind {
  */
 export function conversionCoefficients(kind: ConversionKind): ConversionCoefficients {
   const where = "conversionCoefficients";
-  const { level, predicts, to } = checkObject(where, "kind", kind);
+  const { level, predicts, to } = checkObject(where, "kind", kind, { level: 1, predicts: 1, to: 1 });
   checkLevel(where, level, level?.alpha?.length ?? 0);
   return coefficients(where, level, predicts, to);
 }
@@ -113,7 +113,13 @@ export interface ConvertPredictionInputs {
  */
 export function convertPrediction(inputs: ConvertPredictionInputs): Tensor {
   const where = "convertPrediction";
-  const { prediction, xt, level, predicts, to } = checkObject(where, "inputs", inputs);
+  const { prediction, xt, level, predicts, to } = checkObject(where, "inputs", inputs, {
+    prediction: 1,
+    xt: 1,
+    level: 1,
+    predicts: 1,
+    to: 1,
+  });
   checkSameShape(where, { prediction, xt });
   checkLevel(where, level, batchOf(xt));
   const { ofXt, ofPrediction } = coefficients(where, level, predicts, to);
@@ -158,7 +164,12 @@ export interface PredictionTargetInputs {
  */
 export function predictionTarget(inputs: PredictionTargetInputs): Tensor {
   const where = "predictionTarget";
-  const { x0, noise, level, predicts } = checkObject(where, "inputs", inputs);
+  const { x0, noise, level, predicts } = checkObject(where, "inputs", inputs, {
+    x0: 1,
+    noise: 1,
+    level: 1,
+    predicts: 1,
+  });
   checkSameShape(where, { x0, noise });
   checkLevel(where, level, batchOf(x0));
   const all = level.alpha.map((a, i) => formOf(where, predicts, a, level.sigma[i] as number, i));

@@ -56,7 +56,7 @@ const scales: Readonly<Record<Coordinates, (alpha: number, sigma: number) => num
  */
 export function changeCoordinates(inputs: ChangeCoordinatesInputs): NoisySamples {
   const where = "changeCoordinates";
-  const { xt, level, to } = checkObject(where, "inputs", inputs);
+  const { xt, level, to } = checkObject(where, "inputs", inputs, { xt: 1, level: 1, to: 1 });
   checkBatch(where, "xt", xt);
   checkLevel(where, level, batchOf(xt));
   checkOneOf(where, "to", to, Object.keys(scales) as Coordinates[]);

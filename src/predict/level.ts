@@ -72,7 +72,7 @@ export interface AddNoiseInputs {
  * ```
  */
 export function addNoise(inputs: AddNoiseInputs): Tensor {
-  const { x0, noise, level } = checkObject("addNoise", "inputs", inputs);
+  const { x0, noise, level } = checkObject("addNoise", "inputs", inputs, { x0: 1, noise: 1, level: 1 });
   checkSameShape("addNoise", { x0, noise });
   checkLevel("addNoise", level, batchOf(x0));
   return tidy(() => add(mul(x0, perSample(level.alpha, x0.rank)), mul(noise, perSample(level.sigma, x0.rank))));

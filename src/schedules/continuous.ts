@@ -9,12 +9,12 @@ export interface EdmScheduleOptions {
    * Smallest σ, in the sample's own units; 0 or more.
    * @defaultValue `0.002`
    */
-  readonly sigmaMin?: number;
+  readonly sigmaMin?: number | undefined;
   /**
    * Largest σ, in the sample's own units.
    * @defaultValue `80`
    */
-  readonly sigmaMax?: number;
+  readonly sigmaMax?: number | undefined;
 }
 
 /**
@@ -34,7 +34,10 @@ export interface EdmScheduleOptions {
  * ```
  */
 export function edmSchedule(options: EdmScheduleOptions = {}): NoiseSchedule {
-  const { sigmaMin = 0.002, sigmaMax = 80 } = checkObject("edmSchedule", "options", options);
+  const { sigmaMin = 0.002, sigmaMax = 80 } = checkObject("edmSchedule", "options", options, {
+    sigmaMin: 1,
+    sigmaMax: 1,
+  });
   checkSigmas("edmSchedule", sigmaMin, sigmaMax);
   const range = { discrete: false, tMin: sigmaMin, tMax: sigmaMax };
   return {

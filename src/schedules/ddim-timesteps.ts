@@ -13,22 +13,22 @@ export interface DdimTimestepsOptions {
    * Timesteps T of the schedule.
    * @defaultValue `1000`
    */
-  readonly numTimesteps?: number;
+  readonly numTimesteps?: number | undefined;
   /**
    * Timesteps n to sample at, at most T.
    * @defaultValue `50`
    */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /**
    * How they are spread.
    * @defaultValue `"leading"`
    */
-  readonly spacing?: TimestepSpacing;
+  readonly spacing?: TimestepSpacing | undefined;
   /**
    * Added to every timestep of "leading"; without effect on the others.
    * @defaultValue `0`
    */
-  readonly stepsOffset?: number;
+  readonly stepsOffset?: number | undefined;
 }
 
 /**
@@ -63,7 +63,7 @@ export function ddimTimesteps(options: DdimTimestepsOptions = {}): number[] {
     steps = 50,
     spacing = "leading",
     stepsOffset = 0,
-  } = checkObject(where, "options", options);
+  } = checkObject(where, "options", options, { numTimesteps: 1, steps: 1, spacing: 1, stepsOffset: 1 });
   checkInteger(where, "numTimesteps", numTimesteps, 1, 1_000_000);
   checkInteger(where, "steps", steps, 1, numTimesteps);
   checkOneOf(where, "spacing", spacing, timestepSpacings);

@@ -1,4 +1,12 @@
-import { checkBoolean, checkFinite, checkInteger, checkObject, checkOneOf, describe } from "../core/checks";
+import {
+  checkBoolean,
+  checkFinite,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  describe,
+  type KeysOf,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import { checkTime } from "./time";
 import type { NoiseSchedule } from "./types";
@@ -12,29 +20,29 @@ export interface DdpmScheduleOptions {
    * Number of timesteps, at most a million.
    * @defaultValue `1000`, or the length of `betas`
    */
-  readonly numTimesteps?: number;
+  readonly numTimesteps?: number | undefined;
   /**
    * The law of the betas; without effect when `betas` are given.
    * @defaultValue `"linear"`
    */
-  readonly betaSchedule?: BetaSchedule;
+  readonly betaSchedule?: BetaSchedule | undefined;
   /**
    * Beta at `t = 0`, in `[0, 1)`; without effect on `squaredcos_cap_v2`.
    * @defaultValue `1e-4`
    */
-  readonly betaStart?: number;
+  readonly betaStart?: number | undefined;
   /**
    * Beta at the last t, in `[0, 1)`; without effect on `squaredcos_cap_v2`.
    * @defaultValue `0.02`
    */
-  readonly betaEnd?: number;
+  readonly betaEnd?: number | undefined;
   /** Betas of one's own, each in `[0, 1)`, one per timestep. */
   readonly betas?: readonly number[] | undefined;
   /**
    * Shifts and scales `√ᾱ` so that the last timestep is pure noise and the first stays.
    * @defaultValue `false`
    */
-  readonly zeroTerminalSnr?: boolean;
+  readonly zeroTerminalSnr?: boolean | undefined;
 }
 
 /** A discrete variance-preserving schedule: its tables, and {@link NoiseSchedule} on top of them. */
@@ -76,7 +84,7 @@ export interface DdpmSchedule extends NoiseSchedule {
  * ```
  */
 export function ddpmSchedule(options: DdpmScheduleOptions = {}): DdpmSchedule {
-  const { zeroTerminalSnr = false } = checkObject(where, "options", options);
+  const { zeroTerminalSnr = false } = checkObject(where, "options", options, known);
   checkBoolean(where, "zeroTerminalSnr", zeroTerminalSnr);
   const given = options.betas === undefined ? namedBetas(options) : ownBetas(options.betas, options.numTimesteps);
   const cumulative = cumulativeProduct(given);
@@ -96,6 +104,14 @@ export function ddpmSchedule(options: DdpmScheduleOptions = {}): DdpmSchedule {
 }
 
 const where = "ddpmSchedule";
+const known: KeysOf<DdpmScheduleOptions> = {
+  numTimesteps: 1,
+  betaSchedule: 1,
+  betaStart: 1,
+  betaEnd: 1,
+  betas: 1,
+  zeroTerminalSnr: 1,
+};
 const mostTimesteps = 1_000_000;
 
 function namedBetas(options: DdpmScheduleOptions): number[] {

@@ -28,11 +28,11 @@ export interface ConfiguredSchedule {
 
 /** What a class takes where its file is silent, as far as it differs from DDPMScheduler. */
 interface ClassDefaults {
-  readonly beta_start?: number;
-  readonly beta_end?: number;
-  readonly beta_schedule?: string;
+  readonly beta_start?: number | undefined;
+  readonly beta_end?: number | undefined;
+  readonly beta_schedule?: string | undefined;
   /** Whether it bounds x̂0 unless told otherwise. @defaultValue `false` */
-  readonly clip_sample?: boolean;
+  readonly clip_sample?: boolean | undefined;
 }
 
 const clips: ClassDefaults = { clip_sample: true };

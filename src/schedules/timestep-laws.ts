@@ -12,12 +12,12 @@ export interface UniformTimestepsOptions {
    * Smallest timestep, inclusive; an integer of 0 or more.
    * @defaultValue `20`
    */
-  readonly min?: number;
+  readonly min?: number | undefined;
   /**
    * End of the range, exclusive; an integer above `min`.
    * @defaultValue `980`
    */
-  readonly max?: number;
+  readonly max?: number | undefined;
 }
 
 /**
@@ -38,7 +38,7 @@ export interface UniformTimestepsOptions {
  * ```
  */
 export function uniformTimesteps(options: UniformTimestepsOptions = {}): TimestepLaw {
-  const { min = 20, max = 980 } = checkObject("uniformTimesteps", "options", options);
+  const { min = 20, max = 980 } = checkObject("uniformTimesteps", "options", options, { min: 1, max: 1 });
   checkInteger("uniformTimesteps", "min", min, 0);
   checkInteger("uniformTimesteps", "max", max, min + 1);
   return (stream, count) => checkStream("uniformTimesteps", "stream", stream).integers(count, min, max);
@@ -50,22 +50,22 @@ export interface LogNormalSigmasOptions {
    * Mean of `ln σ`.
    * @defaultValue `-1.2`
    */
-  readonly mean?: number;
+  readonly mean?: number | undefined;
   /**
    * Standard deviation of `ln σ`, 0 or more.
    * @defaultValue `1.2`
    */
-  readonly std?: number;
+  readonly std?: number | undefined;
   /**
    * Smaller draws become this σ, so that every draw is a time of {@link edmSchedule}.
    * @defaultValue `0.002`
    */
-  readonly sigmaMin?: number;
+  readonly sigmaMin?: number | undefined;
   /**
    * Larger draws become this σ.
    * @defaultValue `80`
    */
-  readonly sigmaMax?: number;
+  readonly sigmaMax?: number | undefined;
 }
 
 /**
@@ -91,7 +91,7 @@ export function logNormalSigmas(options: LogNormalSigmasOptions = {}): TimestepL
     std = 1.2,
     sigmaMin = 0.002,
     sigmaMax = 80,
-  } = checkObject("logNormalSigmas", "options", options);
+  } = checkObject("logNormalSigmas", "options", options, { mean: 1, std: 1, sigmaMin: 1, sigmaMax: 1 });
   checkNormal("logNormalSigmas", mean, std);
   checkSigmas("logNormalSigmas", sigmaMin, sigmaMax);
   const clamp = (sigma: number) => Math.min(Math.max(sigma, sigmaMin), sigmaMax);
@@ -105,22 +105,22 @@ export interface SidSigmasOptions {
    * Warp of the ladder: larger values put more draws at small σ.
    * @defaultValue `7`
    */
-  readonly rho?: number;
+  readonly rho?: number | undefined;
   /**
    * σ at the bottom of the ladder; above 0.
    * @defaultValue `0.002`
    */
-  readonly sigmaMin?: number;
+  readonly sigmaMin?: number | undefined;
   /**
    * σ at the top of the ladder.
    * @defaultValue `80`
    */
-  readonly sigmaMax?: number;
+  readonly sigmaMax?: number | undefined;
   /**
    * Share of the ladder that is used, from the bottom; in `(0, 1]`. The official `tmax / 1000`.
    * @defaultValue `0.8`
    */
-  readonly portion?: number;
+  readonly portion?: number | undefined;
 }
 
 /**
@@ -142,7 +142,12 @@ export interface SidSigmasOptions {
  * ```
  */
 export function sidSigmas(options: SidSigmasOptions = {}): TimestepLaw {
-  const { rho = 7, sigmaMin = 0.002, sigmaMax = 80, portion = 0.8 } = checkObject("sidSigmas", "options", options);
+  const {
+    rho = 7,
+    sigmaMin = 0.002,
+    sigmaMax = 80,
+    portion = 0.8,
+  } = checkObject("sidSigmas", "options", options, { rho: 1, sigmaMin: 1, sigmaMax: 1, portion: 1 });
   checkPositive("sidSigmas", "rho", rho);
   checkSigmas("sidSigmas", sigmaMin, sigmaMax);
   checkPositive("sidSigmas", "sigmaMin", sigmaMin);
@@ -160,12 +165,12 @@ export interface LogitNormalTimesOptions {
    * Mean of the logit; above 0 puts more draws near noise.
    * @defaultValue `0`
    */
-  readonly mean?: number;
+  readonly mean?: number | undefined;
   /**
    * Standard deviation of the logit, 0 or more.
    * @defaultValue `1`
    */
-  readonly std?: number;
+  readonly std?: number | undefined;
 }
 
 /**
@@ -186,7 +191,7 @@ export interface LogitNormalTimesOptions {
  * ```
  */
 export function logitNormalTimes(options: LogitNormalTimesOptions = {}): TimestepLaw {
-  const { mean = 0, std = 1 } = checkObject("logitNormalTimes", "options", options);
+  const { mean = 0, std = 1 } = checkObject("logitNormalTimes", "options", options, { mean: 1, std: 1 });
   checkNormal("logitNormalTimes", mean, std);
   const time = (n: number) => 1 / (1 + Math.exp(-(mean + std * n)));
   return (stream, count) => Array.from(checkStream("logitNormalTimes", "stream", stream).normals(count), time);

@@ -17,7 +17,7 @@ import {
   type Variable,
   zeros,
 } from "@tensorflow/tfjs-core";
-import { checkInteger, checkObject, checkPositive, checkRange, describe, showShape } from "../core/checks";
+import { checkInteger, checkObject, checkPositive, checkRange, describe, type KeysOf, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { runIfThere } from "../core/fused-kernels";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
@@ -210,9 +210,13 @@ function clippedByNorm(pieces: readonly Tensor[], longest: number): Tensor[] {
   return pieces.map((piece) => mul(piece, scale));
 }
 
+const known: KeysOf<AdamOptions> = {
+  ...{ learningRate: 1, beta1: 1, beta2: 1, epsilon: 1, weightDecay: 1, clipValue: 1, clipNorm: 1 },
+};
+
 /** Throws unless the options make an {@link adam}. */
 export function checkAdamOptions(where: string, options: AdamOptions): void {
-  checkObject(where, "options", options);
+  checkObject(where, "options", options, known);
   const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
   if (typeof learningRate !== "function") checkPositive(where, "learningRate", learningRate);
   checkPositive(where, "epsilon", epsilon);

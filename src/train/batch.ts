@@ -43,7 +43,7 @@ export function checkTrainBatch(
   asked: readonly [Asked, ...Asked[]],
   batch: TrainBatch,
 ): NoiseLevel {
-  checkObject(where, "batch", batch);
+  checkObject(where, "batch", batch, { noises: 1, noise: 1, t: 1, cond: 1, uncond: 1 });
   checkMethods(where, "generator", generator, "a generator", ["generate"]);
   for (const { model, role } of asked) checkMethods(where, role, model, "a score model", ["predict"]);
   const { noises, noise, t, cond, uncond } = batch;

@@ -14,7 +14,7 @@ export interface ConditionSource {
    * empty condition as well.
    * @defaultValue `""`
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Conditions of `count` samples, `[count, ...]`; the caller owns them. */
   sample(stream: RandomStream, count: number): Tensor;
   /** The empty condition, `[1, ...]`; the caller owns it. Asked once per run. */
@@ -63,7 +63,7 @@ export interface PromptConditionsOptions {
  */
 export function promptConditions(options: PromptConditionsOptions): ConditionSource {
   const where = "promptConditions";
-  const { prompts, conditioner } = checkObject(where, "options", options);
+  const { prompts, conditioner } = checkObject(where, "options", options, { prompts: 1, conditioner: 1 });
   if (typeof conditioner?.encode !== "function")
     throw new SidError(
       "invalid-argument",

@@ -27,88 +27,88 @@ export interface DistillOptions {
    * The four guidance scales.
    * @defaultValue no guidance
    */
-  readonly guidance?: Guidance;
+  readonly guidance?: Guidance | undefined;
   /**
    * α of the generator's loss.
    * @defaultValue `1`
    */
-  readonly alpha?: number;
+  readonly alpha?: number | undefined;
   /**
    * ω of the generator's loss.
    * @defaultValue `"l1"`
    */
-  readonly weight?: LossWeight;
+  readonly weight?: LossWeight | undefined;
   /**
    * Weight of the fake score's loss.
    * @defaultValue `"eps"`
    */
-  readonly fakeWeight?: "eps" | "none";
+  readonly fakeWeight?: "eps" | "none" | undefined;
   /**
    * Both losses over each sample's elements.
    * @defaultValue `"sum"`
    */
-  readonly reduction?: LossReduction;
+  readonly reduction?: LossReduction | undefined;
   /**
    * How the generator's gradient is computed; see {@link generatorGradients}.
    * @defaultValue `"staged"`
    */
-  readonly backward?: "staged" | "joint";
+  readonly backward?: "staged" | "joint" | undefined;
   /**
    * The law of t in both steps.
    * @defaultValue integers, uniform on `[20, 980)`
    */
-  readonly timesteps?: TimestepLaw;
+  readonly timesteps?: TimestepLaw | undefined;
   /**
    * Images per step.
    * @defaultValue `512`
    */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /**
    * Equal parts that a batch is computed in; memory is that of one part.
    * @defaultValue `1`
    */
-  readonly accumulationRounds?: number;
+  readonly accumulationRounds?: number | undefined;
   /**
    * The generator's step size.
    * @defaultValue `1e-6`
    */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /**
    * The fake score's step size.
    * @defaultValue that of the generator
    */
-  readonly fakeLearningRate?: number;
+  readonly fakeLearningRate?: number | undefined;
   /**
    * Adam's decay of the first moment, for both networks.
    * @defaultValue `0`
    */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /**
    * Adam's decay of the second moment, for both networks.
    * @defaultValue `0.999`
    */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /**
    * Adam's ε, for both networks.
    * @defaultValue `1e-8`
    */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /**
    * Factor of the generator's loss.
    * @defaultValue `1`
    */
-  readonly lossScale?: number;
+  readonly lossScale?: number | undefined;
   /**
    * Factor of the fake score's loss.
    * @defaultValue `1`
    */
-  readonly fakeLossScale?: number;
+  readonly fakeLossScale?: number | undefined;
   /**
    * Share of the conditions that become the empty one in the fake-score step, before its images are
    * generated; only when `kappa1` or `kappa2` is not 1.
    * @defaultValue `0.1`
    */
-  readonly contextDropout?: number;
+  readonly contextDropout?: number | undefined;
   /**
    * Keeps a moving average of the generator's weights.
    * @defaultValue none
@@ -118,7 +118,7 @@ export interface DistillOptions {
    * Names the run's random stream: an integer in `[0, 2^53)`.
    * @defaultValue `0`
    */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /**
    * Sees each iteration's figures, as soon as there are any: before its checkpoint and its snapshot are made and
    * before the iterator yields them. Awaited.
@@ -147,7 +147,7 @@ export interface DistillOptions {
    * Refuses a teacher whose output, at the ends of the timestep law, is not what it declares to predict.
    * @defaultValue `true`
    */
-  readonly checkTeacher?: boolean;
+  readonly checkTeacher?: boolean | undefined;
 }
 
 /** The moving average of {@link DistillOptions.ema}. */
@@ -158,12 +158,12 @@ export interface DistillEma {
    * Images after which an old weight counts half.
    * @defaultValue `50_000`
    */
-  readonly halfLife?: number;
+  readonly halfLife?: number | undefined;
   /**
    * The half-life never exceeds this share of the images seen; `null` for no ramp.
    * @defaultValue `0.05`
    */
-  readonly rampUp?: number | null;
+  readonly rampUp?: number | null | undefined;
 }
 
 /** What {@link DistillOptions.onGradients} is shown. */
@@ -210,13 +210,13 @@ export interface DistillCheckpoint {
    * Iterations from one checkpoint to the next; the last iteration always writes one.
    * @defaultValue only at the end or on abort
    */
-  readonly every?: number;
+  readonly every?: number | undefined;
   /**
    * Goes on from the file: `true` wants it to be there, `"if-present"` starts afresh where it is not. Where it is
    * damaged, the run goes back to the newest older one that is whole, with a warning.
    * @defaultValue `false`: starts afresh, and replaces the file when the first checkpoint is due
    */
-  readonly resume?: boolean | "if-present";
+  readonly resume?: boolean | "if-present" | undefined;
 }
 
 /** The figures of one iteration. All but `seconds` are the same in an interrupted and an uninterrupted run. */

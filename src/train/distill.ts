@@ -172,7 +172,7 @@ async function iterateOnce(run: Run, iteration: number, nimg: number) {
     pending.push(await fakeScoreStep(plan.fakeObjective, batches(run, plan.dropsContext), ofFake));
     const ofGenerator = { optimizer: generatorAdam, onGradients: hook("generator") };
     pending.push(await generatorStep(generatorObjective, batches(run, false), ofGenerator));
-    const beta = ema ? emaBeta({ nimg: nimg, batch: plan.batch, ...ema }) : 0;
+    const beta = ema ? emaBeta({ nimg, batch: plan.batch, halfLife: ema.halfLife, rampUp: ema.rampUp }) : 0;
     if (ema) updateEma(ema.target.variables, generatorObjective.generator.variables, beta);
     const [fake, generator] = (await readFigures(...pending)) as [StepFigures, StepFigures];
     return {

@@ -16,7 +16,7 @@ export interface EmaSchedule {
    * The half-life never exceeds `rampUp · nimg`, so that the start is forgotten soon; `null` for no ramp.
    * @defaultValue `0.05`
    */
-  readonly rampUp?: number | null;
+  readonly rampUp?: number | null | undefined;
 }
 
 /**
@@ -39,7 +39,12 @@ export interface EmaSchedule {
  * ```
  */
 export function emaBeta(schedule: EmaSchedule): number {
-  const { nimg, batch, halfLife, rampUp = 0.05 } = checkObject("emaBeta", "schedule", schedule);
+  const {
+    nimg,
+    batch,
+    halfLife,
+    rampUp = 0.05,
+  } = checkObject("emaBeta", "schedule", schedule, { nimg: 1, batch: 1, halfLife: 1, rampUp: 1 });
   checkRange("emaBeta", "nimg", nimg, 0, Number.MAX_SAFE_INTEGER);
   checkRange("emaBeta", "batch", batch, 1, Number.MAX_SAFE_INTEGER);
   checkRange("emaBeta", "halfLife", halfLife, 0, Number.MAX_SAFE_INTEGER);

@@ -3,7 +3,7 @@ import { checkFinite, checkObject } from "../core/checks";
 import { noGrad, valueAndGradients } from "../core/tape";
 import { checkSameShape } from "../core/tensor-checks";
 import { guidedPrediction } from "../guidance/guide";
-import { type Guidance, noGuidance } from "../guidance/strategies";
+import { type Guidance, guidanceKeys, noGuidance } from "../guidance/strategies";
 import { type FakeScoreLossOptions, fakeScoreLoss } from "../losses/fake-score";
 import { finiteSamples } from "../losses/nan-policy";
 import { type LossReduction, onlyValid } from "../losses/reduce";
@@ -18,26 +18,28 @@ export interface FakeScoreObjective {
   readonly generator: GeneratorModel;
   /** The network that trains. */
   readonly fakeScore: ScoreModel;
+  /** Not asked here; so that one object may serve both steps. */
+  readonly teacher?: ScoreModel | undefined;
   /**
    * Its `kappa1` guides the prediction that regresses to the noise.
    * @defaultValue no guidance
    */
-  readonly guidance?: Guidance;
+  readonly guidance?: Guidance | undefined;
   /**
    * `eps` makes the loss of any prediction type that of the noise; `none` leaves it as it is.
    * @defaultValue `"eps"`
    */
-  readonly weight?: FakeScoreLossOptions["weight"];
+  readonly weight?: FakeScoreLossOptions["weight"] | undefined;
   /**
    * Over each sample's elements.
    * @defaultValue `"sum"`
    */
-  readonly reduction?: LossReduction;
+  readonly reduction?: LossReduction | undefined;
   /**
    * Factor of the loss and its gradients.
    * @defaultValue `1`
    */
-  readonly lossScale?: number;
+  readonly lossScale?: number | undefined;
 }
 
 /** What {@link fakeScoreGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
@@ -94,9 +96,17 @@ export interface FakeScoreGradients {
  */
 export function fakeScoreGradients(objective: FakeScoreObjective, batch: TrainBatch): FakeScoreGradients {
   const where = "fakeScoreGradients";
-  checkObject(where, "objective", objective);
+  checkObject(where, "objective", objective, {
+    generator: 1,
+    fakeScore: 1,
+    teacher: 1,
+    guidance: 1,
+    weight: 1,
+    reduction: 1,
+    lossScale: 1,
+  });
   const { generator, fakeScore, guidance = noGuidance(), weight = "eps", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa1 } = checkObject(where, "guidance", guidance);
+  const { kappa1 } = checkObject(where, "guidance", guidance, guidanceKeys);
   checkFinite(where, "lossScale", lossScale);
   const level = checkTrainBatch(where, generator, [{ model: fakeScore, role: "fakeScore", kappa: kappa1 }], batch);
   return tidy(() => {

@@ -10,12 +10,12 @@ import {
   type Tensor1D,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkOneOf } from "../core/checks";
+import { checkFinite, checkObject, checkOneOf, type KeysOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
 import { checkSameShape } from "../core/tensor-checks";
-import { type Guidance, noGuidance } from "../guidance/strategies";
+import { type Guidance, guidanceKeys, noGuidance } from "../guidance/strategies";
 import { finiteSamples } from "../losses/nan-policy";
 import { type LossReduction, onlyValid } from "../losses/reduce";
 import { type SidLossOptions, sidCotangents, sidLoss } from "../losses/sid";
@@ -38,34 +38,48 @@ export interface GeneratorObjective {
    * `kappa2 = kappa3` guides the fake score, `kappa4` the teacher.
    * @defaultValue no guidance
    */
-  readonly guidance?: Guidance;
+  readonly guidance?: Guidance | undefined;
   /**
    * α of the score-identity loss.
    * @defaultValue `1`
    */
-  readonly alpha?: number;
+  readonly alpha?: number | undefined;
   /**
    * ω of the score-identity loss.
    * @defaultValue `"l1"`
    */
-  readonly weight?: LossWeight;
+  readonly weight?: LossWeight | undefined;
   /**
    * Over each sample's elements.
    * @defaultValue `"sum"`
    */
-  readonly reduction?: LossReduction;
+  readonly reduction?: LossReduction | undefined;
   /**
    * Factor of the loss and its gradients.
    * @defaultValue `1`
    */
-  readonly lossScale?: number;
+  readonly lossScale?: number | undefined;
   /**
    * `staged` opens one network's tape at a time: about 0.4 times the memory of `joint`, which holds all
    * three at once, at about 1.1 times its time, since two networks run forward twice.
    * @defaultValue `"staged"`
    */
-  readonly backward?: "staged" | "joint";
+  readonly backward?: "staged" | "joint" | undefined;
 }
+
+const known: KeysOf<GeneratorObjective> = {
+  ...{
+    generator: 1,
+    teacher: 1,
+    fakeScore: 1,
+    guidance: 1,
+    alpha: 1,
+    weight: 1,
+    reduction: 1,
+    lossScale: 1,
+    backward: 1,
+  },
+};
 
 /** What {@link generatorGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
 export interface GeneratorGradients {
@@ -132,10 +146,10 @@ export interface GeneratorGradients {
  */
 export function generatorGradients(objective: GeneratorObjective, batch: TrainBatch): GeneratorGradients {
   const where = "generatorGradients";
-  checkObject(where, "objective", objective);
+  checkObject(where, "objective", objective, known);
   const { generator, teacher, fakeScore, guidance = noGuidance(), backward = "staged" } = objective;
   const { alpha = 1, weight = "l1", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa2, kappa4 } = checkObject(where, "guidance", guidance);
+  const { kappa2, kappa4 } = checkObject(where, "guidance", guidance, guidanceKeys);
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   checkFinite(where, "alpha", alpha);
   checkFinite(where, "lossScale", lossScale);

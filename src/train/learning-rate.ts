@@ -42,7 +42,7 @@ export interface CosineRateOptions {
  * ```
  */
 export function warmupRate(peak: number, options: WarmupRateOptions): LearningRateSchedule {
-  const { warmupSteps } = checkObject("warmupRate", "options", options);
+  const { warmupSteps } = checkObject("warmupRate", "options", options, { warmupSteps: 1 });
   checkPositive("warmupRate", "peak", peak);
   checkInteger("warmupRate", "warmupSteps", warmupSteps, 0);
   return (step) => peak * warmed(step, warmupSteps);
@@ -70,7 +70,10 @@ export function warmupRate(peak: number, options: WarmupRateOptions): LearningRa
  * ```
  */
 export function cosineRate(peak: number, options: CosineRateOptions): LearningRateSchedule {
-  const { warmupSteps = 0, totalSteps } = checkObject("cosineRate", "options", options);
+  const { warmupSteps = 0, totalSteps } = checkObject("cosineRate", "options", options, {
+    warmupSteps: 1,
+    totalSteps: 1,
+  });
   checkPositive("cosineRate", "peak", peak);
   checkInteger("cosineRate", "totalSteps", totalSteps, 1);
   checkInteger("cosineRate", "warmupSteps", warmupSteps, 0, totalSteps);

@@ -1,5 +1,6 @@
 import type { Variable } from "@tensorflow/tfjs-core";
 import {
+  checkBoolean,
   checkFinite,
   checkFunction,
   checkInteger,
@@ -8,9 +9,10 @@ import {
   checkPositive,
   checkRange,
   describe,
+  type KeysOf,
 } from "../core/checks";
 import { SidError } from "../core/errors";
-import { guidanceWarnings, noGuidance } from "../guidance/strategies";
+import { guidanceKeys, guidanceWarnings, noGuidance } from "../guidance/strategies";
 import { lossWeights } from "../losses/weights";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import { uniformTimesteps } from "../schedules/timestep-laws";
@@ -22,12 +24,20 @@ import { checkGeneratorGuidance, type GeneratorObjective } from "./generator-gra
 
 const where = "distill";
 
+const known: KeysOf<DistillOptions> = {
+  ...{ teacher: 1, fakeScore: 1, generator: 1, sampleShape: 1, iterations: 1, conditions: 1, guidance: 1, alpha: 1 },
+  ...{ weight: 1, fakeWeight: 1, reduction: 1, backward: 1, timesteps: 1, batch: 1, accumulationRounds: 1 },
+  ...{ learningRate: 1, fakeLearningRate: 1, beta1: 1, beta2: 1, epsilon: 1, lossScale: 1, fakeLossScale: 1 },
+  ...{ contextDropout: 1, ema: 1, seed: 1, onIteration: 1, onWarning: 1, onGradients: 1, snapshots: 1 },
+  ...{ checkpoint: 1, signal: 1, checkTeacher: 1 },
+};
+
 /** A run's options with the defaults filled in: everything checked that can be checked without a tensor. */
 export type Plan = ReturnType<typeof planOf>;
 
 /** Fills in the defaults and throws unless the options make sense. */
 export function planOf(options: DistillOptions) {
-  checkObject(where, "options", options);
+  checkObject(where, "options", options, known);
   const { teacher, fakeScore, generator, conditions, ema, checkpoint, snapshots } = options;
   const { guidance = noGuidance(), alpha = 1, weight = "l1", fakeWeight = "eps", reduction = "sum" } = options;
   const {
@@ -40,8 +50,11 @@ export function planOf(options: DistillOptions) {
   const { learningRate = 1e-6, fakeLearningRate = learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
   const { lossScale = 1, fakeLossScale = 1, contextDropout = 0.1, checkTeacher = true } = options;
   const { onIteration, onWarning = console.warn, onGradients } = options;
+  if (ema !== undefined) checkObject(where, "ema", ema, { target: 1, halfLife: 1, rampUp: 1 });
+  if (snapshots !== undefined) checkObject(where, "snapshots", snapshots, { every: 1, run: 1 });
+  if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, { path: 1, every: 1, keep: 1, resume: 1 });
   checkNetworks(options);
-  checkObject(where, "guidance", guidance);
+  checkObject(where, "guidance", guidance, guidanceKeys);
   checkFinite(where, "kappa1", guidance.kappa1);
   checkGeneratorGuidance(where, guidance);
   checkFinite(where, "alpha", alpha);
@@ -66,6 +79,7 @@ export function planOf(options: DistillOptions) {
     );
   options.sampleShape.forEach((size, i) => void checkInteger(where, `sampleShape[${i}]`, size, 1));
   checkRange(where, "contextDropout", contextDropout, 0, 1);
+  checkBoolean(where, "checkTeacher", checkTeacher);
   checkOneOf(where, "fakeWeight", fakeWeight, ["eps", "none"]);
   checkInteger(where, "seed", seed, 0);
   if (typeof timesteps !== "function")
@@ -91,7 +105,7 @@ export function planOf(options: DistillOptions) {
       );
   }
   const average = ema && { target: ema.target, halfLife: ema.halfLife ?? 50_000, rampUp: defined(ema.rampUp, 0.05) };
-  if (average) emaBeta({ nimg: 0, batch, ...average });
+  if (average) emaBeta({ nimg: 0, batch, halfLife: average.halfLife, rampUp: average.rampUp });
 
   for (const warning of guidanceWarnings(guidance)) onWarning(`${where}: ${warning}`);
   const shared = { generator, fakeScore, guidance, reduction };

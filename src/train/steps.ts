@@ -173,7 +173,7 @@ interface Round {
   readonly loss: Scalar;
   readonly gradients: Tensor[];
   readonly valid: Tensor1D;
-  readonly deltaSquared?: Scalar;
+  readonly deltaSquared?: Scalar | undefined;
 }
 
 /** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the batches, of the dropped samples the sum. */
@@ -259,7 +259,7 @@ function checkOptimizer(
   network: { readonly variables: readonly Variable[] },
   options: StepOptions,
 ): void {
-  checkObject(where, "options", options);
+  checkObject(where, "options", options, { optimizer: 1, onGradients: 1 });
   const { optimizer, onGradients } = options;
   checkMethods(where, "optimizer", optimizer, "an optimiser as adam() makes it", ["step", "state"]);
   if (onGradients !== undefined) checkFunction(where, "onGradients", onGradients);

@@ -26,7 +26,8 @@ describe("ddimSample walks as diffusers' DDIMScheduler does", () => {
     test(`case ${i}: ${wanted.config["prediction_type"]}, κ = ${wanted.guidanceScale}, ${wanted.config["timestep_spacing"] ?? "leading"}`, () =>
       tidy(() => {
         const { schedule, predicts, sampling } = scheduleFromConfig(wanted.config);
-        const law = gaussianMixtureModel({ ...golden.law, schedule, predicts });
+        const { weights, means, variances } = golden.law;
+        const law = gaussianMixtureModel({ weights, means, variances, schedule, predicts });
         const states: number[][] = [];
         const times: number[] = [];
         const model = recording(law, (xt, t) => {

@@ -14,26 +14,24 @@ const predictions: PredictionType[] = ["eps", "x0", "v"];
 const guidances = [noGuidance(), lsg(1.5), shortGuidance(0.5), zeroCfg()];
 const seeds = fc.integer({ min: 0, max: 1e6 });
 
-interface Networks extends Pick<GeneratorObjective, "generator" | "teacher" | "fakeScore"> {
-  readonly free: () => void;
-}
+type Networks = Pick<GeneratorObjective, "generator" | "teacher" | "fakeScore">;
 
-function networks(seed: number, predicts: PredictionType = "eps", steps = 1): Networks {
+function networks(seed: number, predicts: PredictionType = "eps", steps = 1): [Networks, free: () => void] {
   const [teacher, fakeScore, network] = ["teacher", "fake", "generator"].map((name, i) =>
     tinyNetwork(`train-gradients/${name}`, seed + i, predicts),
   ) as [ReturnType<typeof tinyNetwork>, ReturnType<typeof tinyNetwork>, ReturnType<typeof tinyNetwork>];
   const free = () => dispose([teacher, fakeScore, network].flatMap((model) => [...model.variables]));
-  return { teacher, fakeScore, generator: generatorFrom(network, { steps }), free };
+  return [{ teacher, fakeScore, generator: generatorFrom(network, { steps }) }, free];
 }
 
 /** Everything a gradient function takes, disposed of afterwards. */
 function scene<T>(seed: number, run: (nets: Networks, batch: ReturnType<typeof tinyBatch>) => T, steps = 1): T {
-  const nets = networks(seed, predictions[seed % 3], steps);
+  const [nets, free] = networks(seed, predictions[seed % 3], steps);
   const batch = tinyBatch(seed + 7, 4, steps);
   try {
     return tidy(() => run(nets, batch) as never) as T;
   } finally {
-    nets.free();
+    free();
     dispose([...batch.noises, batch.noise, batch.cond, batch.uncond]);
   }
 }

@@ -23,22 +23,24 @@ export function losses(): void {
   sid.fakeScoreLoss({ prediction: x, generated: x, noise: x, level }, { predicts: "v" });
   // @ts-expect-error: no such weight
   sid.sidLoss(inputs, { weight: "l2" });
-  // @ts-expect-error: an option that is there must have a value
-  sid.sidLoss(inputs, { alpha: undefined });
+  sid.sidLoss(inputs, { alpha: undefined, weight: undefined, reduction: undefined });
+  // @ts-expect-error: no such option
+  sid.sidLoss(inputs, { aplha: 1 });
   // @ts-expect-error: the fake score's output is missing
   sid.sidLoss({ generated: x, teacher: x });
   // @ts-expect-error: what the network predicts is not a matter of default
   sid.fakeScoreLoss({ prediction: x, generated: x, noise: x, level });
 }
 
-/** What a caller may or may not have at hand can be handed on as it is; settings with a default cannot be undefined. */
+/** What a caller may or may not have at hand can be handed on as it is: undefined is the default everywhere. */
 export function absent(options: sid.DistillOptions): void {
   const signal = undefined as AbortSignal | undefined;
   const nothing = { conditions: undefined, ema: undefined, snapshots: undefined, checkpoint: undefined };
   sid.distill({ ...options, ...nothing, onGradients: undefined, signal });
   sid.sidLoss(inputs, { level: undefined, valid: undefined });
-  // @ts-expect-error: an option that is there must have a value
-  sid.distill({ ...options, batch: undefined });
+  sid.distill({ ...options, batch: undefined, guidance: undefined });
+  // @ts-expect-error: what has no default must have a value
+  sid.distill({ ...options, iterations: undefined });
 }
 
 /** A network is anything of the right shape: no class to extend. */

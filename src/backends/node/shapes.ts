@@ -23,7 +23,7 @@ export const transpose = unary(({ run, integers }, x, { perm }: { perm: number[]
 
 interface Reduction {
   readonly axis: number | number[];
-  readonly keepDims?: boolean;
+  readonly keepDims?: boolean | undefined;
 }
 
 /** Sum or mean. A sum over all axes but the last, such as the gradient of a bias, has an operation of its own. */

@@ -34,7 +34,7 @@ export interface Product {
   readonly b: { readonly at: Pointer; readonly next: number; readonly row: number; readonly column: number };
   readonly c: { readonly at: Pointer; readonly next: number; readonly row: number };
   readonly bias?: Pointer | undefined;
-  readonly accumulate?: boolean;
+  readonly accumulate?: boolean | undefined;
 }
 
 /** A plain matrix of `rows` rows as a left operand. */

@@ -8,7 +8,7 @@ export interface Matrices {
   /** How many are stored. */
   readonly count: number;
   /** Which of them takes part in product i; none: the i-th, or the only one. */
-  readonly pick?: readonly number[];
+  readonly pick?: readonly number[] | undefined;
 }
 
 /** `[m, k, n]`: the product of `[m, k]` by `[k, n]`. */

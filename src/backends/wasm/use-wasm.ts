@@ -30,7 +30,7 @@ export interface WasmOptions extends Pick<UseBackendOptions, "wasmPath" | "threa
  * ```
  */
 export async function useWasm(options: WasmOptions = {}): Promise<void> {
-  const { wasmPath, threads } = checkObject("useBackend", "options", options);
+  const { wasmPath, threads } = checkObject("useBackend", "options", options, { wasmPath: 1, threads: 1 });
   if (threads !== undefined) checkInteger("useBackend", "threads", threads, 1, mostThreads);
   if (wasmPath !== undefined) checkText("useBackend", "wasmPath", wasmPath);
   const tfjs = await importWasm();

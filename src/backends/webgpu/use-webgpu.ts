@@ -6,7 +6,7 @@ import {
   registerBackend,
   removeBackend,
 } from "@tensorflow/tfjs-core";
-import { checkObject, checkOneOf, checkText } from "../../core/checks";
+import { checkObject, checkOneOf, checkText, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { notInstalled, start } from "../start";
 import type { UseBackendOptions } from "../use-backend";
@@ -24,6 +24,8 @@ export interface WebgpuOptions extends Pick<UseBackendOptions, "powerPreference"
    */
   readonly softwareAdapter?: boolean | undefined;
 }
+
+const known: KeysOf<WebgpuOptions> = { powerPreference: 1, adapter: 1, softwareAdapter: 1 };
 
 let previous: Promise<unknown> = Promise.resolve();
 
@@ -44,7 +46,7 @@ let previous: Promise<unknown> = Promise.resolve();
  * ```
  */
 export function useWebgpu(options: WebgpuOptions = {}): Promise<void> {
-  const result = previous.then(() => startWebgpu(checkObject("useBackend", "options", options)));
+  const result = previous.then(() => startWebgpu(checkObject("useBackend", "options", options, known)));
   previous = result.catch(() => undefined);
   return result;
 }

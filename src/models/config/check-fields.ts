@@ -3,8 +3,8 @@ import { checkBoolean, checkFinite, checkInteger, checkObject } from "../../core
 /** Which fields of a configuration are whole numbers above 0, numbers, and true or false. */
 export interface FieldKinds<T> {
   readonly integers: readonly (keyof T & string)[];
-  readonly numbers?: readonly (keyof T & string)[];
-  readonly flags?: readonly (keyof T & string)[];
+  readonly numbers?: readonly (keyof T & string)[] | undefined;
+  readonly flags?: readonly (keyof T & string)[] | undefined;
 }
 
 /** Larger is no width, depth or vocabulary, but a mistake. */

@@ -24,7 +24,7 @@ export interface KnownKeys<K extends string> {
   /** Keys of which only these values are implemented; the first is the default. Where false is one of them, so is null. */
   readonly fixed: Readonly<Record<string, readonly unknown[]>>;
   /** Keys of every file that change nothing, not worth a word. */
-  readonly silent?: ReadonlySet<string>;
+  readonly silent?: ReadonlySet<string> | undefined;
   /** Where a file tells the version of the library that wrote it, and the latest one whose keys are all known here. */
   readonly version: { readonly key: string; readonly known: string };
 }
@@ -54,7 +54,7 @@ export function readConfig<K extends string>(
 ): Config<K> {
   if (!isObject(json))
     throw new SidError("invalid-argument", `${where}: wanted the object of a config.json, got ${describe(json)}.`);
-  const { onWarning = console.warn } = checkObject(where, "options", options);
+  const { onWarning = console.warn } = checkObject(where, "options", options, { onWarning: 1 });
   checkFunction(where, "onWarning", onWarning);
   const given = Object.entries(json).filter(([key]) => !key.startsWith("_"));
   const hasOldKeysOnly = isUpTo(json[known.version.key], known.version.known);

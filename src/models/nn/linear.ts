@@ -16,9 +16,9 @@ registerFusedGradients();
 /** Options of {@link conv2d}. */
 export interface ConvOptions {
   /** Step of the window in both directions, in pixels. @defaultValue `1` */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
   /** Zeros around the image, in pixels: on all four sides, or `[before, after]` in both directions. @defaultValue `0` */
-  readonly pad?: number | readonly [number, number];
+  readonly pad?: number | readonly [number, number] | undefined;
 }
 
 /**

@@ -13,7 +13,7 @@ export interface ResidualBlockOptions {
   /** Width of the time embedding; none without it. */
   readonly timeDim?: number | undefined;
   /** What the sum is divided by. @defaultValue `1` */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
 }
 
 /**

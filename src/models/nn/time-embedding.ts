@@ -6,9 +6,9 @@ export interface TimeEmbeddingOptions {
   /** Number of features. */
   readonly dim: number;
   /** True puts the cosines first. @defaultValue `false` */
-  readonly flipSinToCos?: boolean;
+  readonly flipSinToCos?: boolean | undefined;
   /** δ in `ω_i = 10000^(−i/(dim/2 − δ))`. @defaultValue `0` */
-  readonly freqShift?: number;
+  readonly freqShift?: number | undefined;
 }
 
 /**

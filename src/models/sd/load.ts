@@ -1,4 +1,4 @@
-import { checkFunction, checkObject, checkText } from "../../core/checks";
+import { checkFunction, checkObject, checkText, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightSource } from "../../core/host-tensor";
 import type { FileTree } from "../../io/file-tree";
@@ -6,7 +6,7 @@ import { openPart } from "../../io/open-component";
 import { type ClipTextEncoder, clipTextEncoder, clipTextParameterSpecs } from "../text/clip-text-encoder";
 import { textConditioner } from "../text/conditioner";
 import type { TextConditioner } from "../types";
-import type { UnetMemoryOptions } from "../unet/network";
+import { type UnetMemoryOptions, unetMemoryKeys } from "../unet/network";
 import { type Unet, unet, unetParameterSpecs } from "../unet/unet";
 import { loadParameters } from "../weights/load-parameters";
 import type { NetworkParameters, ParameterSpec } from "../weights/types";
@@ -15,6 +15,7 @@ import {
   folders,
   type OpenStableDiffusion,
   type OpenStableDiffusionOptions,
+  openingKeys,
   openStableDiffusion,
   type StableDiffusionConfigs,
   type StableDiffusionPart,
@@ -119,12 +120,18 @@ export async function loadStableDiffusion(
   source: string | FileTree | OpenStableDiffusion,
   options: LoadStableDiffusionOptions = {},
 ): Promise<StableDiffusion> {
-  const { names = {}, unet: memory = {}, onProgress = () => {} } = checkObject(where, "options", options);
-  checkObject(where, "names", names);
-  checkObject(where, "unet", memory);
+  const keys: KeysOf<LoadStableDiffusionOptions> = { ...openingKeys, names: 1, unet: 1, onProgress: 1 };
+  const {
+    names = {},
+    unet: memory = {},
+    onProgress = () => {},
+    ...opening
+  } = checkObject(where, "options", options, keys);
+  checkObject(where, "names", names, { unet: 1, text: 1, vae: 1 });
+  checkObject(where, "unet", memory, unetMemoryKeys);
   checkFunction(where, "onProgress", onProgress);
   const isOpen = typeof source === "object" && source !== null && "configs" in source;
-  const model = isOpen ? source : await openStableDiffusion(source, options);
+  const model = isOpen ? source : await openStableDiffusion(source, opening);
   const configs: Partial<StableDiffusionConfigs> = checkObject(where, "the opened model's configs", model.configs);
   const parts = checkParts(where, options.parts ?? Object.keys(configs));
   for (const part of parts)

@@ -36,9 +36,9 @@ export interface ParseLoraOptions {
 /** What was found of the change to one layer, and under which names. */
 interface Found {
   readonly layer: AdaptableLayer;
-  readonly A?: Entry;
-  readonly B?: Entry;
-  readonly alpha?: Entry;
+  readonly A?: Entry | undefined;
+  readonly B?: Entry | undefined;
+  readonly alpha?: Entry | undefined;
 }
 
 interface Entry {
@@ -92,7 +92,10 @@ const where = "parseLora";
 export function parseLora(file: LoraFile, unet: UnetConfig, options: ParseLoraOptions = {}): LoraWeights {
   const { tensors, metadata } = checkObject(where, "file", file);
   checkWeightMap(where, tensors);
-  const { peftConfig, onWarning = console.warn } = checkObject(where, "options", options);
+  const { peftConfig, onWarning = console.warn } = checkObject(where, "options", options, {
+    peftConfig: 1,
+    onWarning: 1,
+  });
   checkFunction(where, "onWarning", onWarning);
   const config = peftConfig ?? metadataConfig(where, metadata);
   const peft = config && readPeftConfig(where, config, onWarning);

@@ -1,4 +1,12 @@
-import { checkArray, checkInteger, checkMethods, checkObject, checkPositive, checkText } from "../../core/checks";
+import {
+  checkArray,
+  checkInteger,
+  checkMethods,
+  checkObject,
+  checkPositive,
+  checkText,
+  type KeysOf,
+} from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
 import type { RandomStream } from "../../core/random";
@@ -64,6 +72,8 @@ export interface Lora extends ScoreModel {
   readonly adapter: Adapter;
 }
 
+const known: KeysOf<LoraOptions> = { name: 1, rank: 1, alpha: 1, targets: 1, layers: 1, weights: 1 };
+
 const attentionProjections = ["to_q", "to_k", "to_v", "to_out.0"];
 
 /**
@@ -108,7 +118,12 @@ export function lora(base: Unet, options: LoraOptions): Lora {
   const where = "lora";
   checkMethods(where, "base", base, "a U-Net", ["predict"]);
   checkLive(where, base);
-  const { name, targets = attentionProjections, layers: others = {}, weights } = checkObject(where, "options", options);
+  const {
+    name,
+    targets = attentionProjections,
+    layers: others = {},
+    weights,
+  } = checkObject(where, "options", options, known);
   checkText(where, "name", name);
   const { rank, alpha } = checkLayer(where, "", options);
   const chosen = targetsOf(base, targets);
@@ -200,7 +215,7 @@ function ranksOf(
     const at = `layers["${end}"]`;
     if (!chosen.some(({ layer }) => fits(layer, end)))
       throw new SidError("invalid-argument", `lora: ${at} is none of the layers that the targets name.`);
-    return { end, ...checkLayer("lora", `${at}.`, checkObject("lora", at, given)) };
+    return { end, ...checkLayer("lora", `${at}.`, checkObject("lora", at, given, { rank: 1, alpha: 1 })) };
   });
   return new Map(
     chosen.map(({ layer }) => {

@@ -1,4 +1,4 @@
-import { checkArray, checkFunction, checkObject, checkOneOf } from "../../core/checks";
+import { checkArray, checkFunction, checkObject, checkOneOf, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { ComponentName } from "../../io/component-files";
 import { type FileTree, treeOf } from "../../io/file-tree";
@@ -54,6 +54,9 @@ export interface OpenStableDiffusionOptions<P extends StableDiffusionPart = Stab
   readonly onCutPrompt?: ((warning: string) => void) | undefined;
 }
 
+/** The keys of {@link OpenStableDiffusionOptions}. */
+export const openingKeys: KeysOf<OpenStableDiffusionOptions> = { parts: 1, variant: 1, onWarning: 1, onCutPrompt: 1 };
+
 /** A Stable Diffusion of which everything but the weights was read and found to fit together. */
 export interface OpenStableDiffusion<P extends StableDiffusionPart = StableDiffusionPart> extends ConfiguredSchedule {
   /** Where it lies. */
@@ -92,7 +95,7 @@ export async function openStableDiffusion<P extends StableDiffusionPart = Stable
   options: OpenStableDiffusionOptions<P> = {},
 ): Promise<OpenStableDiffusion<P>> {
   const tree = treeOf(where, folder);
-  const { variant, onWarning = console.warn } = checkObject(where, "options", options);
+  const { variant, onWarning = console.warn } = checkObject(where, "options", options, openingKeys);
   const parts = checkParts(where, options.parts);
   const { onCutPrompt = onWarning } = options;
   checkFunction(where, "onWarning", onWarning);

@@ -94,7 +94,7 @@ export interface Vae {
  */
 export function vae(config: VaeConfig, options: VaeOptions): Vae {
   checkConfig("vae", config);
-  const { name, weights } = checkObject("vae", "options", options);
+  const { name, weights } = checkObject("vae", "options", options, { name: 1, weights: 1 });
   checkText("vae", "name", name);
   checkSource("vae", weights);
   const network = describeVae(config);

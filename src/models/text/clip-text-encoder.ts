@@ -85,7 +85,7 @@ export interface ClipTextEncoder {
  */
 export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoderOptions): ClipTextEncoder {
   checkConfig("clipTextEncoder", config);
-  const { name, weights } = checkObject("clipTextEncoder", "options", options);
+  const { name, weights } = checkObject("clipTextEncoder", "options", options, { name: 1, weights: 1 });
   checkText("clipTextEncoder", "name", name);
   checkSource("clipTextEncoder", weights);
   const network = describeClip(config);

@@ -1,4 +1,12 @@
-import { checkArray, checkFunction, checkInteger, checkObject, describe, isObject } from "../../core/checks";
+import {
+  checkArray,
+  checkFunction,
+  checkInteger,
+  checkObject,
+  describe,
+  isObject,
+  type KeysOf,
+} from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { bytePairs, readVocabulary } from "./byte-pairs";
 import {
@@ -72,6 +80,10 @@ export interface ClipTokenizer {
 
 const where = "clipTokenizer";
 
+const known: KeysOf<ClipTokenizerFiles> = {
+  ...{ vocab: 1, merges: 1, tokenizerJson: 1, addedTokens: 1, tokenizerConfig: 1, specialTokensMap: 1 },
+};
+
 /** Longer sequences mean that there is no limit. */
 const longest = 1_000_000;
 
@@ -127,9 +139,12 @@ const wordPattern =
  * ```
  */
 export function clipTokenizer(files: ClipTokenizerFiles, options: ClipTokenizerOptions = {}): ClipTokenizer {
-  const { vocab, merges, tokenizerJson, addedTokens: names = {} } = checkObject(where, "files", files);
+  const { vocab, merges, tokenizerJson, addedTokens: names = {} } = checkObject(where, "files", files, known);
   const { tokenizerConfig = {}, specialTokensMap = {} } = files;
-  const { onWarning = console.warn, maxLength: positions = 77 } = checkObject(where, "options", options);
+  const { onWarning = console.warn, maxLength: positions = 77 } = checkObject(where, "options", options, {
+    onWarning: 1,
+    maxLength: 1,
+  });
   checkFunction(where, "onWarning", onWarning);
   checkInteger(where, "maxLength", positions, 2, longest);
   if (typeof merges !== "string" && !(merges === undefined && tokenizerJson !== undefined))

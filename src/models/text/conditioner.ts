@@ -40,7 +40,7 @@ export interface TextConditionerOptions {
  * ```
  */
 export function textConditioner(options: TextConditionerOptions): TextConditioner {
-  const { tokenizer, encoder } = checkObject("textConditioner", "options", options);
+  const { tokenizer, encoder } = checkObject("textConditioner", "options", options, { tokenizer: 1, encoder: 1 });
   checkFunction("textConditioner", "tokenizer", tokenizer);
   checkMethods("textConditioner", "encoder", encoder, "a text encoder", ["encode"]);
   return {

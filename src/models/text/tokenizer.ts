@@ -12,7 +12,7 @@ export interface WordTokenizerOptions {
    * What happens to a word that is not in the vocabulary: an error, or the id of `<unknown>`.
    * @defaultValue `"error"`
    */
-  readonly unknown?: "error" | "token";
+  readonly unknown?: "error" | "token" | undefined;
 }
 
 /** A {@link Tokenizer} of whole words. */
@@ -51,7 +51,7 @@ const where = "wordTokenizer";
  * ```
  */
 export function wordTokenizer(words: readonly string[], options: WordTokenizerOptions): WordTokenizer {
-  const { maxLength, unknown = "error" } = checkObject(where, "options", options);
+  const { maxLength, unknown = "error" } = checkObject(where, "options", options, { maxLength: 1, unknown: 1 });
   checkInteger(where, "maxLength", maxLength, 3, 1_000_000);
   checkOneOf(where, "unknown", unknown, ["error", "token"]);
   checkArray(where, "words", words);

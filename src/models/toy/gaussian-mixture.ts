@@ -43,12 +43,12 @@ export interface GaussianMixtureModelOptions {
    * What the model predicts.
    * @defaultValue `"x0"`
    */
-  readonly predicts?: PredictionType;
+  readonly predicts?: PredictionType | undefined;
   /**
    * Name for error messages; there are no variables.
    * @defaultValue `"mixture"`
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** The exact score model of a Gaussian mixture, and samplers of the mixture. */
@@ -101,7 +101,18 @@ export interface GaussianMixtureModel extends ScoreModel {
  * ```
  */
 export function gaussianMixtureModel(options: GaussianMixtureModelOptions): GaussianMixtureModel {
-  const { schedule, predicts = "x0", name = "mixture" } = checkObject("gaussianMixtureModel", "options", options);
+  const {
+    schedule,
+    predicts = "x0",
+    name = "mixture",
+  } = checkObject("gaussianMixtureModel", "options", options, {
+    weights: 1,
+    means: 1,
+    variances: 1,
+    schedule: 1,
+    predicts: 1,
+    name: 1,
+  });
   checkDeclaration("gaussianMixtureModel", { name, predicts, schedule });
   const { weights, laws } = checkMixture(options);
   const count = laws.length;

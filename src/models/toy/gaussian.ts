@@ -23,12 +23,12 @@ export interface GaussianModelOptions {
    * What the model predicts.
    * @defaultValue `"x0"`
    */
-  readonly predicts?: PredictionType;
+  readonly predicts?: PredictionType | undefined;
   /**
    * Name for error messages; there are no variables.
    * @defaultValue `"gaussian"`
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** The exact score model of a Gaussian, and a sampler of the Gaussian. */
@@ -59,7 +59,11 @@ export interface GaussianModel extends ScoreModel {
  * ```
  */
 export function gaussianModel(options: GaussianModelOptions): GaussianModel {
-  const { schedule, predicts = "x0", name = "gaussian" } = checkObject("gaussianModel", "options", options);
+  const {
+    schedule,
+    predicts = "x0",
+    name = "gaussian",
+  } = checkObject("gaussianModel", "options", options, { mean: 1, variance: 1, schedule: 1, predicts: 1, name: 1 });
   checkDeclaration("gaussianModel", { name, predicts, schedule });
   const law: GaussianLaw = { mean: options.mean, variance: options.variance };
   checkGaussian("gaussianModel", law);

@@ -5,7 +5,7 @@ import { perSample, type Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import { checkBatch } from "../../core/tensor-checks";
 import type { NoiseSchedule } from "../../schedules/types";
-import { checkDeclaration, functionModel } from "../adapters";
+import { checkDeclaration, declared, functionModel } from "../adapters";
 import { silu } from "../nn/activations";
 import { declareLayers } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
@@ -21,22 +21,22 @@ export interface MlpConfig {
    * Width of the hidden layers.
    * @defaultValue `64`
    */
-  readonly hidden?: number;
+  readonly hidden?: number | undefined;
   /**
    * Number of hidden layers, at most 1000.
    * @defaultValue `3`
    */
-  readonly depth?: number;
+  readonly depth?: number | undefined;
   /**
    * Width of the condition `[B, condDim]`; 0 for an unconditional network.
    * @defaultValue `0`
    */
-  readonly condDim?: number;
+  readonly condDim?: number | undefined;
   /**
    * Number of sinusoidal time features.
    * @defaultValue `32`
    */
-  readonly timeDim?: number;
+  readonly timeDim?: number | undefined;
 }
 
 /** Options of {@link mlp}. */
@@ -78,10 +78,17 @@ export interface MlpOptions {
  * ```
  */
 export function mlp(config: MlpConfig, options: MlpOptions): ScoreModel {
-  const { dim, hidden = 64, depth = 3, condDim = 0, timeDim = 32 } = checkObject("mlp", "config", config);
+  const {
+    dim,
+    hidden = 64,
+    depth = 3,
+    condDim = 0,
+    timeDim = 32,
+  } = checkObject("mlp", "config", config, { dim: 1, hidden: 1, depth: 1, condDim: 1, timeDim: 1 });
   for (const [key, value] of Object.entries({ dim, hidden, timeDim })) checkInteger("mlp", key, value, 1);
   checkInteger("mlp", "depth", depth, 1, 1000);
   checkInteger("mlp", "condDim", condDim, 0);
+  checkObject("mlp", "options", options, { ...declared, weights: 1 });
   checkDeclaration("mlp", options);
   const { name, schedule, predicts } = options;
 

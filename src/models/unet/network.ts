@@ -1,4 +1,5 @@
 import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import type { KeysOf } from "../../core/checks";
 import { gradientCheckpoint } from "../../core/gradient-checkpoint";
 import type { Timesteps } from "../../core/per-sample";
 import { asWholeGraph } from "../../core/whole-graph";
@@ -30,6 +31,9 @@ export interface UnetMemoryOptions {
    */
   readonly attentionSlice?: number | undefined;
 }
+
+/** The keys of {@link UnetMemoryOptions}. */
+export const unetMemoryKeys: KeysOf<UnetMemoryOptions> = { gradientCheckpointing: 1, attentionSlice: 1 };
 
 /** Describes diffusers' UNet2DConditionModel for a configuration; allocates nothing. */
 export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}): UnetDescription {

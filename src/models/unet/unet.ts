@@ -1,12 +1,20 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkArray, checkBoolean, checkInteger, checkPerSample, describe, showShape } from "../../core/checks";
+import {
+  checkArray,
+  checkBoolean,
+  checkInteger,
+  checkObject,
+  checkPerSample,
+  describe,
+  showShape,
+} from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
 import type { PredictionType } from "../../core/prediction-type";
 import { checkBatch } from "../../core/tensor-checks";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
-import { checkDeclaration } from "../adapters";
+import { checkDeclaration, declared } from "../adapters";
 import { checkFields } from "../config/check-fields";
 import type { Adapter, Weights } from "../nn/layers";
 import type { ScoreModel } from "../types";
@@ -14,7 +22,7 @@ import { checkLive } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
 import type { InitialWeights, NetworkParameters, ParameterSpec } from "../weights/types";
 import type { UnetConfig } from "./config";
-import { describeUnet, type UnetMemoryOptions } from "./network";
+import { describeUnet, type UnetMemoryOptions, unetMemoryKeys } from "./network";
 
 /** Options of {@link unet}. */
 export interface UnetOptions extends UnetMemoryOptions {
@@ -96,6 +104,7 @@ export function unetParameterSpecs(config: UnetConfig): readonly ParameterSpec[]
  */
 export function unet(config: UnetConfig, options: UnetOptions): Unet {
   checkConfig("unet", config);
+  checkObject("unet", "options", options, { ...declared, ...unetMemoryKeys, weights: 1 });
   checkDeclaration("unet", options);
   const { name, schedule, predicts, weights } = options;
   checkMemoryOptions(options);

@@ -84,7 +84,8 @@ describe("exact posterior means", () => {
     t: fc.integer({ min: 100, max: 999 }),
   })("a mixture's is that of numerical integration, with and without a condition", (p) => {
     const w = p.cond ?? p.weights;
-    const model = gaussianMixtureModel({ ...p, means: p.means.map((m) => [m]), schedule: vp });
+    const { weights, means, variances } = p;
+    const model = gaussianMixtureModel({ weights, means: means.map((m) => [m]), variances, schedule: vp });
     const y = tidy(() => numbers(model.predict(tensor2d([[p.xt]]), [p.t], p.cond && tensor2d([p.cond]))));
     const density = (x: number) =>
       w.reduce((all, weight, k) => all + weight * normal(x, p.means[k] as number, p.variances[k] as number), 0);
