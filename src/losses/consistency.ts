@@ -1,5 +1,5 @@
 import { add, mul, type Scalar, sqrt, square, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkObject, checkPerSample, checkPositive, checkRange } from "../core/checks";
+import { checkNumbers, checkObject, checkPerSample, checkPositive, checkRange } from "../core/checks";
 import { perSample, type Timesteps } from "../core/per-sample";
 import { checkBatch, checkSameShape } from "../core/tensor-checks";
 import { checkLossOptions, type LossOptions, onlyValid, reduce } from "./reduce";
@@ -54,7 +54,10 @@ export function consistencyScalings(t: Timesteps, options: ConsistencyScalingOpt
   });
   checkPositive(where, "timestepScaling", timestepScaling);
   checkPositive(where, "sigmaData", sigmaData);
-  const scaled = [...t].map((time, i) => timestepScaling * checkRange(where, `t[${i}]`, time, 0, Number.MAX_VALUE));
+  const scaled = Array.from(
+    checkNumbers(where, "t", t),
+    (time, i) => timestepScaling * checkRange(where, `t[${i}]`, time, 0, Number.MAX_VALUE),
+  );
   return {
     skip: scaled.map((x) => sigmaData ** 2 / (x ** 2 + sigmaData ** 2)),
     out: scaled.map((x) => x / Math.hypot(x, sigmaData)),

@@ -76,7 +76,7 @@ describe("a key that options do not have", () => {
       [{ learningrate: 1 }, /^distill: options has no "learningrate"; did you mean learningRate\?$/],
       [{ guidance: { ...lsg(1.5), kapa4: 1 } }, /^distill: guidance has no "kapa4"; did you mean kappa4\?$/],
       [{ ema: { target, half_life: 1 } }, /^distill: ema has no "half_life"; did you mean halfLife\?$/],
-      [{ checkpoint: { file: "x" } }, /^distill: checkpoint has no "file"; it takes path, every, resume\.$/],
+      [{ checkpoint: { file: "x" } }, /^distill: checkpoint has no "file"; it takes path, every, keep, resume\.$/],
       [{ snapshots: { evry: 1, run: () => {} } }, /^distill: snapshots has no "evry"; did you mean every\?$/],
     ];
     for (const [changes, message] of refused)
