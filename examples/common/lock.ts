@@ -1,6 +1,6 @@
 /** A folder belongs to one run at a time: its file `run.lock` says to which. */
-import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Holder, isGone, isHere, thisProcess } from "./holder";
 import { shown } from "./paths";
 import { say } from "./terminal";
@@ -55,9 +55,16 @@ function takeOver(option: string, path: string, mine: Holder): void {
     if (!create(path, mine)) throw refusal(option, path, settled(path));
     const who = left ? `process ${left.pid}, which was killed` : "a process that was killed";
     say(`Took over ${shown(path)}, left by ${who}.`);
+    removeUnfinished(dirname(path));
   } finally {
     remove(guard);
   }
+}
+
+/** Whoever was killed while writing left temporary files, of gigabytes perhaps; the folder is ours now. */
+function removeUnfinished(folder: string): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
+    if (/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(name)) remove(join(folder, name));
 }
 
 function refusal(option: string, path: string, holder: Holder | undefined): Error {

@@ -67,7 +67,7 @@ function stop(name: NodeJS.Signals, _: number, who = name === "SIGINT" ? "Ctrl-C
     work.controller.abort();
   } else if (!(work && name === "SIGHUP")) {
     // A terminal that closes after Ctrl-C does not ask for more than that.
-    say(work ? `${who} again: stopped at once; the last checkpoint is whole.` : `${who}: stopped.`);
+    say(work ? `${who} again: stopped at once; what was saved is whole.` : `${who}: stopped.`);
     process.exit(128 + constants.signals[name]);
   }
 }

@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import fs, { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
 import { tensor } from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, expect } from "vitest";
+import { afterAll, beforeAll, expect, vi } from "vitest";
 import { SidError } from "../../src/core";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io";
 import { generatorFrom, type ScoreModel } from "../../src/models";
@@ -162,6 +163,20 @@ test("a checkpoint of before there were checksums loads", async () => {
   await writeFile(file, encodeSafetensors(tensors, { ...rest, format: "sid-lsg checkpoint 1" }));
   const resumed = await run(3, { path: file, resume: true });
   expect(resumed).toEqual({ ...whole, seen: [3] });
+});
+
+test("a disk without links keeps the one before all the same", async () => {
+  const file = path("unlinked");
+  const link = vi.spyOn(fs, "link").mockRejectedValue(Object.assign(new Error("EPERM"), { code: "EPERM" }));
+  syncBuiltinESMExports();
+  try {
+    await run(3, { path: file });
+    expect(link).toHaveBeenCalledTimes(3);
+  } finally {
+    link.mockRestore();
+    syncBuiltinESMExports();
+  }
+  expect(await kept(file)).toEqual({ "": 3, ".1": 2 });
 });
 
 test("what a killed run was writing is removed", async () => {

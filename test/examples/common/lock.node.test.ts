@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -54,6 +54,15 @@ test("a lock of a dead process is taken over with a line", () => {
   expect(take(place)).toMatch(new RegExp(`Took over .*run\\.lock, left by process ${dead}, which was killed\\.`));
   expect(JSON.parse(readFileSync(join(place, lockFile), "utf8")).pid).toBe(process.pid);
   expect(readdirSync(place)).toEqual([lockFile]);
+});
+
+test("what a dead process was writing goes with its lock", () => {
+  const place = locked({ pid: dead });
+  mkdirSync(join(place, "generator"));
+  const temporary = `unet.safetensors.${crypto.randomUUID()}.tmp`;
+  for (const name of ["mine.tmp", temporary, join("generator", temporary)]) writeFileSync(join(place, name), "x");
+  take(place);
+  expect(readdirSync(place, { recursive: true }).sort()).toEqual(["generator", "mine.tmp", lockFile]);
 });
 
 test("a process that only has the number of the dead one holds nothing", () => {

@@ -63,7 +63,7 @@ test("Ctrl-C is answered within an iteration; the second one stops at once, and 
   await sleep(500);
   run.press("SIGINT");
   const { code, text } = await run.ended;
-  expect(text).toMatch(/^Ctrl-C again: stopped at once; the last checkpoint is whole\.$/m);
+  expect(text).toMatch(/^Ctrl-C again: stopped at once; what was saved is whole\.$/m);
   expect(code).toBe(130);
   const { metadata } = await readSafetensors(join(folder, "hard", "checkpoint.safetensors"));
   expect(JSON.parse(metadata["progress"] as string)).toMatchObject({ iteration: 1 });
