@@ -92,13 +92,13 @@ test("a flipped bit of a tensor is a damaged file that names the tensor", async 
   expect((await run(1, { path: file, resume: true })).error).toBe("");
 });
 
-const bit = { share: fc.double({ min: 0, max: 0.999999, noNaN: true }), bit: fc.nat(7), inHeader: fc.boolean() };
-test.prop(bit, { numRuns: 60 })("no flipped bit goes unnoticed, wherever it lies", async ({ share, bit, inHeader }) => {
+const bit = { at: fc.nat(1e6), bit: fc.nat(7), inHeader: fc.boolean() };
+test.prop(bit, { numRuns: 60 })("no flipped bit goes unnoticed, wherever it lies", async ({ at, bit, inHeader }) => {
   const file = path("anywhere");
   await rm(`${file}.1`, { force: true });
   await run(1, { path: file, keep: 1 });
   const bytes = await readFile(file);
-  await flip(file, Math.floor(share * (inHeader ? 8 + Number(bytes.readBigUInt64LE()) : bytes.length)), bit);
+  await flip(file, at % (inHeader ? 8 + Number(bytes.readBigUInt64LE()) : bytes.length), bit);
   expect((await run(1, { path: file, resume: true })).error).toMatch(/^corrupt-file/);
 });
 

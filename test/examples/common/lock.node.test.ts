@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { type Holder, thisProcess } from "../../../examples/common/holder";
@@ -100,12 +101,22 @@ test("a lock that another one took meanwhile is not removed", () => {
   expect(existsSync(join(place, lockFile))).toBe(true);
 });
 
-test("of many processes that start at once, on a dead one's lock too, one gets the folder", async () => {
-  const module = pathToFileURL(resolve("examples/common/lock.ts")).href;
-  const loader = pathToFileURL(resolve("scripts/run-typescript.mjs")).href;
-  // Each holds the folder longer than the others need in order to ask for it.
-  const contender = (place: string) => `
-    import { lockFolder } from ${JSON.stringify(module)};
+test("while one process takes a dead one's lock over, another waits for what comes of it", async () => {
+  const place = locked({ pid: dead });
+  const guard = join(place, `${lockFile}.takeover`);
+  writeFileSync(guard, "");
+  const { said, go } = contender(place);
+  await go();
+  await sleep(500);
+  writeFileSync(join(place, lockFile), JSON.stringify(thisProcess()));
+  rmSync(guard);
+  expect(await said).toMatch(new RegExp(`is taken by process ${process.pid} `));
+});
+
+/** Another process that locks a folder when it is told to, and holds it longer than others need in order to ask. */
+function contender(place: string) {
+  const script = `
+    import { lockFolder } from ${JSON.stringify(pathToFileURL(resolve("examples/common/lock.ts")).href)};
     process.stdout.write("ready ");
     process.stdin.once("data", () => {
       try {
@@ -117,21 +128,23 @@ test("of many processes that start at once, on a dead one's lock too, one gets t
         process.exit();
       }
     });`;
+  const loader = pathToFileURL(resolve("scripts/run-typescript.mjs")).href;
+  const child = spawn(process.execPath, ["--import", loader, "--input-type=module", "-e", script]);
+  let text = "";
+  child.stdout.on("data", (data) => {
+    text += data;
+  });
+  const ready = once(child.stdout, "data");
+  const said = once(child, "close").then(() => text);
+  return { said, ready, go: () => ready.then(() => void child.stdin.end("go")) };
+}
+
+test("of many processes that start at once, on a dead one's lock too, one gets the folder", async () => {
   for (const place of [folder(), locked({ pid: dead }), locked({ pid: dead })]) {
-    const all = Array.from({ length: 6 }, () =>
-      spawn(process.execPath, ["--import", loader, "--input-type=module", "-e", contender(place)]),
-    );
-    const outputs = all.map(async (child) => {
-      let text = "";
-      child.stdout.on("data", (data) => {
-        text += data;
-      });
-      await once(child, "close");
-      return text;
-    });
-    await Promise.all(all.map((child) => once(child.stdout, "data")));
-    for (const child of all) child.stdin.end("go");
-    const said = await Promise.all(outputs);
+    const all = Array.from({ length: 6 }, () => contender(place));
+    await Promise.all(all.map(({ ready }) => ready));
+    for (const { go } of all) go();
+    const said = await Promise.all(all.map(({ said }) => said));
     expect(said.filter((text) => text.endsWith("mine")).length, said.join("\n")).toBe(1);
     expect(said.filter((text) => /is taken by (another )?process/.test(text)).length, said.join("\n")).toBe(5);
     expect(readdirSync(place)).toEqual([]);

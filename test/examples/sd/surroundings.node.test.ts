@@ -58,9 +58,10 @@ test("Ctrl-C is answered within an iteration; the second one stops at once, and 
   await run.line(/1\/2/);
   await sleep(1500); // the second iteration, which takes longer, has begun
   run.press("SIGINT");
-  run.press("SIGINT"); // as npm does, which hands the key press on
   await run.line(/^Ctrl-C: stopping after this iteration, .*Once more stops at once\.$/);
+  run.press("SIGINT"); // as npm does, which hands the key press on
   await sleep(500);
+  process.kill(run.pid, 0); // throws where the process is gone
   run.press("SIGINT");
   const { code, text } = await run.ended;
   expect(text).toMatch(/^Ctrl-C again: stopped at once; what was saved is whole\.$/m);
