@@ -65,11 +65,11 @@ test("every file that the README and the guide link to is there", async () => {
   }
 });
 
-/** The example of the README that is in the tarball, run as the README says. */
-async function runExample(backend, change = (code) => code) {
+/** An example of the README that is in the tarball, run as the README says. */
+async function runExample(backend, change = (code) => code, index = 0) {
   const path = folderOf(backend);
   const readme = await readFile(join(path, "node_modules/sid-lsg/README.md"), "utf8");
-  await writeFile(join(path, "example.mts"), change(readme.match(/^```ts\n([\s\S]*?)^```$/m)[1]));
+  await writeFile(join(path, "example.mts"), change([...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)][index][1]));
   return (await runIn(path, join(root, "node_modules/.bin/tsx"), "example.mts")).split("\n");
 }
 
@@ -83,6 +83,14 @@ test("the README's example runs as it stands, and learns", async () => {
   assert.equal(samples.length, 8);
   const square = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
   assert.ok(square > 0.3 && square < 2, `points of N(0, 1): ${samples}`);
+});
+
+test("the README's loop of one's own runs as it stands, and learns two classes", async () => {
+  const [left, right] = (await runExample("wasm", (code) => code, 1))
+    .join(" ")
+    .match(/-?\d\.\d+(?=,)/g)
+    .map(Number);
+  assert.ok(left < -0.5 && right > 0.5, `the means of the classes: ${left}, ${right}`);
 });
 
 test("the README's example runs on the cpu backend", async () => {
@@ -110,7 +118,7 @@ test("ESM and CJS in one process have one kind of error, and register kernels an
     assert.equal(await runIn(folderOf(backend), "node", "two-copies.mjs", backend), "one", backend);
 });
 
-const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/train"];
+const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/train", "/memory"];
 
 test("every part with something to differentiate registers the gradients by itself", async () => {
   for (const part of registering) {
