@@ -34,12 +34,22 @@ export async function whyNoModel(path: string): Promise<string | undefined> {
   );
   if (models.length > 0)
     return `it is the hub's cache of ${models.length} models: give one of them, such as "${path}/${models[0]}"`;
-  if (names.includes("model_index.json")) return undefined;
+  if (names.includes("model_index.json")) return pipelineOf(`${path}/model_index.json`);
   if (names.includes("config.json")) return "it seems to be the folder of one part: give the folder above it";
   for (const name of names)
     if ((await namesIn(`${path}/${name}`)).includes("model_index.json")) return `there is a model in "${path}/${name}"`;
   const single = names.find((name) => singleFile.test(name));
   return single && `a folder as diffusers writes it is wanted. ${conversion(`${path}/${single}`)}`;
+}
+
+/** What a model is that is no Stable Diffusion, as its index says. */
+async function pipelineOf(index: string): Promise<string | undefined> {
+  const { readFile } = await nodeFs();
+  const text = await readFile(index, "utf8").catch(() => "");
+  const [, name] = /"_class_name": *"(\w+)"/.exec(text) ?? [];
+  return name === undefined || name.startsWith("StableDiffusionPipeline")
+    ? undefined
+    : `its model_index.json says ${name}`;
 }
 
 /** How to make a folder of a checkpoint in one file. */

@@ -88,6 +88,14 @@ function placesOf(where: string, map: unknown): ReadonlyMap<string, string> {
 /** Sets of weights that models are published in. */
 const variants = ["fp16", "bf16", "fp32", "fp8", "ema", "non_ema", "no_ema"];
 
+/** What other frameworks call a part's weights. */
+const foreign = [
+  ["diffusion_flax_model.msgpack", "Flax"],
+  ["flax_model.msgpack", "Flax"],
+  ["model.onnx", "ONNX"],
+  ["openvino_model.xml", "OpenVINO"],
+] as const;
+
 /** The error for weights that are not there, with what is there instead. */
 async function whyMissing(
   caller: string,
@@ -109,6 +117,12 @@ async function whyMissing(
       return new SidError(
         "unsupported",
         `${caller}: ${tree.name} lacks ${files}; ${JSON.stringify(folder + name)} is a pickle, which may run any code when it is read: convert it in PyTorch with save_pretrained(folder, safe_serialization=True).`,
+      );
+  for (const [name, kind] of foreign)
+    if (await exists(caller, tree, folder + name))
+      return new SidError(
+        "unsupported",
+        `${caller}: ${tree.name} lacks ${files}; ${JSON.stringify(folder + name)} is of ${kind}, which is not read: take the model's safetensors files.`,
       );
   return missing(caller, tree, files);
 }

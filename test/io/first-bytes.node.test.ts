@@ -104,6 +104,18 @@ describe("a file of another kind under the name of a safetensors file is named, 
     }
   });
 
+  test.each([
+    ["gzip", 0x8b1f],
+    ["a pickle", 0x0280],
+    ["a pickle of today", 0x0580],
+  ])("a length that reads like %s is a length, where a header follows", (_, length) => {
+    const bytes = new Uint8Array(8 + length).fill(0x20);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+    bytes.set(text('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'), 8);
+    expect(() => decodeSafetensors(bytes)).toThrow(/"w" ends at byte 1, the file's data at 0: the file is cut off/);
+    expect(() => decodeSafetensors(bytes.subarray(0, 100))).toThrow(/the header needs \d+ bytes, the file has 92/);
+  });
+
   test.prop({ cut: fc.nat(whole.length - 1), junk: fc.uint8Array({ maxLength: 40 }) })(
     "a damaged safetensors file is never taken for something else",
     ({ cut, junk }) => {

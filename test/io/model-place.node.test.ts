@@ -10,11 +10,13 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
+const named: Readonly<Record<string, string>> = { "model_index.json": "OtherPipeline" };
+
 /** Writes files below the root; returns the path of one of its folders. */
 async function made(files: readonly string[], folder = ""): Promise<string> {
   for (const file of files) {
     await mkdir(dirname(join(root, file)), { recursive: true });
-    await writeFile(join(root, file), file.endsWith(".json") ? `{"_class_name": "${file}"}` : "content");
+    await writeFile(join(root, file), file.endsWith(".json") ? `{"_class_name": "${named[file] ?? file}"}` : "content");
   }
   return join(root, folder);
 }
@@ -80,12 +82,33 @@ describe("what is no model's folder is named, with what to do", () => {
     ["a file of a folder", ["a/model_index.json"], "a/model_index.json", /it is a file.*holds model_index\.json/],
     ["the folder above a model", ["sd/model_index.json"], "", /there is a model in ".*sd"/],
     ["a part's own folder", ["unet/config.json"], "unet", /the folder of one part: give the folder above it/],
-    ["a model that lacks the part", ["model_index.json"], "", /lacks the file "unet\/config\.json"\.$/],
+    [
+      "another kind of model",
+      ["model_index.json"],
+      "",
+      /lacks the file "unet\/config\.json"; its .* says OtherPipeline\.$/,
+    ],
     ["an empty folder", ["a/b/c"], "a", /lacks the file "unet\/config\.json"\.$/],
   ])("%s", async (_, files, folder, wanted) => {
     const text = await message(await made(files, folder));
     expect(text).toMatch(/^io: openComponent: .*lacks the file/);
     expect(text).toMatch(wanted);
+  });
+
+  test("a Stable Diffusion that lacks the part: only that is said", async () => {
+    const folder = await made(["model_index.json"]);
+    await writeFile(join(folder, "model_index.json"), '{"_class_name": "StableDiffusionPipeline"}');
+    expect(await message(folder)).toMatch(/lacks the file "unet\/config\.json"\.$/);
+  });
+
+  test.each([
+    ["unet/diffusion_flax_model.msgpack", "Flax"],
+    ["unet/model.onnx", "ONNX"],
+    ["unet/openvino_model.xml", "OpenVINO"],
+  ])("weights of another framework: %s", async (file, kind) => {
+    expect(await message(await made(["unet/config.json", file]))).toMatch(
+      new RegExp(`^unsupported: .*"${file}" is of ${kind}, which is not read: take`),
+    );
   });
 
   test("so do the others that read a model's files", async () => {
