@@ -47,7 +47,7 @@ const fields: Readonly<Record<string, Make>> = {
   variables: owned,
   ...Object.fromEntries([
     ...each({ name: "w", predicts: "eps", to: "x0", weight: "none", reduction: "mean" }),
-    ...each({ alpha: 1, t: [0.2, 0.4], seed: 1, position: 0, kappa1: 1, kappa2: 1, kappa3: 1, kappa4: 1 }),
+    ...each({ alpha: 1, t: [0.2, 0.4], seed: 1, position: 0, kappa1: 1, kappa2: 1, kappa4: 1 }),
     ...each({ predict: (y: Tensor) => y, dispose: () => {}, apply: (y: Tensor[]) => y[0], trainableWeights: [] }),
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),

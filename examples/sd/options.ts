@@ -46,7 +46,7 @@ What to distill
 Recipe
   --guidance NAME           ${strategies.join(", ")} (${defaults.guidance})
   --kappa K                 its scale (${defaults.kappa})
-  --kappa1 K --kappa23 K --kappa4 K   single scales, in place of the strategy's
+  --kappa1 K --kappa2 K --kappa4 K   single scales, in place of the strategy's
   --alpha A                 of the generator's loss (${defaults.alpha})
   --t-init T                time at which the generator asks its network (${defaults.tInit})
   --t-min T --t-max T       times of both steps, from T below T (${defaults.tMin}, ${defaults.tMax})
@@ -92,7 +92,7 @@ export function parseDistillOptions(args: readonly string[]) {
     options: {
       ...{ model: text, hub: text, variant: text, adapter: text, prompts: text, "caption-key": text },
       ...{ resolution: text, out: text },
-      ...{ guidance: text, kappa: text, kappa1: text, kappa23: text, kappa4: text, alpha: text },
+      ...{ guidance: text, kappa: text, kappa1: text, kappa2: text, kappa4: text, alpha: text },
       ...{ "t-init": text, "t-min": text, "t-max": text, steps: text, "gradient-through": text },
       ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
       ...{ "loss-scale": text, "fake-loss-scale": text, beta1: text, beta2: text, epsilon: text },
@@ -189,11 +189,9 @@ function guidanceOf(values: Values): Guidance {
     "zero-cfg": zeroCfg,
     "anti-cfg": () => antiCfg(kappa),
   }[name]();
-  const kappa23 = number("kappa23", text("kappa23"), strategy.kappa2);
   return {
     kappa1: number("kappa1", text("kappa1"), strategy.kappa1),
-    kappa2: kappa23,
-    kappa3: text("kappa23") === undefined ? strategy.kappa3 : kappa23,
+    kappa2: number("kappa2", text("kappa2"), strategy.kappa2),
     kappa4: number("kappa4", text("kappa4"), strategy.kappa4),
   };
 }

@@ -59,7 +59,6 @@ export async function replay(recorded: ReplayCase): Promise<ReplayReport> {
     const guidance: Guidance = {
       kappa1: settings.kappaTrainFake,
       kappa2: settings.kappaEvalFake,
-      kappa3: settings.kappaEvalFake,
       kappa4: settings.kappaEvalReal,
     };
     const ofFake = { generator, fakeScore, guidance, lossScale: settings.fakeLossScale };

@@ -2,9 +2,12 @@ import { checkFinite, checkObject, type KeysOf } from "../core/checks";
 import { SidError } from "../core/errors";
 
 /**
- * The four guidance scales of SiD-LSG, as plain data. Scales are `κ` in
+ * The guidance scales of SiD-LSG, as plain data. Scales are `κ` in
  * `uncond + κ·(cond − uncond)`: 1 is no guidance. Code that writes `cond + s·(cond − uncond)`
  * means `κ = 1 + s`.
+ *
+ * The paper writes κ3 for the fake score in the second term of the generator's loss. The official code has one scale for
+ * both terms, `cfg_eval_fake`, and so has this library: `kappa2` is both.
  *
  * Source: arXiv:2406.01561, section 3; SiD-LSG@709fc22 training/sid_training_loop.py L185-187,
  * L417-422, L495-506.
@@ -12,19 +15,17 @@ import { SidError } from "../core/errors";
 export interface Guidance {
   /** Guides the fake score while it trains. */
   readonly kappa1: number;
-  /** Guides the fake score in `f_φ − f_ψ` of the generator's loss. */
+  /** Guides the fake score in the generator's loss; the paper's κ2 = κ3. */
   readonly kappa2: number;
-  /** Guides the fake score in the loss's other term; training wants it equal to `kappa2`. */
-  readonly kappa3: number;
   /** Guides the teacher in the generator's loss. */
   readonly kappa4: number;
 }
 
 /** The keys of {@link Guidance}. */
-export const guidanceKeys: KeysOf<Guidance> = { kappa1: 1, kappa2: 1, kappa3: 1, kappa4: 1 };
+export const guidanceKeys: KeysOf<Guidance> = { kappa1: 1, kappa2: 1, kappa4: 1 };
 
 /**
- * No guidance: all four scales are 1.
+ * No guidance: all scales are 1.
  *
  * @returns plain data.
  *
@@ -46,19 +47,19 @@ export function noGuidance(): Guidance {
  * Source: arXiv:2406.01561, section 3.
  *
  * @param kappa - any finite scale.
- * @returns plain data: `κ1 = κ2 = κ3 = κ4 = kappa`.
+ * @returns plain data: `κ1 = κ2 = κ4 = kappa`.
  * @throws SidError `not-finite` for NaN and infinities.
  *
  * @example
  * ```ts
  * import { lsg } from "sid-lsg";
  *
- * console.log(lsg(1.5)); // { kappa1: 1.5, kappa2: 1.5, kappa3: 1.5, kappa4: 1.5 }
+ * console.log(lsg(1.5)); // { kappa1: 1.5, kappa2: 1.5, kappa4: 1.5 }
  * ```
  */
 export function lsg(kappa: number): Guidance {
   checkFinite("lsg", "kappa", kappa);
-  return { kappa1: kappa, kappa2: kappa, kappa3: kappa, kappa4: kappa };
+  return { kappa1: kappa, kappa2: kappa, kappa4: kappa };
 }
 
 /**
@@ -67,7 +68,7 @@ export function lsg(kappa: number): Guidance {
  * Source: arXiv:2406.01561, section 3.
  *
  * @param kappa - the teacher's scale, above 1.
- * @returns plain data: `κ1 = κ2 = κ3 = 1`, `κ4 = kappa`.
+ * @returns plain data: `κ1 = κ2 = 1`, `κ4 = kappa`.
  * @throws SidError `not-finite`, or `out-of-range` at 1 or below.
  *
  * @example
@@ -89,7 +90,7 @@ export function longGuidance(kappa: number): Guidance {
  * Source: arXiv:2406.01561, section 3.
  *
  * @param kappa - the fake score's scale, strictly between 0 and 1.
- * @returns plain data: `κ2 = κ3 = kappa`, `κ1 = κ4 = 1`.
+ * @returns plain data: `κ2 = kappa`, `κ1 = κ4 = 1`.
  * @throws SidError `not-finite`, or `out-of-range` outside `(0, 1)`.
  *
  * @example
@@ -101,7 +102,7 @@ export function longGuidance(kappa: number): Guidance {
  */
 export function shortGuidance(kappa: number): Guidance {
   checkBetween("shortGuidance", kappa, 0, 1);
-  return { ...noGuidance(), kappa2: kappa, kappa3: kappa };
+  return { ...noGuidance(), kappa2: kappa };
 }
 
 /**
@@ -109,7 +110,7 @@ export function shortGuidance(kappa: number): Guidance {
  *
  * Source: few-step SiD, arXiv:2505.12674.
  *
- * @returns plain data: `κ1 = κ2 = κ3 = 0`, `κ4 = 1`.
+ * @returns plain data: `κ1 = κ2 = 0`, `κ4 = 1`.
  *
  * @example
  * ```ts
@@ -119,7 +120,7 @@ export function shortGuidance(kappa: number): Guidance {
  * ```
  */
 export function zeroCfg(): Guidance {
-  return { kappa1: 0, kappa2: 0, kappa3: 0, kappa4: 1 };
+  return { kappa1: 0, kappa2: 0, kappa4: 1 };
 }
 
 /**
@@ -128,14 +129,14 @@ export function zeroCfg(): Guidance {
  * Source: few-step SiD, arXiv:2505.12674.
  *
  * @param kappa - the fake score's scale, below 0.
- * @returns plain data: `κ1 = κ2 = κ3 = kappa`, `κ4 = 1`.
+ * @returns plain data: `κ1 = κ2 = kappa`, `κ4 = 1`.
  * @throws SidError `not-finite`, or `out-of-range` at 0 or above.
  *
  * @example
  * ```ts
  * import { antiCfg } from "sid-lsg";
  *
- * console.log(antiCfg(-1).kappa3); // -1
+ * console.log(antiCfg(-1).kappa2); // -1
  * ```
  */
 export function antiCfg(kappa: number): Guidance {
@@ -146,13 +147,13 @@ export function antiCfg(kappa: number): Guidance {
 /**
  * What is doubtful about a choice of scales, in words; it prints nothing.
  *
- * Only with `κ1 = κ2 = κ3` is the fake score's guided output at its optimum the generator's own
+ * Only with `κ1 = κ2` is the fake score's guided output at its optimum the generator's own
  * score. Otherwise the score identity behind the loss does not hold: training may still work,
  * as short guidance shows, but it no longer follows the objective that the loss stands for.
  *
- * @param guidance - four finite scales.
+ * @param guidance - finite scales.
  * @returns one sentence per doubt, none if there is none.
- * @throws SidError `not-finite` or `invalid-argument` unless all four scales are finite numbers.
+ * @throws SidError `not-finite` or `invalid-argument` unless all scales are finite numbers.
  *
  * @example
  * ```ts
@@ -162,17 +163,12 @@ export function antiCfg(kappa: number): Guidance {
  * ```
  */
 export function guidanceWarnings(guidance: Guidance): string[] {
-  const { kappa1, kappa2, kappa3, kappa4 } = checkObject("guidanceWarnings", "guidance", guidance, guidanceKeys);
-  for (const [name, kappa] of Object.entries({ kappa1, kappa2, kappa3, kappa4 }))
-    checkFinite("guidanceWarnings", name, kappa);
+  const { kappa1, kappa2, kappa4 } = checkObject("guidanceWarnings", "guidance", guidance, guidanceKeys);
+  for (const [name, kappa] of Object.entries({ kappa1, kappa2, kappa4 })) checkFinite("guidanceWarnings", name, kappa);
   const warnings: string[] = [];
   if (kappa1 !== kappa2)
     warnings.push(
       `kappa1 = ${kappa1} differs from kappa2 = ${kappa2}: the fake score trains under one guidance and is used under another, so at its optimum it is not the generator's score and the score identity does not hold.`,
-    );
-  if (kappa2 !== kappa3)
-    warnings.push(
-      `kappa2 = ${kappa2} differs from kappa3 = ${kappa3}: the two terms of the generator's loss would use different fake scores, which this library does not train with.`,
     );
   return warnings;
 }

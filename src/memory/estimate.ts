@@ -30,7 +30,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly tokens?: number | undefined;
   /**
-   * The four guidance scales: which of them are not 1 decides how often a network is asked.
+   * The guidance scales: which of them are not 1 decides how often a network is asked.
    * @defaultValue no guidance
    */
   readonly guidance?: Guidance | undefined;

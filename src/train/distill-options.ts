@@ -24,7 +24,7 @@ export interface DistillOptions {
    */
   readonly conditions?: ConditionSource | undefined;
   /**
-   * The four guidance scales.
+   * The guidance scales.
    * @defaultValue no guidance
    */
   readonly guidance?: Guidance | undefined;

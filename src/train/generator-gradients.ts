@@ -11,7 +11,6 @@ import {
   tidy,
 } from "@tensorflow/tfjs-core";
 import { checkFinite, checkObject, checkOneOf, type KeysOf } from "../core/checks";
-import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
 import { checkSameShape } from "../core/tensor-checks";
@@ -35,7 +34,7 @@ export interface GeneratorObjective {
   /** The score of the generator's own samples; frozen here. */
   readonly fakeScore: ScoreModel;
   /**
-   * `kappa2 = kappa3` guides the fake score, `kappa4` the teacher.
+   * `kappa2` guides the fake score, `kappa4` the teacher.
    * @defaultValue no guidance
    */
   readonly guidance?: Guidance | undefined;
@@ -119,7 +118,7 @@ export interface GeneratorGradients {
  * @param objective - networks, guidance and loss; nothing is assigned.
  * @param batch - noise, times and conditions of `B` samples; borrowed.
  * @returns loss, gradients, samples, predictions, and which samples counted.
- * @throws SidError before any tape opens: `shape-mismatch`, `invalid-argument` for `kappa2 ≠ kappa3`, for
+ * @throws SidError before any tape opens: `shape-mismatch`, `invalid-argument` for
  *   networks of different schedules or for a condition that the guidance needs, `out-of-range` for a
  *   time outside the schedule, `not-finite` for α or a scale.
  *
@@ -153,7 +152,6 @@ export function generatorGradients(objective: GeneratorObjective, batch: TrainBa
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   checkFinite(where, "alpha", alpha);
   checkFinite(where, "lossScale", lossScale);
-  checkGeneratorGuidance(where, guidance);
   const level = checkTrainBatch(
     where,
     generator,
@@ -179,16 +177,6 @@ export function generatorGradients(objective: GeneratorObjective, batch: TrainBa
     const delta = onlyValid(sub(result.teacher, result.fake), result.valid);
     return { ...result, deltaSquared: mul(total(square(delta)), 1 / (delta.shape[0] as number)) as Scalar };
   });
-}
-
-/** Throws unless the scales of the generator's loss are finite and the fake score has one only. */
-export function checkGeneratorGuidance(where: string, { kappa2, kappa3, kappa4 }: Guidance): void {
-  for (const [name, kappa] of Object.entries({ kappa2, kappa3, kappa4 })) checkFinite(where, name, kappa);
-  if (kappa2 !== kappa3)
-    throw new SidError(
-      "invalid-argument",
-      `${where}: kappa2 and kappa3 must be equal, both guide the one fake score of the loss, got ${kappa2} and ${kappa3}.`,
-    );
 }
 
 /** A checked batch with the three networks as functions. */

@@ -20,7 +20,7 @@ import { checkAdamOptions } from "./adam";
 import type { DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
 import type { FakeScoreObjective } from "./fake-score-gradients";
-import { checkGeneratorGuidance, type GeneratorObjective } from "./generator-gradients";
+import type { GeneratorObjective } from "./generator-gradients";
 
 const where = "distill";
 
@@ -55,8 +55,7 @@ export function planOf(options: DistillOptions) {
   if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, { path: 1, every: 1, keep: 1, resume: 1 });
   checkNetworks(options);
   checkObject(where, "guidance", guidance, guidanceKeys);
-  checkFinite(where, "kappa1", guidance.kappa1);
-  checkGeneratorGuidance(where, guidance);
+  for (const name of ["kappa1", "kappa2", "kappa4"] as const) checkFinite(where, name, guidance[name]);
   checkFinite(where, "alpha", alpha);
   if (typeof weight !== "function") checkOneOf(where, "weight", weight, lossWeights);
   checkOneOf(where, "reduction", reduction, ["sum", "mean"]);

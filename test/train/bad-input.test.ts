@@ -90,7 +90,7 @@ describe("bad batches", () => {
       );
     expect(run({ t: times })).toMatch(/not-finite|out-of-range|invalid-argument/);
     expect(run({ t: times.slice(1) })).toBe("shape-mismatch");
-    if (kappa !== 1) expect(run({}, { kappa1: kappa, kappa2: kappa, kappa3: kappa, kappa4: kappa })).toBe("not-finite");
+    if (kappa !== 1) expect(run({}, { kappa1: kappa, kappa2: kappa, kappa4: kappa })).toBe("not-finite");
     if (count !== 4) {
       expect(run({ noise: other })).toBe("shape-mismatch");
       expect(run({ noises: [other] })).toBe("shape-mismatch");
@@ -138,7 +138,7 @@ describe("bad runs", () => {
     ["an unknown weight", { weight: "l2" }],
     ["an unknown reduction", { reduction: "max" }],
     ["an unknown backward pass", { backward: "reverse" }],
-    ["kappa2 ≠ kappa3", { guidance: { ...lsg(1), kappa3: 2 } }],
+    ["the paper's kappa3", { guidance: { ...lsg(1), kappa3: 2 } }],
     ["a path with a NUL byte", { checkpoint: { path: "a\0b" } }],
     ["a callback that is none", { onIteration: 3 }],
   ])("distill refuses %s at the call", (_, changes) => {

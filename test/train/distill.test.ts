@@ -267,7 +267,7 @@ describe("distill", () => {
       const plain = generatorFrom(model);
       const { error } = await run({
         contextDropout: 1,
-        guidance: { ...lsg(kappa), kappa2, kappa3: kappa2 },
+        guidance: { ...lsg(kappa), kappa2 },
         onWarning: () => {},
         iterations: 1,
         accumulationRounds: 1,

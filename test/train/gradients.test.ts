@@ -92,7 +92,7 @@ describe("generatorGradients", () => {
         };
         return sidLoss(inputs, { alpha: 1.2, weight: "none" });
       };
-      const guidance = { kappa1: 1, kappa2: 1.5, kappa3: 1.5, kappa4: 2 };
+      const guidance = { kappa1: 1, kappa2: 1.5, kappa4: 2 };
       const options = { teacher, fakeScore, generator, guidance, alpha: 1.2, weight: "none" as const };
       const { gradients, loss: value } = generatorGradients(options, batch);
       expectClose(value, loss(), 1e-5);
@@ -210,8 +210,8 @@ describe("fakeScoreGradients", () => {
           const x0 = predictX0(fakeScore, { xt, t, cond, uncond, guidanceScale: kappa });
           return mul(fakeScoreLoss({ prediction: x0, generated, noise, level }, { predicts: "x0" }), 4) as Scalar;
         };
-        // Of the four scales only the first may count here.
-        const guidance = { kappa1: kappa, kappa2: 7, kappa3: 7, kappa4: -3 };
+        // Of the scales only the first may count here.
+        const guidance = { kappa1: kappa, kappa2: 7, kappa4: -3 };
         const objective = { fakeScore, generator, guidance, lossScale: 4 };
         const result = fakeScoreGradients(objective, batch);
         expectClose(result.generated, generated, 0);

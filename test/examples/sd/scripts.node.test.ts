@@ -341,13 +341,12 @@ test("the recipe is that of the paper unless options say otherwise", () => {
     generator: { tInit: 625, steps: 1 },
     recipe: { alpha: 1, batch: 512, learningRate: 1e-6, fakeLearningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 },
   });
-  expect(parse("--kappa=2", "--kappa4", "3", "--kappa23=1")?.recipe.guidance).toEqual({
+  expect(parse("--kappa=2", "--kappa4", "3", "--kappa2=1")?.recipe.guidance).toEqual({
     kappa1: 2,
     kappa2: 1,
-    kappa3: 1,
     kappa4: 3,
   });
-  expect(parse("--guidance", "zero-cfg")?.recipe.guidance).toEqual({ kappa1: 0, kappa2: 0, kappa3: 0, kappa4: 1 });
+  expect(parse("--guidance", "zero-cfg")?.recipe.guidance).toEqual({ kappa1: 0, kappa2: 0, kappa4: 1 });
   expect(parse("--lora-rank", "8")?.lora).toEqual({ rank: 8, alpha: 8, output: "both" });
   expect(parse("--lr", "1e-3")?.recipe).toMatchObject({ learningRate: 1e-3, fakeLearningRate: 1e-3 });
   expect(parse("--fake-lr", "1e-3", "--loss-scale", "2", "--fake-loss-scale", "3")?.recipe).toMatchObject({
