@@ -8,9 +8,9 @@ export function setFormula(html) {
 
 function setLine(text) {
   const scripts = text
-    .replace(/\^(?:\(([^()]*)\)|([½\p{L}\d]+))/gu, (_, whole, short) => `<sup>${whole ?? short}</sup>`)
+    .replace(/\^(?:\(((?:[^()]|\([^()]*\))*)\)|([½\p{L}\d]+))/gu, (_, whole, short) => `<sup>${whole ?? short}</sup>`)
     .replace(/_\{([^{}]*)\}/g, "<sub>$1</sub>")
-    .replace(/(?<=[\p{L}\p{M}∅])_([\p{Ll}\p{Lu}\p{N}∅]+(?:,[\p{L}∅]\d?(?![\p{L}\d]))?)/gu, "<sub>$1</sub>");
+    .replace(/(?<=[\p{L}\p{M}∅∂∇])_([\p{Ll}\p{Lu}\p{N}∅]+(?:,[\p{L}∅]\d?(?![\p{L}\d]))?)/gu, "<sub>$1</sub>");
   const pieces = scripts.split(/(<[^>]*>|&[a-z\d#]+;)/i);
   const line = pieces.map((piece, i) => (i % 2 === 1 ? piece : slant(piece))).join("");
   const equations = line.split(/(?<=,) {3,}/);

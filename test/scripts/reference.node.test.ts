@@ -77,6 +77,9 @@ test("a formula gets its subscripts, exponents and slanted letters", () => {
   expect(setFormula("x_{i+1}")).toBe("<i>x</i><sub><i>i</i>+1</sub>");
   expect(setFormula("J_φᵀ·g_φ")).toBe("<i>J</i><sub><i>φ</i></sub>ᵀ·<i>g</i><sub><i>φ</i></sub>");
   expect(setFormula("a^(1/ρ) + Σ_a^½")).toBe("<i>a</i><sup>1/<i>ρ</i></sup> + Σ<sub><i>a</i></sub><sup>½</sup>");
+  expect(setFormula("2^(a / min(b, c))·∇_θ")).toBe(
+    "2<sup><i>a</i> / min(<i>b</i>, <i>c</i>)</sup>·∇<sub><i>θ</i></sub>",
+  );
   expect(setFormula("a = b,   b = c")).toBe("<span><i>a</i> = <i>b</i>,</span> <span><i>b</i> = <i>c</i></span>");
   expect(setFormula("sidLoss(x) &lt; 1")).toBe("sidLoss(<i>x</i>) &lt; 1");
 });
