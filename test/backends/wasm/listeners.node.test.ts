@@ -34,6 +34,7 @@ test("listeners go however a bundler has written them, and where the start fails
     "() => {}",
   ];
   const before = found();
+  process.setMaxListeners(process.getMaxListeners() + forms.length + others.length);
   const listeners = [...forms, ...others].map((text) => new Function(`return ${text}`)() as () => void);
   const start = withoutListeners(async () => {
     for (const event of events) for (const listener of listeners) process.on(event, listener);
@@ -42,4 +43,5 @@ test("listeners go however a bundler has written them, and where the start fails
   await expect(start).rejects.toThrow("no binaries");
   expect(found()).toEqual(before.map((each) => [...each, ...listeners.slice(forms.length)]));
   for (const event of events) for (const listener of listeners) process.off(event, listener);
+  process.setMaxListeners(process.getMaxListeners() - listeners.length);
 });
