@@ -1,5 +1,6 @@
 /** How every script meets its surroundings: signals, a closed pipe, and what it throws. */
 import { constants } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import { outliveOutput, say } from "./terminal";
 
 /** What asks a program to stop: Ctrl-C, `kill`, a terminal that closes. */
@@ -14,12 +15,12 @@ let work: { readonly promise: string; readonly controller: AbortController } | u
 let askedAt = Number.NEGATIVE_INFINITY;
 
 /**
- * Runs a program. What it throws is printed as one line without a stack, and the exit code is 1. A signal ends it at
- * once, but what is {@link interruptible}. It goes on when nobody reads what it prints.
+ * Runs a program. What it throws is printed as one line without a stack, and the exit code is 1. It goes on when nobody
+ * reads what it prints. A signal ends it as the system does, at once and in the midst of a computation, but what is
+ * {@link interruptible}.
  */
 export async function runProgram(program: () => Promise<void>): Promise<void> {
   outliveOutput();
-  for (const name of signals) process.on(name, stop);
   const watch = watchParent();
   try {
     await program();
@@ -28,22 +29,30 @@ export async function runProgram(program: () => Promise<void>): Promise<void> {
     process.exitCode = 1;
   } finally {
     clearInterval(watch);
-    for (const name of signals) process.off(name, stop);
   }
 }
 
 /**
  * Does work that ends in order when it is asked to: the first signal aborts what `run` is given and is answered with
- * `promise`, what will be done yet; a second one ends the program at once.
+ * `promise`, what will be done yet; a second one ends the program at once. Signals are heard when the work lets Node
+ * turn to them: see {@link listen}.
  */
 export async function interruptible<T>(promise: string, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   work = { promise, controller };
+  for (const name of signals) process.on(name, stop);
   try {
     return await run(controller.signal);
   } finally {
     work = undefined;
+    // Once asked, the program is about to end; the same wish may come again.
+    if (!controller.signal.aborted) for (const name of signals) process.off(name, stop);
   }
+}
+
+/** Lets signals through: awaiting what the processor has computed already does not. */
+export function listen(): Promise<void> {
+  return setImmediate();
 }
 
 /** A signal to npm ends its shell, and npm with it, but tells nobody: what they started is then an orphan. */

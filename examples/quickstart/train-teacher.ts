@@ -16,7 +16,7 @@ import { scheduleFromConfig } from "sid-lsg/schedules";
 import { type Adam, adam, updateEma } from "sid-lsg/train";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
-import { runProgram } from "../common/program";
+import { interruptible, listen, runProgram } from "../common/program";
 import { startProgress } from "../common/progress";
 import { caption, captionWords, drawPairs, trainedPairs } from "./captions";
 import { drawImages, loadDigits } from "./digits";
@@ -51,8 +51,12 @@ const { schedule, predicts } = scheduleFromConfig(schedulerConfig);
 await runProgram(async () => {
   lockFolder("out", teacherFolder);
   await useBackend("wasm");
-  await train(createNetwork("trained"), createNetwork("average"));
-  console.log(`Wrote ${shown(teacherFolder)}.`);
+  const done = await interruptible("stopping after this iteration", (signal) =>
+    train(createNetwork("trained"), createNetwork("average"), signal),
+  );
+  if (done === iterations) console.log(`Wrote ${shown(teacherFolder)}.`);
+  else if (done < saveEvery) console.log("Stopped; nothing was saved.");
+  else console.log(`Stopped; ${shown(teacherFolder)} holds the weights of iteration ${done - (done % saveEvery)}.`);
 });
 
 /** A U-Net and a text encoder at a random start. */
@@ -67,13 +71,15 @@ function createNetwork(name: string): Network {
   return { unet: made, encoder, text, variables: [...made.variables, ...encoder.variables] };
 }
 
-async function train(network: Network, average: Network): Promise<void> {
+/** Trains, unless the signal comes, to the end; returns the iterations done. */
+async function train(network: Network, average: Network, signal: AbortSignal): Promise<number> {
   const progress = startProgress("training the teacher", iterations);
   copyWeights(network.unet, average.unet);
   copyWeights(network.encoder, average.encoder);
   let optimizer: Adam | undefined;
   let smoothLoss = 1;
-  for (let i = 0; i < iterations; i++) {
+  let i = 0;
+  for (; i < iterations && !signal.aborted; i++) {
     const learningRate = rates.get(i);
     if (learningRate !== undefined) {
       const next = adam(network.variables, { learningRate, beta1: 0.9 });
@@ -88,9 +94,11 @@ async function train(network: Network, average: Network): Promise<void> {
     for (const tensor of [value, ...gradients]) tensor.dispose();
     progress.update(i + 1, { loss: smoothLoss });
     if ((i + 1) % saveEvery === 0) await save(average);
+    await listen();
   }
   optimizer?.dispose();
   progress.finish();
+  return i;
 }
 
 /** Writes the averaged weights. */

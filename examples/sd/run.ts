@@ -10,7 +10,7 @@ import { checkpointsOf } from "../common/checkpoints";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
-import { interruptible } from "../common/program";
+import { interruptible, listen } from "../common/program";
 import { startProgress } from "../common/progress";
 import { readAdapter } from "./adapter";
 import { arrange, decodePictures, encodePicture } from "./grid";
@@ -50,11 +50,8 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   }
   if (!resume) await drawSamples(inputs, networks.generator, 0);
   if (!(await train(inputs))) return;
-  const written = await writeResult(out, model, {
-    network: networks.result,
-    generator: settings.generator,
-    output: settings.lora?.output ?? "merged",
-  });
+  const result = { network: networks.result, generator: settings.generator, output: settings.lora?.output ?? "merged" };
+  const written = await interruptible("the generator is written yet", () => writeResult(out, model, result));
   console.log(`The generator is in ${written.map(shown).join(" and ")}, samples are in ${shown(files.samples)}.`);
 }
 
@@ -178,6 +175,7 @@ async function drawSamples(inputs: Inputs, generator: GeneratorModel, iteration:
     const latents = generator.generate(noises, cond);
     pictures.push(...(await decodePictures(vae, latents)));
     for (const tensor of [cond, latents, ...noises]) tensor.dispose();
+    await listen();
   }
   const path = join(outputs(settings.out).samples, `${String(iteration).padStart(6, "0")}.png`);
   await writeFileAtomic(path, encodePicture(arrange(pictures, Math.ceil(Math.sqrt(settings.samples)))));
