@@ -102,11 +102,11 @@ async function distill(
   const history = openHistory(files, options, gauge);
   const progress = startProgress("distilling", options.iterations);
   for (const line of explainFigures(gauge, options.captions)) console.log(line);
-  console.log("Ctrl-C stops and saves; --resume goes on.");
   const look = async (method: Method, iteration: number) =>
     history.look(iteration, (await measure(measuring.classifier, few, method)).frechetDistance);
   let begun = false;
   const train = async (signal: AbortSignal) => {
+    console.log("Ctrl-C stops and saves; --resume goes on.");
     if (!options.resume) await look(beforeTraining, 0);
     const generator = await distillTeacher({
       ...inputs,

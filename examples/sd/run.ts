@@ -133,10 +133,10 @@ async function train(inputs: Inputs): Promise<boolean> {
   const { iterations } = inputs.settings.recipe;
   const log = openLog(outputs(inputs.settings.out).log);
   const progress = startProgress("distilling", iterations);
-  console.log("Ctrl-C stops and saves; --resume goes on.");
   let iteration = 0;
   let stopped = false;
   const run = async (signal: AbortSignal) => {
+    console.log("Ctrl-C stops and saves; --resume goes on.");
     for await (const metrics of distillation(inputs, { signal })) {
       iteration = metrics.iteration;
       const { deltaSquared, fakeLoss, droppedSamples } = metrics;
