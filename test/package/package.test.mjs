@@ -85,12 +85,9 @@ test("the README's example runs as it stands, and learns", async () => {
   assert.ok(square > 0.3 && square < 2, `points of N(0, 1): ${samples}`);
 });
 
-test("the README's loop of one's own runs as it stands, and learns two classes", async () => {
-  const [left, right] = (await runExample("wasm", (code) => code, 1))
-    .join(" ")
-    .match(/-?\d\.\d+(?=,)/g)
-    .map(Number);
-  assert.ok(left < -0.5 && right > 0.5, `the means of the classes: ${left}, ${right}`);
+test("the README's loop of one's own runs as it stands, and learns", async () => {
+  const mean = Number((await runExample("wasm", (code) => code, 1))[0]);
+  assert.ok(Math.abs(mean - 1) < 0.3, `the mean of points around 1: ${mean}`);
 });
 
 test("the README's example runs on the cpu backend", async () => {
