@@ -56,6 +56,12 @@ export function planOf(options: DistillOptions) {
   checkNetworks(options);
   checkObject(where, "guidance", guidance, guidanceKeys);
   for (const name of ["kappa1", "kappa2", "kappa4"] as const) checkFinite(where, name, guidance[name]);
+  for (const [name, kappa] of Object.entries(guidance))
+    if (kappa !== 1 && conditions === undefined)
+      throw new SidError(
+        "invalid-argument",
+        `${where}: guidance with ${name} = ${kappa} needs the option conditions, which is not given; without conditions there is noGuidance().`,
+      );
   checkFinite(where, "alpha", alpha);
   if (typeof weight !== "function") checkOneOf(where, "weight", weight, lossWeights);
   checkOneOf(where, "reduction", reduction, ["sum", "mean"]);

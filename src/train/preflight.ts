@@ -79,14 +79,13 @@ function dryRun(plan: Plan, uncond: Tensor | undefined): Tensor1D {
       sqrt(ratio(sum(square(sub(clean.prediction, clean.xt))), sum(square(clean.xt)))),
     ]) as Tensor1D;
   } catch (cause) {
-    if (cause instanceof SidError) throw cause;
-    const sample = `samples [${plan.sampleShape.join(", ")}]`;
+    const shapes = cause instanceof SidError && cause.code === "shape-mismatch";
+    if (cause instanceof SidError && !shapes) throw cause;
+    const conditions = cond ? ` and conditions [${cond.shape.slice(1).join(", ")}]` : "";
     throw new SidError(
-      "invalid-argument",
-      `${where}: the networks do not take ${sample}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      shapes ? "shape-mismatch" : "invalid-argument",
+      `${where}: the networks do not work with the option sampleShape [${plan.sampleShape.join(", ")}]${conditions} (tried with ${count} at once: ${(cause as Error).message.replace(/\.$/, "")}).`,
+      { cause },
     );
   }
 }

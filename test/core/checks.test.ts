@@ -90,6 +90,12 @@ describe("a key that options do not have", () => {
   });
 });
 
+test("a network without weights is told what may stand there", () => {
+  const options = { name: "w", schedule: ddpmSchedule(), predicts: "eps" };
+  const wanted = /^mlp: weights must be a Map of weights, a stream such as randomStream\(0\), .* got undefined\.$/;
+  expectSidError("invalid-argument", () => mlp({ dim: 2 }, as(options)), wanted);
+});
+
 test("undefined is the default", () => {
   const none = {
     mean: undefined,

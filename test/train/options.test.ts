@@ -60,7 +60,21 @@ describe("distill refuses, before any work,", () => {
     ["rounds that do not divide the batch", () => ({ accumulationRounds: 3 }), "invalid-argument"],
     ["a sample shape that is none", () => ({ sampleShape: "3" }), "invalid-argument"],
     ["a sample shape with a hole", () => ({ sampleShape: [0] }), "out-of-range"],
-    ["a sample shape that the networks do not have", () => ({ sampleShape: [features, 2] }), "invalid-argument"],
+    [
+      "a sample shape that the networks do not have",
+      () => ({ sampleShape: [features, 2] }),
+      "invalid-argument: distill: .* the option sampleShape \\[3, 2\\] and conditions \\[3\\]",
+    ],
+    [
+      "a sample shape that a network refuses by itself",
+      ({ generator }) => {
+        const generate: GeneratorModel["generate"] = ([z]) => {
+          throw new SidError("shape-mismatch", `mine: wanted [${z?.shape[0]}, 3], got [${z?.shape.join(", ")}].`);
+        };
+        return { sampleShape: [5], generator: { ...generator, generate } };
+      },
+      "shape-mismatch: distill: .* the option sampleShape \\[5\\]",
+    ],
     ["α that is not finite", () => ({ alpha: Number.NaN }), "not-finite"],
     ["κ that is not finite", () => ({ guidance: lsg(1.5) && { ...lsg(1), kappa4: Number.NaN } }), "not-finite"],
     [
@@ -68,7 +82,11 @@ describe("distill refuses, before any work,", () => {
       () => ({ guidance: { ...lsg(1), kappa3: 2 } }),
       "invalid-argument: .*it takes kappa1, kappa2, kappa4",
     ],
-    ["guidance without conditions", () => ({ guidance: lsg(2), conditions: undefined }), "invalid-argument"],
+    [
+      "guidance without conditions",
+      () => ({ guidance: lsg(2), conditions: undefined }),
+      "invalid-argument: distill: .* kappa1 = 2 needs the option conditions",
+    ],
     ["an unknown weight", () => ({ weight: "l2" }), "invalid-argument"],
     ["an unknown weight of the fake score", () => ({ fakeWeight: "l2" }), "invalid-argument"],
     ["an unknown reduction", () => ({ reduction: "max" }), "invalid-argument"],

@@ -10,6 +10,7 @@ import { silu } from "../nn/activations";
 import { declareLayers } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
 import type { ScoreModel } from "../types";
+import { checkSource } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
 import type { InitialWeights } from "../weights/types";
 
@@ -90,6 +91,7 @@ export function mlp(config: MlpConfig, options: MlpOptions): ScoreModel {
   checkInteger("mlp", "condDim", condDim, 0);
   checkObject("mlp", "options", options, { ...declared, weights: 1 });
   checkDeclaration("mlp", options);
+  checkSource("mlp", options.weights);
   const { name, schedule, predicts } = options;
 
   const at = declareLayers();

@@ -18,7 +18,7 @@ import { checkDeclaration, declared } from "../adapters";
 import { checkFields } from "../config/check-fields";
 import type { Adapter, Weights } from "../nn/layers";
 import type { ScoreModel } from "../types";
-import { checkLive } from "../weights/check-weights";
+import { checkLive, checkSource } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
 import type { InitialWeights, NetworkParameters, ParameterSpec } from "../weights/types";
 import type { UnetConfig } from "./config";
@@ -107,6 +107,7 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
   checkObject("unet", "options", options, { ...declared, ...unetMemoryKeys, weights: 1 });
   checkDeclaration("unet", options);
   const { name, schedule, predicts, weights } = options;
+  checkSource("unet", weights);
   checkMemoryOptions(options);
   const network = describeUnet(config, options);
   const parameters = createParameters(name, network.specs, weights);

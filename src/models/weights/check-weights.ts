@@ -125,7 +125,7 @@ export function checkSource(where: string, source: InitialWeights): void {
   else if (isParameters(source)) {
     checkMethods(where, "weights", source, "parameters", ["get", "dispose"]);
     checkVariables(where, "the parameters' list", source.list);
-  } else checkMap(where, source);
+  } else checkMap(where, source, "a Map of weights, a stream such as randomStream(0), or what loadParameters gives");
 }
 
 /** Throws unless these are weights by their names, each of which has a shape. */
@@ -138,8 +138,8 @@ export function checkWeightMap(where: string, weights: ReadonlyMap<string, Weigh
   }
 }
 
-function checkMap(where: string, weights: ReadonlyMap<string, WeightInfo>): void {
-  checkMethods(where, "weights", weights, "a Map of weights", ["get", "has", "keys", Symbol.iterator]);
+function checkMap(where: string, weights: ReadonlyMap<string, WeightInfo>, kind = "a Map of weights"): void {
+  checkMethods(where, "weights", weights, kind, ["get", "has", "keys", Symbol.iterator]);
 }
 
 /** Throws unless every parameter has a name, a shape that fits its layout, and a law to start from. */
