@@ -13,6 +13,7 @@ export {
   type HostTensor,
   noGrad,
   type OtherDtype,
+  type PredictionName,
   type PredictionType,
   perSample,
   pullback,

@@ -1,3 +1,5 @@
+import { checkOneOf } from "./checks";
+
 /**
  * What a network predicts about `x_t = α·x0 + σ·ε`:
  *
@@ -9,5 +11,18 @@
  */
 export type PredictionType = "eps" | "x0" | "v" | "score" | "flow";
 
-/** Every {@link PredictionType}, for checks. */
-export const predictionTypes: readonly PredictionType[] = ["eps", "x0", "v", "score", "flow"];
+/** {@link PredictionType}, or a word for it that diffusers' files use: `epsilon`, `sample` (x0), `v_prediction`. */
+export type PredictionName = PredictionType | keyof typeof fileWords;
+
+/** The `prediction_type` of diffusers' scheduler configs. */
+export const fileWords = { epsilon: "eps", sample: "x0", v_prediction: "v" } as const;
+
+const names: Readonly<Record<PredictionName, PredictionType>> = {
+  ...{ eps: "eps", x0: "x0", v: "v", score: "score", flow: "flow" },
+  ...fileWords,
+};
+
+/** Throws unless `value` names a prediction; returns its short name. */
+export function checkPrediction(where: string, name: string, value: PredictionName): PredictionType {
+  return names[checkOneOf(where, name, value, Object.keys(names) as PredictionName[])];
+}

@@ -1,7 +1,7 @@
 import { mul, type Scalar, square, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { checkFloat32, checkObject, checkOneOf } from "../core/checks";
 import { perSample } from "../core/per-sample";
-import type { PredictionType } from "../core/prediction-type";
+import type { PredictionName } from "../core/prediction-type";
 import { checkSameShape } from "../core/tensor-checks";
 import { coefficients, predictionTarget } from "../predict/convert";
 import { batchOf, checkLevel, type NoiseLevel } from "../predict/level";
@@ -22,7 +22,7 @@ export interface FakeScoreInputs {
 /** Options of {@link fakeScoreLoss}. */
 export interface FakeScoreLossOptions extends LossOptions {
   /** What `prediction` is. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /**
    * `eps` weights each sample so that the loss is that of the noise, whatever is predicted;
    * `none` compares the predictions as they are.

@@ -4,7 +4,6 @@ import {
   checkFunction,
   checkMethods,
   checkObject,
-  checkOneOf,
   checkPerSample,
   checkText,
   describe,
@@ -13,7 +12,7 @@ import {
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
-import { type PredictionType, predictionTypes } from "../core/prediction-type";
+import { checkPrediction, type PredictionName, type PredictionType } from "../core/prediction-type";
 import { checkBatch, checkTensor, checkVariables } from "../core/tensor-checks";
 import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
@@ -25,7 +24,7 @@ export interface FunctionModelOptions {
   /** Prefix of the variables' names; used in error messages too. */
   readonly name: string;
   /** What `predict` returns. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /** The forward process it was trained for. */
   readonly schedule: NoiseSchedule;
   /**
@@ -74,8 +73,8 @@ export interface FunctionModelOptions {
  */
 export function functionModel(options: FunctionModelOptions): ScoreModel {
   checkObject("functionModel", "options", options, { ...declared, predict: 1, variables: 1, dispose: 1 });
-  checkDeclaration("functionModel", options);
-  const { name, predicts, schedule, predict, variables = [] } = options;
+  const predicts = checkDeclaration("functionModel", options);
+  const { name, schedule, predict, variables = [] } = options;
   const { dispose = () => variables.forEach((v) => void v.dispose()) } = options;
   checkFunction("functionModel", "predict", predict);
   checkVariables("functionModel", "variables", variables);
@@ -121,7 +120,7 @@ export interface LayersModelOptions {
   /** Name of the model; the variables keep the names that tf.layers gave them. */
   readonly name: string;
   /** What the network returns. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /** The forward process it was trained for. */
   readonly schedule: NoiseSchedule;
   /**
@@ -185,17 +184,17 @@ export function layersModel(network: LayersNetwork, options: LayersModelOptions)
 }
 
 /** What every score model declares. */
-type Declaration = Pick<ScoreModel, "name" | "predicts" | "schedule">;
+type Declaration = Pick<ScoreModel, "name" | "schedule"> & { readonly predicts: PredictionName };
 
 /** The keys of a {@link Declaration}. */
 export const declared: KeysOf<Declaration> = { name: 1, predicts: 1, schedule: 1 };
 
-/** Throws unless a score model may be declared so. */
-export function checkDeclaration(where: string, options: Declaration): void {
+/** Throws unless a score model may be declared so; returns what it predicts. */
+export function checkDeclaration(where: string, options: Declaration): PredictionType {
   const { name, predicts, schedule } = checkObject(where, "options", options);
   checkText(where, "name", name);
-  checkOneOf(where, "predicts", predicts, predictionTypes);
   checkSchedule(where, schedule);
+  return checkPrediction(where, "predicts", predicts);
 }
 
 function defaultInputs(xt: Tensor, t: Tensor2D, cond?: Tensor): Tensor[] {

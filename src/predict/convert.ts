@@ -1,8 +1,8 @@
 import { add, clone, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFloat32, checkObject, checkOneOf } from "../core/checks";
+import { checkFloat32, checkObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample } from "../core/per-sample";
-import { type PredictionType, predictionTypes } from "../core/prediction-type";
+import { checkPrediction, type PredictionName, type PredictionType } from "../core/prediction-type";
 import { checkSameShape } from "../core/tensor-checks";
 import { batchOf, checkLevel, type NoiseLevel } from "./level";
 
@@ -34,9 +34,9 @@ export interface ConversionKind {
   /** The noise level of each sample. */
   readonly level: NoiseLevel;
   /** What is there. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /** What is wanted. */
-  readonly to: PredictionType;
+  readonly to: PredictionName;
 }
 
 /**
@@ -77,9 +77,9 @@ export interface ConvertPredictionInputs {
   /** Their noise level. */
   readonly level: NoiseLevel;
   /** What `prediction` is. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /** What is wanted. */
-  readonly to: PredictionType;
+  readonly to: PredictionName;
 }
 
 /**
@@ -125,7 +125,7 @@ export function convertPrediction(inputs: ConvertPredictionInputs): Tensor {
   const { ofXt, ofPrediction } = coefficients(where, level, predicts, to);
   checkFloat32(where, "factor of xt", ofXt);
   checkFloat32(where, "factor of prediction", ofPrediction);
-  if (predicts === to) return clone(prediction);
+  if (checkPrediction(where, "predicts", predicts) === checkPrediction(where, "to", to)) return clone(prediction);
   return tidy(() => add(mul(xt, perSample(ofXt, xt.rank)), mul(prediction, perSample(ofPrediction, xt.rank))));
 }
 
@@ -138,7 +138,7 @@ export interface PredictionTargetInputs {
   /** How it was added. */
   readonly level: NoiseLevel;
   /** The prediction type wanted. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
 }
 
 /**
@@ -172,7 +172,8 @@ export function predictionTarget(inputs: PredictionTargetInputs): Tensor {
   });
   checkSameShape(where, { x0, noise });
   checkLevel(where, level, batchOf(x0));
-  const all = level.alpha.map((a, i) => formOf(where, predicts, a, level.sigma[i] as number, i));
+  const type = checkPrediction(where, "predicts", predicts);
+  const all = level.alpha.map((a, i) => formOf(where, type, a, level.sigma[i] as number, i));
   const signal = all.map((form) => form.signal);
   const factor = all.map((form) => form.noise);
   checkFloat32(where, "factor of x0", signal);
@@ -184,11 +185,11 @@ export function predictionTarget(inputs: PredictionTargetInputs): Tensor {
 export function coefficients(
   where: string,
   level: NoiseLevel,
-  from: PredictionType,
-  to: PredictionType,
+  predicts: PredictionName,
+  wanted: PredictionName,
 ): ConversionCoefficients {
-  checkOneOf(where, "predicts", from, predictionTypes);
-  checkOneOf(where, "to", to, predictionTypes);
+  const from = checkPrediction(where, "predicts", predicts);
+  const to = checkPrediction(where, "to", wanted);
   const pairs = level.alpha.map((a, i) => {
     const s = level.sigma[i] as number;
     const p = formOf(where, from, a, s, i);
@@ -207,7 +208,6 @@ export function coefficients(
 }
 
 function formOf(where: string, type: PredictionType, a: number, s: number, sample: number): Form {
-  checkOneOf(where, "predicts", type, predictionTypes);
   if (type === "score" && s === 0)
     throw new SidError("out-of-range", `${where}: there is no score where sigma is 0, at sample ${sample}.`);
   return forms[type](a, s);

@@ -1,6 +1,6 @@
 import { checkInteger, checkPositive, describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { PredictionType } from "../core/prediction-type";
+import { fileWords, type PredictionType } from "../core/prediction-type";
 import { type TimestepSpacing, timestepSpacings } from "./ddim-timesteps";
 import { type DdpmSchedule, type DdpmScheduleOptions, ddpmSchedule } from "./ddpm";
 
@@ -65,7 +65,7 @@ const classes: Readonly<Record<string, ClassDefaults>> = {
   TCDScheduler: { ...latent, beta_schedule: "scaled_linear" },
 };
 
-const predictions: Readonly<Record<string, PredictionType>> = { epsilon: "eps", sample: "x0", v_prediction: "v" };
+const predictions: Readonly<Record<string, PredictionType>> = fileWords;
 
 /**
  * Reads a diffusers `scheduler_config.json`: the forward process, what is predicted, and how to sample with DDIM. A key

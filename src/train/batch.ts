@@ -1,16 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import {
-  checkFinite,
-  checkMethods,
-  checkObject,
-  checkOneOf,
-  checkPerSample,
-  describe,
-  showShape,
-} from "../core/checks";
+import { checkFinite, checkMethods, checkObject, checkPerSample, describe, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
-import { predictionTypes } from "../core/prediction-type";
+import { checkPrediction } from "../core/prediction-type";
 import { checkSameShape, checkTensor } from "../core/tensor-checks";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import { type NoiseLevel, noiseLevel } from "../predict/level";
@@ -58,7 +50,7 @@ export function checkTrainBatch(
   if (cond !== undefined) checkLeading(where, "cond", cond, count);
   if (uncond !== undefined) checkLeading(where, "uncond", uncond, 1);
   for (const { model, role, kappa } of asked) {
-    checkOneOf(where, `${role}.predicts`, model.predicts, predictionTypes);
+    checkPrediction(where, `${role}.predicts`, model.predicts);
     checkFinite(where, `the guidance of the ${role}`, kappa);
     if (kappa !== 1 && uncond === undefined)
       throw new SidError(

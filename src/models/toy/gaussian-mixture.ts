@@ -18,7 +18,7 @@ import {
 import { checkArray, checkInteger, checkObject, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
-import type { PredictionType } from "../../core/prediction-type";
+import type { PredictionName } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
 import { checkStream } from "../../core/random";
 import { checkBatch } from "../../core/tensor-checks";
@@ -43,7 +43,7 @@ export interface GaussianMixtureModelOptions {
    * What the model predicts.
    * @defaultValue `"x0"`
    */
-  readonly predicts?: PredictionType | undefined;
+  readonly predicts?: PredictionName | undefined;
   /**
    * Name for error messages; there are no variables.
    * @defaultValue `"mixture"`
@@ -103,7 +103,7 @@ export interface GaussianMixtureModel extends ScoreModel {
 export function gaussianMixtureModel(options: GaussianMixtureModelOptions): GaussianMixtureModel {
   const {
     schedule,
-    predicts = "x0",
+    predicts: declared = "x0",
     name = "mixture",
   } = checkObject("gaussianMixtureModel", "options", options, {
     weights: 1,
@@ -113,7 +113,7 @@ export function gaussianMixtureModel(options: GaussianMixtureModelOptions): Gaus
     predicts: 1,
     name: 1,
   });
-  checkDeclaration("gaussianMixtureModel", { name, predicts, schedule });
+  const predicts = checkDeclaration("gaussianMixtureModel", { name, predicts: declared, schedule });
   const { weights, laws } = checkMixture(options);
   const count = laws.length;
   const d = (laws[0] as GaussianLaw).mean.length;

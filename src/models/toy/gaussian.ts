@@ -2,7 +2,7 @@ import { add, mul, reshape, type Tensor, type Tensor2D } from "@tensorflow/tfjs-
 import { checkInteger, checkObject, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { sampleSize } from "../../core/per-sample";
-import type { PredictionType } from "../../core/prediction-type";
+import type { PredictionName } from "../../core/prediction-type";
 import type { RandomStream } from "../../core/random";
 import { checkStream } from "../../core/random";
 import type { NoiseSchedule } from "../../schedules/types";
@@ -23,7 +23,7 @@ export interface GaussianModelOptions {
    * What the model predicts.
    * @defaultValue `"x0"`
    */
-  readonly predicts?: PredictionType | undefined;
+  readonly predicts?: PredictionName | undefined;
   /**
    * Name for error messages; there are no variables.
    * @defaultValue `"gaussian"`
@@ -61,10 +61,10 @@ export interface GaussianModel extends ScoreModel {
 export function gaussianModel(options: GaussianModelOptions): GaussianModel {
   const {
     schedule,
-    predicts = "x0",
+    predicts: declared = "x0",
     name = "gaussian",
   } = checkObject("gaussianModel", "options", options, { mean: 1, variance: 1, schedule: 1, predicts: 1, name: 1 });
-  checkDeclaration("gaussianModel", { name, predicts, schedule });
+  const predicts = checkDeclaration("gaussianModel", { name, predicts: declared, schedule });
   const law: GaussianLaw = { mean: options.mean, variance: options.variance };
   checkGaussian("gaussianModel", law);
   const d = law.mean.length;

@@ -2,7 +2,7 @@ import { concat, mul, type Tensor } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { perSample, type Timesteps } from "../../core/per-sample";
-import type { PredictionType } from "../../core/prediction-type";
+import type { PredictionName } from "../../core/prediction-type";
 import { checkBatch } from "../../core/tensor-checks";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, declared, functionModel } from "../adapters";
@@ -47,7 +47,7 @@ export interface MlpOptions {
   /** The forward process that the network was, or will be, trained for. */
   readonly schedule: NoiseSchedule;
   /** What it predicts. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /** Its weights in PyTorch's layouts, a stream to draw PyTorch's default start from, or `loadParameters`. */
   readonly weights: InitialWeights;
 }

@@ -10,7 +10,7 @@ import {
 } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { Timesteps } from "../../core/per-sample";
-import type { PredictionType } from "../../core/prediction-type";
+import type { PredictionName } from "../../core/prediction-type";
 import { checkBatch } from "../../core/tensor-checks";
 import { checkTime } from "../../schedules/time";
 import type { NoiseSchedule } from "../../schedules/types";
@@ -31,7 +31,7 @@ export interface UnetOptions extends UnetMemoryOptions {
   /** The forward process that the network was, or will be, trained for. */
   readonly schedule: NoiseSchedule;
   /** What it predicts. */
-  readonly predicts: PredictionType;
+  readonly predicts: PredictionName;
   /** Its weights in diffusers' names and PyTorch's layouts, a stream to draw PyTorch's default start from, or `loadParameters`. */
   readonly weights: InitialWeights;
 }
@@ -105,8 +105,8 @@ export function unetParameterSpecs(config: UnetConfig): readonly ParameterSpec[]
 export function unet(config: UnetConfig, options: UnetOptions): Unet {
   checkConfig("unet", config);
   checkObject("unet", "options", options, { ...declared, ...unetMemoryKeys, weights: 1 });
-  checkDeclaration("unet", options);
-  const { name, schedule, predicts, weights } = options;
+  const predicts = checkDeclaration("unet", options);
+  const { name, schedule, weights } = options;
   checkSource("unet", weights);
   checkMemoryOptions(options);
   const network = describeUnet(config, options);
