@@ -57,7 +57,7 @@ export interface GeneratorOptions {
 export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {}): GeneratorModel {
   const where = "generatorFrom";
   checkMethods(where, "model", model, "a score model", ["predict", "dispose"]);
-  checkDeclaration(where, model);
+  const predicts = checkDeclaration(where, model);
   checkVariables(where, "the model's variables", model.variables);
   const {
     tInit = 625,
@@ -87,7 +87,7 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
   return {
     name: model.name,
     steps,
-    settings: `${model.predicts} at t = ${times.join(", ")}, gradient through ${gradientThrough}`,
+    settings: `${predicts} at t = ${times.join(", ")}, gradient through ${gradientThrough}`,
     variables: model.variables,
     generate(noises, cond) {
       checkNoises(`${model.name}.generate`, noises, steps);

@@ -116,7 +116,7 @@ export function checkDeclared({ predicts, schedule }: ScoreModel, law: readonly 
     return;
   }
   const kept = between === undefined ? unknownGain : (gainBetween * schedule.alpha(between)) / schedule.sigma(between);
-  if (fromInput < 0.12 && kept < 1.1) refuse(away);
+  if (fromInput < 0.35 && kept < 1.2 - fromInput) refuse(away);
 }
 
 /** Whether a prediction of that type may hold so much of what is nearly pure noise. */

@@ -11,6 +11,7 @@ import {
   type Variable,
 } from "@tensorflow/tfjs-core";
 import { isObject } from "../core/checks";
+import { checkPrediction } from "../core/prediction-type";
 import type { ScoreModel } from "../models/types";
 import { digest } from "./digest";
 import type { Plan } from "./plan";
@@ -88,7 +89,7 @@ function shapesOf(variables: readonly Variable[]): string {
 
 /** What a score model predicts and how its schedule runs. */
 function scoreOf({ predicts, schedule }: ScoreModel, t: readonly number[]): string {
-  return `${predicts} on ${schedule.kind} ${digest(JSON.stringify(t.map((x) => [schedule.alpha(x), schedule.sigma(x)])))}`;
+  return `${checkPrediction("distill", "predicts", predicts)} on ${schedule.kind} ${digest(JSON.stringify(t.map((x) => [schedule.alpha(x), schedule.sigma(x)])))}`;
 }
 
 /** The first few values of each variable: enough to tell one teacher from another without reading all of it. */

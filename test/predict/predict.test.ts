@@ -294,7 +294,7 @@ describe("bad input", () => {
   test("unknown names", () =>
     free(() => {
       const [a, b] = draw(1, [2, 3], 2) as [Tensor, Tensor];
-      const odd = "epsilon" as "eps";
+      const odd = "noise" as "eps";
       for (const call of [
         () => convertPrediction({ prediction: a, xt: b, level, predicts: odd, to: "x0" }),
         () => convertPrediction({ prediction: a, xt: b, level, predicts: odd, to: odd }),

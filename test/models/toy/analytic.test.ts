@@ -231,7 +231,7 @@ describe("bad input", () => {
       { means: undefined },
       { variances: [1] },
       { variances: undefined },
-      { predicts: "epsilon" },
+      { predicts: "noise" },
       { schedule: undefined },
       { name: "" },
     ),
