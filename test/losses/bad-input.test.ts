@@ -81,7 +81,7 @@ test("the fake score's options", () =>
     const [prediction, generated, noise] = draw(1, [2, 3], 3) as [Tensor, Tensor, Tensor];
     const inputs = { prediction, generated, noise, level };
     const clean = { ...inputs, level: { alpha: [1, 1], sigma: [1, 0] } };
-    expectSidError("invalid-argument", () => fakeScoreLoss(inputs, { predicts: "epsilon" as "eps" }), /one of/);
+    expectSidError("invalid-argument", () => fakeScoreLoss(inputs, { predicts: "noise" as "eps" }), /one of/);
     expectSidError(
       "invalid-argument",
       () => fakeScoreLoss(inputs, { predicts: "v", weight: "snr" as "eps" }),

@@ -254,7 +254,7 @@ describe("a model whose output does not fit x_t", () => {
     bad: fc.constantFrom<object>(
       { name: "" },
       { name: undefined },
-      { predicts: "epsilon" },
+      { predicts: "noise" },
       { predicts: undefined },
       { schedule: undefined },
       { schedule: {} },
