@@ -41,7 +41,7 @@ export {
   longGuidance,
   lsg,
   noGuidance,
-  type Predict,
+  type PredictFunction,
   shortGuidance,
   zeroCfg,
 } from "./guidance";

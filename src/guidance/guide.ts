@@ -52,7 +52,7 @@ export function guide(inputs: GuideInputs): Tensor {
 const where = "guidedPrediction";
 
 /** One pass of a network: the prediction at `(x_t, t, cond)`, of the shape of `xt`. */
-export type Predict = (xt: Tensor, t: Timesteps, cond?: Tensor) => Tensor;
+export type PredictFunction = (xt: Tensor, t: Timesteps, cond?: Tensor) => Tensor;
 
 /** What {@link guidedPrediction} asks the network about. */
 export interface GuidedPredictionInputs {
@@ -91,7 +91,7 @@ export interface GuidedPredictionInputs {
  * console.log(guidedPrediction(predict, { ...inputs, guidanceScale: 3 }).dataSync()[0]); // 1 + 3 · 2 = 7
  * ```
  */
-export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInputs): Tensor {
+export function guidedPrediction(predict: PredictFunction, inputs: GuidedPredictionInputs): Tensor {
   checkFunction(where, "predict", predict);
   const {
     xt,
@@ -124,7 +124,7 @@ export function guidedPrediction(predict: Predict, inputs: GuidedPredictionInput
 }
 
 /** One pass of the network, refused unless it answers in the shape of its input. */
-function pass(predict: Predict, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor {
+function pass(predict: PredictFunction, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor {
   const prediction = predict(xt, t, cond);
   checkSameShape(where, { xt, prediction });
   return prediction;

@@ -4,7 +4,7 @@
  *
  * @module sid-lsg/guidance
  */
-export { type GuidedPredictionInputs, type GuideInputs, guide, guidedPrediction, type Predict } from "./guide";
+export { type GuidedPredictionInputs, type GuideInputs, guide, guidedPrediction, type PredictFunction } from "./guide";
 export {
   antiCfg,
   type Guidance,

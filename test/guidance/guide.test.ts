@@ -2,7 +2,7 @@ import { fc, test } from "@fast-check/vitest";
 import { add, concat, grads, memory, mul, sub, type Tensor, tensor, tensor1d, tensor2d } from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import type { PredictionType, Timesteps } from "../../src/core";
-import { guide, guidedPrediction, type Predict } from "../../src/guidance";
+import { guide, guidedPrediction, type PredictFunction } from "../../src/guidance";
 import { convertPrediction } from "../../src/predict";
 import { expectSidError } from "../support/errors";
 import { expectClose, numbers } from "../support/matchers";
@@ -75,7 +75,7 @@ describe("guide", () => {
 /** A network over `[B, 2]` that records its calls: `xt·t + 3·cond`, sample by sample. */
 function recorder() {
   const calls: { readonly samples: number; readonly t: Timesteps; readonly cond: number[] | undefined }[] = [];
-  const predict: Predict = (xt, t, cond) => {
+  const predict: PredictFunction = (xt, t, cond) => {
     calls.push({ samples: xt.shape[0] as number, t, cond: cond && numbers(cond) });
     const timed = mul(xt, tensor([...t], [t.length, 1]));
     return cond === undefined ? timed : add(timed, mul(cond, 3));
@@ -133,7 +133,7 @@ describe("guidedPrediction", () => {
       const [cond] = draw(7, [2, 4, 5], 1) as [Tensor];
       const [uncond] = draw(8, [1, 4, 5], 1) as [Tensor];
       const shapesSeen: string[] = [];
-      const predict: Predict = (x, _, c) => {
+      const predict: PredictFunction = (x, _, c) => {
         shapesSeen.push(`${x.shape.join()} ${c?.shape.join()}`);
         return mul(x, 2);
       };
@@ -146,7 +146,7 @@ describe("guidedPrediction", () => {
     free(() => {
       const [xt, dy] = draw(seed, [2, 2], 2) as [Tensor, Tensor];
       const { t, cond, uncond } = inputs();
-      const predict: Predict = (x, _, c) => mul(x, sub(c as Tensor, 2));
+      const predict: PredictFunction = (x, _, c) => mul(x, sub(c as Tensor, 2));
       const guided = (x: Tensor) => guidedPrediction(predict, { xt: x, t, cond, uncond, guidanceScale: scale });
       const [gradient] = grads(guided)([xt], dy);
       const factor = guide({ cond: sub(cond, 2), uncond: sub(concat([uncond, uncond]), 2), guidanceScale: scale });
@@ -156,7 +156,7 @@ describe("guidedPrediction", () => {
 });
 
 describe("bad input", () => {
-  const echo: Predict = (xt) => mul(xt, 1);
+  const echo: PredictFunction = (xt) => mul(xt, 1);
   const whole = () => {
     const [xt, cond] = draw(5, [2, 2], 2) as [Tensor, Tensor];
     return { xt, t: [1, 2], cond, uncond: tensor2d([[0, 0]]) };
@@ -228,7 +228,7 @@ describe("bad input", () => {
     free(() => {
       const before = memory().numTensors;
       const inputs = whole();
-      const odd: Predict = (xt) => tensor2d(numbers(xt), [1, xt.size]);
+      const odd: PredictFunction = (xt) => tensor2d(numbers(xt), [1, xt.size]);
       expectSidError(
         "shape-mismatch",
         () => guidedPrediction(odd, { ...inputs, guidanceScale: scale }),
