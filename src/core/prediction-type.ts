@@ -12,7 +12,7 @@ import { checkOneOf } from "./checks";
 export type PredictionType = "eps" | "x0" | "v" | "score" | "flow";
 
 /** {@link PredictionType}, or a word for it that diffusers' files use: `epsilon`, `sample` (x0), `v_prediction`. */
-export type PredictionName = PredictionType | keyof typeof fileWords;
+export type PredictionName = PredictionType | "epsilon" | "sample" | "v_prediction";
 
 /** The `prediction_type` of diffusers' scheduler configs. */
 export const fileWords = { epsilon: "eps", sample: "x0", v_prediction: "v" } as const;
