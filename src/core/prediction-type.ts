@@ -15,7 +15,9 @@ export type PredictionType = "eps" | "x0" | "v" | "score" | "flow";
 export type PredictionName = PredictionType | "epsilon" | "sample" | "v_prediction";
 
 /** The `prediction_type` of diffusers' scheduler configs. */
-export const fileWords = { epsilon: "eps", sample: "x0", v_prediction: "v" } as const;
+export const fileWords = { epsilon: "eps", sample: "x0", v_prediction: "v" } as const satisfies Partial<
+  Record<PredictionName, PredictionType>
+>;
 
 const names: Readonly<Record<PredictionName, PredictionType>> = {
   ...{ eps: "eps", x0: "x0", v: "v", score: "score", flow: "flow" },
