@@ -51,7 +51,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   if (!resume) await drawSamples(inputs, networks.generator, 0);
   if (!(await train(inputs))) return;
   const result = { network: networks.result, generator: settings.generator, output: settings.lora?.output ?? "merged" };
-  const written = await interruptible("the generator is written yet", () => writeResult(out, model, result));
+  const written = await interruptible("the generator is still being written", () => writeResult(out, model, result));
   console.log(`The generator is in ${written.map(shown).join(" and ")}, samples are in ${shown(files.samples)}.`);
 }
 

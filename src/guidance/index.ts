@@ -1,6 +1,6 @@
 /**
- * Classifier-free guidance of a prediction, and the strategies of score distillation as plain data: which of the four
- * scales κ1 to κ4 is what.
+ * Classifier-free guidance of a prediction, and the strategies of score distillation as plain data: which of the
+ * scales κ1, κ2 and κ4 is what.
  *
  * @module sid-lsg/guidance
  */

@@ -1,4 +1,5 @@
 import { type Tensor, tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
+import { allFinite } from "../core/all-finite";
 import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostTensor } from "../core/host-tensor";
@@ -9,8 +10,6 @@ import { checksum } from "./checksum";
 import { differences, type Fingerprint } from "./fingerprint";
 
 const format = "sid-lsg checkpoint 2";
-/** The same without checksums. */
-const olderFormat = "sid-lsg checkpoint 1";
 
 /** How far a run has come. */
 export interface Progress {
@@ -67,11 +66,13 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
     throw new SidError("corrupt-file", `${where}: ${what}.`);
   };
   const { checksum: stated, ...rest } = metadata;
-  const found = rest["format"];
-  if ((stated !== undefined || found === format) && stated !== checksumOf(rest))
+  if (stated !== undefined && stated !== checksumOf(rest))
     corrupt("its settings, progress or list of checksums are damaged");
-  if (found !== format && found !== olderFormat)
-    throw new SidError("checkpoint-mismatch", `${where}: wanted the format "${format}", got ${describe(found)}.`);
+  if (rest["format"] !== format || stated === undefined)
+    throw new SidError(
+      "checkpoint-mismatch",
+      `${where}: wanted the format "${format}", got ${describe(rest["format"])}${stated === undefined ? " without a checksum" : ""}.`,
+    );
   const differing = differences(
     parse(metadata["run"]) ?? corrupt("the run's settings are not readable"),
     goal.fingerprint,
@@ -107,15 +108,12 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
       );
   }
   if (tensors.size !== wanted.length) corrupt(`wanted ${wanted.length} tensors, got ${tensors.size}`);
-  const checksums = parse<Record<string, string>>(metadata["checksums"]);
-  if (checksums)
-    for (const [name, { data }] of tensors)
-      if (checksumOf(data as Float32Array) !== checksums[name])
-        corrupt(
-          `"${name}" is damaged: its checksum must be ${checksums[name]}, got ${checksumOf(data as Float32Array)}`,
-        );
-  for (const [name, { data }] of tensors)
-    if (!(data as Float32Array).every(Number.isFinite)) corrupt(`"${name}" holds NaN or infinities`);
+  const checksums = parse<Record<string, string>>(metadata["checksums"]) ?? {};
+  for (const [name, { data }] of tensors) {
+    const own = checksumOf(data as Float32Array);
+    if (own !== checksums[name]) corrupt(`"${name}" is damaged: its checksum must be ${checksums[name]}, got ${own}`);
+    if (!allFinite(data as Float32Array)) corrupt(`"${name}" holds NaN or infinities`);
+  }
 
   tidy(() => {
     const read = (name: string, x: Tensor) => tensor((tensors.get(name) as HostTensor).data as Float32Array, x.shape);

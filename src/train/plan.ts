@@ -67,6 +67,7 @@ export function planOf(options: DistillOptions) {
   checkOneOf(where, "reduction", reduction, ["sum", "mean"]);
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   for (const [name, scale] of Object.entries({ lossScale, fakeLossScale })) checkFinite(where, name, scale);
+  checkPositive(where, "learningRate", learningRate);
   checkAdamOptions(where, { learningRate, beta1, beta2, epsilon });
   checkPositive(where, "fakeLearningRate", fakeLearningRate);
   checkInteger(where, "iterations", options.iterations, 0);
@@ -75,7 +76,7 @@ export function planOf(options: DistillOptions) {
   if (batch % accumulationRounds !== 0)
     throw new SidError(
       "invalid-argument",
-      `${where}: batch ${batch} does not divide into ${accumulationRounds} equal rounds.`,
+      `${where}: batch ${batch} does not divide into ${accumulationRounds} equal parts (accumulationRounds).`,
     );
   if (!Array.isArray(options.sampleShape))
     throw new SidError(

@@ -10,6 +10,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/io";
 import { generatorFrom, type ScoreModel } from "../../src/models";
 import { uniformTimesteps } from "../../src/schedules";
 import { type ConditionSource, type DistillMetrics, type DistillOptions, distill } from "../../src/train";
+import { checksum } from "../../src/train/checksum";
 import { numbers } from "../support/matchers";
 import { features, tinyNetwork } from "../support/tiny-network";
 
@@ -347,13 +348,16 @@ describe("distill", () => {
     const file = path("edited");
     await run({ checkpoint: { path: file }, iterations: 1 });
     const good = decodeSafetensors(await readFile(file));
+    /** With checksums that are right, so that the content has to be looked at. */
     const resumed = async (tensors: typeof good.tensors, metadata: Record<string, string>) => {
-      await writeFile(file, encodeSafetensors(tensors, metadata));
+      const bytes = ({ data }: HostTensor) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      const each = [...tensors].map(([name, x]) => [name, checksum(bytes(x))]);
+      const stated = { ...metadata, checksums: JSON.stringify(Object.fromEntries(each)) };
+      const whole = checksum(new TextEncoder().encode(JSON.stringify(Object.entries(stated).sort())));
+      await writeFile(file, encodeSafetensors(tensors, { ...stated, checksum: whole }));
       return (await run({ checkpoint: { path: file, resume: true } })).error;
     };
-    // As it was before there were checksums, which would notice all of this.
-    const { checksum, checksums, ...meta }: Record<string, string> = good.metadata;
-    meta["format"] = "sid-lsg checkpoint 1";
+    const { checksum: _, ...meta }: Record<string, string> = good.metadata;
     const fewer = new Map([...good.tensors].slice(1));
     expect(await resumed(fewer, meta)).toMatch(/^corrupt-file/);
     const more = new Map(good.tensors).set("x", { dtype: "F32", shape: [1], data: new Float32Array(1) });

@@ -22,7 +22,7 @@ export function guardMemory(wasm: Pick<WasmModule, "_malloc" | "HEAPU8">): void 
       const mebibytes = (x: number) => `${Math.ceil(x / 2 ** 20)} MiB`;
       throw new SidError(
         "out-of-memory",
-        `wasm backend: ${mebibytes(bytes)} more do not fit beside its heap of ${mebibytes(wasm.HEAPU8.length)}, of at most ${mebibytes(most)}; a batch in more rounds, or the staged backward pass, takes less.`,
+        `wasm backend: ${mebibytes(bytes)} more do not fit beside its heap of ${mebibytes(wasm.HEAPU8.length)}, of at most ${mebibytes(most)}; a batch in more accumulationRounds, or the staged backward pass, takes less.`,
       );
     },
   });

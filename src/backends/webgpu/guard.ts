@@ -109,7 +109,7 @@ function guardMemory({ bufferManager, device }: Guardable): void {
   const refusal = (size: number, reason: string, cause?: unknown) =>
     new SidError(
       "out-of-memory",
-      `webgpu backend: a tensor of ${Math.ceil(size / 2 ** 20)} MiB does not fit, ${reason}; a batch in more rounds takes less.`,
+      `webgpu backend: a tensor of ${Math.ceil(size / 2 ** 20)} MiB does not fit, ${reason}; a batch in more accumulationRounds takes less.`,
       { cause },
     );
   Object.assign(bufferManager, {

@@ -1,3 +1,4 @@
+import { allFinite } from "../../core/all-finite";
 import { checkFunction, checkObject, checkText, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightSource } from "../../core/host-tensor";
@@ -215,7 +216,7 @@ function watched(source: WeightSource, at: string, onRead: Parameters<typeof rea
     ...source,
     async read(name) {
       const tensor = await source.read(name);
-      if (tensor.data instanceof Float32Array && !tensor.data.every(Number.isFinite))
+      if (tensor.data instanceof Float32Array && !allFinite(tensor.data))
         throw new SidError("not-finite", `${at}: weight "${name}" holds NaN or infinities.`);
       onRead(tensor);
       return tensor;

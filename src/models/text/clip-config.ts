@@ -72,7 +72,7 @@ const maxLayers = 1000;
  * Stable Diffusion 1.x and 2.x are accepted as they are. Keys without influence that are no key of transformers' are
  * passed over with a warning.
  *
- * Source: transformers 5.23 models/clip/configuration_clip.py, CLIPTextConfig.
+ * Source: transformers 5.24 models/clip/configuration_clip.py, CLIPTextConfig.
  *
  * @param json - the parsed file.
  * @param options - who is warned.
