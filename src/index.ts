@@ -60,7 +60,6 @@ export {
   discriminatorLoss,
   type FakeScoreInputs,
   type FakeScoreLossOptions,
-  type FDivergence,
   type FDivergenceInputs,
   type FDivergenceName,
   type FDivergenceOptions,

@@ -19,17 +19,6 @@ import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { checkSameShape, checkTensor } from "../core/tensor-checks";
 
-/** An f-divergence between the data and the generator, by the weight that it gives to their ratio of densities. */
-export interface FDivergence {
-  /** What errors call it. */
-  readonly name: string;
-  /**
-   * `h(r) = r²·f″(r)` at ratios `r = p_data/p_θ` above 0, `[B]` to `[B]`. It must nowhere be negative, since f is convex;
-   * that is not checked, for a check would wait for the device in every iteration.
-   */
-  readonly h: (r: Tensor1D) => Tensor;
-}
-
 /**
  * The f-divergences with a name, `h(r)` of each and what `h(r)·(f_ψ − f_φ)` descends:
  *
@@ -75,10 +64,11 @@ export interface FDivergenceInputs {
 /** Options of {@link fDivergenceWeights}. */
 export interface FDivergenceOptions {
   /**
-   * The divergence, by name or by its h.
+   * The divergence, by its name or by `h(r) = r²·f″(r)` at ratios `r = p_data/p_θ` above 0, `[B]` to `[B]`. Since f is
+   * convex, h must nowhere be negative; that is not checked, for a check would wait for the device in every iteration.
    * @defaultValue `"jensen-shannon"`
    */
-  readonly divergence?: FDivergenceName | FDivergence | undefined;
+  readonly divergence?: FDivergenceName | ((r: Tensor1D) => Tensor) | undefined;
   /**
    * The range that ratios are clipped to, above 0; `null` takes them as they are, as the identity wants it.
    * @defaultValue `[0.1, 20]`, and logits to ±10
@@ -142,7 +132,8 @@ export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergen
     if (clip.length !== 2 || !(least > 0 && least < most))
       throw new SidError("out-of-range", `${where}: clip must be [least, most] with 0 < least < most, got [${clip}].`);
   }
-  const { h } = divergenceOf(where, divergence);
+  if (typeof divergence !== "function") checkOneOf(where, "divergence", divergence, fDivergences);
+  const h = typeof divergence === "function" ? divergence : named[divergence];
   return noGrad(() => {
     const ratio = clip
       ? clipByValue(exp(clipByValue(logit, -farthestLogit, farthestLogit)), ...(clip as [number, number]))
@@ -165,16 +156,4 @@ function meansOf(bins: readonly number[], values: Tensor): Tensor {
     const average = reshape(tensor1d(share), [bins.length, bins.length]);
     return reshape(matMul(average, reshape(values, [bins.length, 1])), [bins.length]);
   });
-}
-
-/** A divergence by its name, or as it is. */
-function divergenceOf(where: string, divergence: FDivergenceName | FDivergence): FDivergence {
-  if (typeof divergence === "string") {
-    checkOneOf(where, "divergence", divergence, fDivergences);
-    return { name: divergence, h: named[divergence] };
-  }
-  const { name, h } = checkObject(where, "divergence", divergence);
-  checkText(where, "divergence.name", name);
-  checkFunction(where, "divergence.h", h);
-  return divergence;
 }

@@ -16,7 +16,6 @@ export {
   consistencyScalings,
 } from "./consistency";
 export {
-  type FDivergence,
   type FDivergenceInputs,
   type FDivergenceName,
   type FDivergenceOptions,
