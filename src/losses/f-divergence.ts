@@ -14,7 +14,7 @@ import {
   tensor1d,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkFunction, checkNumbers, checkObject, checkOneOf, checkPerSample, checkText } from "../core/checks";
+import { checkNumbers, checkObject, checkOneOf, checkPerSample } from "../core/checks";
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { checkSameShape, checkTensor } from "../core/tensor-checks";
