@@ -30,8 +30,8 @@ export async function nodePictures() {
     ["unet", "text_encoder", "scheduler"].map((part) => readComponent(folder, part)),
   );
   const words = JSON.parse(await readFile(join(folder, "tokenizer/words.json"), "utf8"));
-  const network = (name, weights) =>
-    unet(parseUnetConfig(unetPart.config), { name, weights, ...scheduleFromConfig(scheduler.config) });
+  const { schedule, predicts } = scheduleFromConfig(scheduler.config);
+  const network = (name, weights) => unet(parseUnetConfig(unetPart.config), { name, weights, schedule, predicts });
   const encoder = clipTextEncoder(parseClipTextConfig(textPart.config), { name: "text", weights: textPart.weights });
   const text = textConditioner({ tokenizer: wordTokenizer(words, { maxLength: 8 }), encoder });
   const teacher = network("teacher", unetPart.weights);

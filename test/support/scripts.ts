@@ -103,12 +103,21 @@ function running(
         ended.then(({ text }) => reject(new Error(`The script ended without ${pattern}:\n${text}`)));
       });
     },
-    press: (signal) => void process.kill(-pid, signal),
-    kill: (signal) => void process.kill(pid, signal),
+    press: (signal) => send(-pid, signal),
+    kill: (signal) => send(pid, signal),
     close() {
       child.stdout.destroy();
       child.stderr.destroy();
     },
     ended,
   };
+}
+
+/** Signals a process or, by its negative number, its group; one that has ended meanwhile hears nothing. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }

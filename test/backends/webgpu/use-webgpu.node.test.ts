@@ -250,10 +250,10 @@ describe.skipIf(why)(why || "webgpu", () => {
     writeFileSync(
       program,
       `
-import { ddpmSchedule, randomStream } from "../../index.js";
-import { useBackend } from "../../backends.js";
-import { gaussianModel, generatorFrom, mlp } from "../../models.js";
-import { distill } from "../../train.js";
+import { ddpmSchedule, randomStream } from "./index.js";
+import { useBackend } from "./backends.js";
+import { gaussianModel, generatorFrom, mlp } from "./models.js";
+import { distill } from "./train.js";
 await useBackend("webgpu");
 const schedule = ddpmSchedule();
 const network = (name) => mlp({ dim: 2, hidden: 4 }, { name, schedule, predicts: "eps", weights: randomStream(1) });

@@ -135,14 +135,17 @@ test("a run that is killed again and again, at any moment, ends as if nothing ha
   const alone = distill("alone", long);
   const moments = randomStream(1).uniform(6);
   let resume: string[] = [];
+  let kills = 0;
   for (const moment of moments) {
     const run = start("kills", [...long, ...resume]);
-    await run.line(/\d+\/20 /);
-    await sleep(1500 * moment);
+    // A fast machine may be at the end before the last moments come.
+    await Promise.race([run.line(/\d+\/20 /).catch(() => {}), run.ended]);
+    await sleep(500 * moment);
     if (existsSync(join(folder, "kills", "checkpoint.safetensors"))) resume = ["--resume"];
     run.press("SIGKILL");
-    await run.ended;
+    if ((await run.ended).code !== 0) kills++;
   }
+  expect(kills).toBeGreaterThan(2);
   expect(await distill("kills", [...long, ...resume])).toMatchObject({ code: 0 });
   expect(await alone).toMatchObject({ code: 0 });
   expect(unetIn("kills").equals(unetIn("alone"))).toBe(true);
