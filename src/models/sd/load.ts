@@ -1,4 +1,3 @@
-import { allFinite } from "../../core/all-finite";
 import { checkFunction, checkObject, checkText, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightSource } from "../../core/host-tensor";
@@ -9,6 +8,7 @@ import { textConditioner } from "../text/conditioner";
 import type { TextConditioner } from "../types";
 import { type UnetMemoryOptions, unetMemoryKeys } from "../unet/network";
 import { type Unet, unet, unetParameterSpecs } from "../unet/unet";
+import { checkFiniteWeight } from "../weights/check-weights";
 import { loadParameters } from "../weights/load-parameters";
 import type { NetworkParameters, ParameterSpec } from "../weights/types";
 import {
@@ -216,8 +216,7 @@ function watched(source: WeightSource, at: string, onRead: Parameters<typeof rea
     ...source,
     async read(name) {
       const tensor = await source.read(name);
-      if (tensor.data instanceof Float32Array && !allFinite(tensor.data))
-        throw new SidError("not-finite", `${at}: weight "${name}" holds NaN or infinities.`);
+      checkFiniteWeight(at, name, tensor);
       onRead(tensor);
       return tensor;
     },

@@ -60,7 +60,8 @@ export function readPeftConfig(
     if (typeof value === "number") return checkPositive(where, key, value);
     throw new SidError("corrupt-file", `${where}: ${key} must be a number, got ${describe(value)}.`);
   };
-  const optional = (key: string) => (isSet(config[key]) ? number(key, config[key]) : undefined);
+  // 0 is a number, and is refused as one: null alone leaves a value out.
+  const optional = (key: string) => ((config[key] ?? undefined) === undefined ? undefined : number(key, config[key]));
   const [rank, alpha = usualAlpha] = [optional("r"), optional("lora_alpha")];
   const pattern = (key: string) => patternOf(where, key, config[key] ?? {}, number);
   const [ranks, alphas] = [pattern("rank_pattern"), pattern("alpha_pattern")];

@@ -2,7 +2,7 @@ import { checkFunction, checkObject, checkPositive, describe } from "../../core/
 import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap } from "../../core/host-tensor";
 import type { UnetConfig } from "../unet/config";
-import { checkWeightMap } from "../weights/check-weights";
+import { checkFiniteWeight, checkWeightMap } from "../weights/check-weights";
 import { type AdaptableLayer, type LoraLayer, part } from "./lora";
 import { metadataConfig, type PeftConfig, readPeftConfig, remedy } from "./lora-config";
 import type { LoraFile } from "./lora-file";
@@ -71,7 +71,8 @@ const where = "parseLora";
  * @throws SidError `unsupported` naming a kind that is no pair of factors (LoHa, LoKr, DoRA, biases, …);
  *   `surplus-weight` for a tensor that is no adapter's or whose layer the network lacks; `missing-weight` for half a
  *   pair, an alpha alone or a file without any; `shape-mismatch` for factors that do not fit the layer;
- *   `corrupt-file` for metadata that is no JSON or contradicts the tensors.
+ *   `not-finite` for NaN and infinities; `out-of-range` for an alpha of 0, which kohya-ss's code takes for the rank and
+ *   PEFT's for no change at all; `corrupt-file` for metadata that is no JSON or contradicts the tensors.
  *
  * @example
  * ```ts
@@ -213,6 +214,7 @@ function fitted({ name, tensor }: Entry, layer: string, shape: readonly number[]
       "shape-mismatch",
       `${where}: "${name}" must have shape [${shape.join(", ")}] for the layer "${layer}" of this U-Net, got [${tensor.shape.join(", ")}]: the adapter was made for another model.`,
     );
+  checkFiniteWeight(where, name, tensor);
   return { ...tensor, shape };
 }
 

@@ -90,7 +90,7 @@ const attentionProjections = ["to_q", "to_k", "to_v", "to_out.0"];
  * @param options - rank, layers, name and start.
  * @returns a score model whose variables are the adapter's; the caller disposes of it.
  * @throws SidError `invalid-argument` for a target that no layer has or a name that is taken;
- *   `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor. No variable is left behind.
+ *   `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite` naming the tensor. No variable is left behind.
  *
  * @example
  * ```ts

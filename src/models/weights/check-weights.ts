@@ -1,4 +1,5 @@
 import { engine } from "@tensorflow/tfjs-core";
+import { allFinite } from "../../core/all-finite";
 import {
   checkArray,
   checkFinite,
@@ -71,11 +72,14 @@ function isHeld(dtype: string | undefined): boolean {
   return dtype === undefined || dtype === "float32" || held.includes(dtype);
 }
 
-/** {@link checkWeights} for weights in host memory, whose elements must be floating point and all there. */
+/** {@link checkWeights} for weights in host memory, whose elements must be floating point, finite and all there. */
 export function checkHostWeights(where: string, specs: readonly ParameterSpec[], weights: WeightMap): void {
   checkWeightMap(where, weights);
   checkWeights(where, specs, weights);
-  for (const spec of specs) floatsOf(where, spec, weights.get(spec.name));
+  for (const spec of specs) {
+    floatsOf(where, spec, weights.get(spec.name));
+    checkFiniteWeight(where, spec.name, weights.get(spec.name) as HostTensor);
+  }
 }
 
 /** {@link checkWeights} for weights that are still to be read. */
@@ -107,6 +111,12 @@ export function floatsOf(where: string, { name, shape }: ParameterSpec, weight: 
       `${where}: weight "${name}" must hold ${size} floating-point numbers, got ${describe(weight?.data?.length)} of ${describe(weight?.dtype)}.`,
     );
   return weight.data;
+}
+
+/** Throws where one number of a weight is NaN or infinite. */
+export function checkFiniteWeight(where: string, name: string, { data }: HostTensor): void {
+  if (data instanceof Float32Array && !allFinite(data))
+    throw new SidError("not-finite", `${where}: weight "${name}" holds NaN or infinities.`);
 }
 
 /** Whether a network's parameters are drawn rather than given. */

@@ -33,7 +33,7 @@ const taken = /* @__PURE__ */ sharedState("taken parameters", () => new WeakSet<
  * @param source - weights in PyTorch's names and layouts, exactly those of `specs`; a stream to draw from; or
  *   parameters of the same prefix and specs, which are checked and returned.
  * @returns the variables, trainable, float32, in tfjs's layouts.
- * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
+ * @throws SidError `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite` naming the tensor;
  *   `missing-backend` before `useBackend` was called; `invalid-argument` when a variable of that
  *   name lives already, or given parameters do not.
  *

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { adapterFolder, readAdapter } from "../../../examples/sd/adapter";
-import { decodeSafetensors } from "../../../src/io";
+import { decodeSafetensors, encodeSafetensors } from "../../../src/io";
 import { parseUnetConfig } from "../../../src/models";
 
 const golden = (path: string) => new URL(`../../golden/${path}`, import.meta.url).pathname;
@@ -61,6 +61,16 @@ test("what cannot be is refused by name", async () => {
   const other = parseUnetConfig({ cross_attention_dim: 768 });
   const message = await readAdapter(join(formats, "peft"), other).catch((error) => error.message);
   expect(message).toMatch(/^--adapter .*adapter_model\.safetensors: parseLora: .*made for another model/);
+});
+
+test("NaN in a file is refused with the names of file and tensor", async () => {
+  const { tensors, metadata } = decodeSafetensors(readFileSync(join(formats, "diffusers-network.safetensors")));
+  const name = [...tensors.keys()].find((key) => key.includes("lora_A")) as string;
+  (tensors.get(name)?.data as Float32Array)[0] = Number.NaN;
+  const path = join(folder, "nan.safetensors");
+  writeFileSync(path, encodeSafetensors(tensors, metadata));
+  const message = await readAdapter(path, config).catch((error) => error.message);
+  expect(message).toBe(`--adapter ${path}: parseLora: weight "${name}" holds NaN or infinities.`);
 });
 
 test("PEFT's file without its configuration is read with a warning", async () => {

@@ -141,6 +141,10 @@ describe("alpha", () => {
     bad("corrupt-file", { alpha_pattern: [1] }, /alpha_pattern must be an object/);
     bad("corrupt-file", { alpha_pattern: { "(": 1 } }, /no regular expression/);
     bad("out-of-range", { lora_alpha: -1 }, /lora_alpha must be above 0/);
+    bad("out-of-range", { lora_alpha: 0 }, /lora_alpha must be above 0, got 0/);
+    bad("out-of-range", { r: 0 }, /r must be above 0, got 0/);
+    for (const off of [false, "", []]) bad("corrupt-file", { lora_alpha: off }, /lora_alpha must be a number/);
+    expect(alphaIn({ r: null, lora_alpha: null })).toBe(8);
     bad("out-of-range", { alpha_pattern: { to_q: 0 } }, /alpha_pattern\["to_q"\]/);
     for (const slow of ["(a+)+b", "(.*)*x", "(a|a)*", ".*.*.*.*x", "(?=a)", "(a)\\1", "x".repeat(201)])
       bad("unsupported", { alpha_pattern: { [slow]: 1 } }, /too involved/);
@@ -263,6 +267,17 @@ describe("what is refused", () => {
     const wide = zeros(1280, 1, 3, 3);
     refuse("shape-mismatch", { [c]: zeros(1, 2560, 3, 3), [d]: wide }, [`"${d}" must have shape [1280, 1, 1, 1]`]);
     refuse("shape-mismatch", { ...pair, [`${q}.alpha`]: zeros(2) }, [`"${q}.alpha" must hold one number, got 2`]);
+  });
+
+  test("numbers that are not finite, in each of the tensors", () => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const [A, B] = [zeros(2, 320), zeros(320, 2)];
+      for (const { data } of [A, B]) data[1] = bad;
+      refuse("not-finite", { [a]: A, [b]: up }, [`weight "${a}" holds NaN or infinities`]);
+      refuse("not-finite", { [a]: down, [b]: B }, [`weight "${b}" holds NaN or infinities`]);
+      refuse("not-finite", { ...pair, [`${q}.alpha`]: scalar(bad) }, [`"${q}.alpha" must be finite`]);
+    }
+    refuse("out-of-range", { ...pair, [`${q}.alpha`]: scalar(0) }, [`"${q}.alpha" must be above 0, got 0`]);
   });
 
   test("one half alone, an alpha alone, the same twice, nothing at all", () => {

@@ -199,6 +199,11 @@ describe("lora", () => {
       expectSidError("out-of-range", make({ alpha: -1 }), /alpha/);
       expectSidError("missing-weight", make({ weights: new Map() }), /lora_A/);
       expectSidError("shape-mismatch", make({ ...parseLora(file, config), rank: 2 }), /lora_A/);
+      const adapter = parseLora(file, config);
+      const [first, tensor] = [...adapter.weights][0] as [string, HostTensor];
+      const broken = { ...tensor, data: (tensor.data as Float32Array).slice().fill(Number.NaN, 1, 2) };
+      const weights = new Map([...adapter.weights, [first, broken]]);
+      expectSidError("not-finite", make({ ...adapter, weights }), RegExp(`weight "${first}" holds NaN or infinities`));
       expectSidError("invalid-argument", () => lora({} as never, { name: "x", rank: 1, weights: randomStream(0) }));
       expectSidError("invalid-argument", make({ name: "" }), /name/);
       expect(memory().numTensors).toBe(before);

@@ -205,7 +205,7 @@ describe("weights", () => {
       wider.dispose();
     }));
 
-  test("missing, surplus, mis-shaped and integer weights give one error that names the tensor", () =>
+  test("missing, surplus, mis-shaped, integer and NaN weights give one error that names the tensor", () =>
     withModels(1, async (model) => {
       const weights = await readWeights(model);
       const before = one(model);
@@ -217,6 +217,7 @@ describe("weights", () => {
         [{ "conv_out.bias": { ...good, shape: [2] } }, "shape-mismatch", "conv_out.bias"],
         [{ "conv_out.bias": { dtype: "I32", shape: [3], data: new Int32Array(3) } }, "shape-mismatch", "conv_out.bias"],
         [{ "conv_out.bias": { ...good, data: new Float32Array(2) } }, "shape-mismatch", "conv_out.bias"],
+        [{ "conv_out.bias": { ...good, data: Float32Array.of(0, Number.NaN, 0) } }, "not-finite", "conv_out.bias"],
       ];
       for (const [changes, code, name] of cases) {
         const wanted = { code, message: expect.stringContaining(`"${name}"`) };
