@@ -1,7 +1,7 @@
 /** How every script meets its surroundings: signals, a closed pipe, and what it throws. */
 import { constants } from "node:os";
 import { setImmediate } from "node:timers/promises";
-import { outliveOutput, say } from "./terminal";
+import { outliveOutput, printable, say } from "./terminal";
 
 /** What asks a program to stop: Ctrl-C, `kill`, a terminal that closes. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -25,7 +25,7 @@ export async function runProgram(program: () => Promise<void>): Promise<void> {
   try {
     await program();
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(error instanceof Error ? printable(error.message) : error);
     process.exitCode = 1;
   } finally {
     clearInterval(watch);

@@ -16,6 +16,13 @@ export function columns(): number {
   return process.stdout.columns > 0 ? process.stdout.columns : 80;
 }
 
+/** Text from a file as a terminal may get it: characters that steer one (ESC, writing from right to left) as `\\u001b`. */
+export function printable(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, (letter) => {
+    return `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** Renews the open line, or opens one. */
 export function renewLine(text: string): void {
   process.stdout.write(`\r\x1b[2K${text}`);

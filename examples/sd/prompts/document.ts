@@ -10,13 +10,15 @@ export function checkDocumentSize(bytes: number): void {
     );
 }
 
+const remedy = "(A text with a prompt per line begins with a line that is no JSON.)";
+
 /** The captions of a JSON document: COCO's `annotations`, or a list of texts or of objects. */
 export function documentPrompts(text: string, captionKey: string | undefined) {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Error(`begins like JSON, but is none: ${(cause as Error).message}`, { cause });
+    throw new Error(`begins like JSON, but is none: ${(cause as Error).message} ${remedy}`, { cause });
   }
   const { annotations } = Object(value);
   const list = Array.isArray(value) ? value : annotations;
@@ -33,7 +35,7 @@ export function documentPrompts(text: string, captionKey: string | undefined) {
     try {
       return captionOf(row, key);
     } catch (cause) {
-      throw new Error(`${path}[${i}]: ${(cause as Error).message}`, { cause });
+      throw new Error(`${path}[${i}]: ${(cause as Error).message}${path === "" ? ` ${remedy}` : ""}`, { cause });
     }
   });
   const name = typeof first === "string" ? "a JSON list" : `a JSON document, ${path}[].${key}`;

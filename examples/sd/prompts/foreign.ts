@@ -63,7 +63,9 @@ function unmarked(head: Uint8Array) {
   if (zeros[0] > 0.5 * half && zeros[1] === 0) return ["", "text in UTF-16", utf8("UTF-16BE")] as const;
   if (Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar")
     return ["", "a tar archive", unpack] as const;
-  return head.includes(0) ? (["", "no text but a binary file", "wanted captions"] as const) : undefined;
+  return head.includes(0)
+    ? (["", "no text but a binary file (it holds NUL bytes)", "wanted captions"] as const)
+    : undefined;
 }
 
 /** Whether bytes, of which the last may be cut off, are UTF-8 without zeros. */

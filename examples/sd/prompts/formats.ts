@@ -97,7 +97,8 @@ export function tableFormat(
       const cells = cellsOf(line, delimiter);
       if (cells.length !== names.length)
         throw new Error(
-          `${cells.length} cells where the header has ${names.length}; a cell that holds the delimiter stands in quotes`,
+          `${cells.length} cells where the header has ${names.length}; a cell that holds the delimiter stands in quotes` +
+            (delimiter === "\t" ? " (a text with a prompt per line has no tabs)" : ""),
         );
       return (cells[column] as string).trim();
     },
@@ -113,6 +114,19 @@ export const delimiterNames: Readonly<Record<string, string>> = {
 };
 
 function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(pruned(value, 3)) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** The beginning of a value, however deep or long it is. */
+function pruned(value: unknown, depth: number): unknown {
+  if (typeof value === "string") return value.slice(0, 60);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === 0) return "...";
+  if (Array.isArray(value)) return value.slice(0, 20).map((item) => pruned(item, depth - 1));
+  return Object.fromEntries(
+    Object.entries(value)
+      .slice(0, 20)
+      .map(([key, item]) => [key, pruned(item, depth - 1)]),
+  );
 }

@@ -53,7 +53,8 @@ export async function indexRows(
       if (end < 0) end = bytes.length;
       if (end - begin > longestRow) await refuse(base + begin, tooLong);
       const row = bytes.subarray(begin, end);
-      if (!isUtf8(row) || row.includes(0)) await refuse(base + begin, noUtf8);
+      if (row.includes(0)) await refuse(base + begin, zero);
+      if (!isUtf8(row)) await refuse(base + begin, noUtf8);
       let prompt = "";
       try {
         prompt = format.prompt(row.toString("utf8"));
@@ -82,6 +83,7 @@ export async function indexRows(
 }
 
 const tooLong = `a row of more than ${longestRow} bytes, too long for a prompt; is a line end or a closing quote missing?`;
+const zero = "a NUL byte, which text does not hold: a binary file, or text that was cut or damaged; look at it there";
 const noUtf8 = "no UTF-8; convert the file from its encoding, such as: iconv -f WINDOWS-1252 -t UTF-8 FILE > OUT";
 
 function grown(numbers: Float64Array): Float64Array<ArrayBuffer> {

@@ -1,3 +1,4 @@
+import { printable } from "../../common/terminal";
 import type { Prompts } from "./open";
 
 const shown = 8;
@@ -7,9 +8,9 @@ export const sampled = 10_000;
 
 /** Prints how many prompts there are and the first of them, so that what was read can be seen. */
 export function showPrompts(prompts: Prompts): void {
-  console.log(`${prompts.description}:`);
+  console.log(`${printable(prompts.description)}:`);
   for (let i = 0; i < Math.min(shown, prompts.length); i++) {
-    const prompt = prompts.get(i).replace(/\s+/g, " ");
+    const prompt = printable(prompts.get(i).replace(/\s+/g, " "));
     console.log(`  ${i + 1}. ${prompt.length > 100 ? `${prompt.slice(0, 99)}…` : prompt}`);
   }
   if (prompts.length > shown) console.log("  …");

@@ -15,16 +15,32 @@ export function sniff(head: Uint8Array, path: string, captionKey: string | undef
   if (other) throw new Error(`is ${other.what}; ${other.remedy}`);
   const mark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
   const text = Buffer.from(head.subarray(mark)).toString("utf8");
-  const first = text.split(/[\r\n]/).find((line) => line.trim() !== "") ?? "";
   const claim = extname(path).toLowerCase();
-  return json(text, first, claim, captionKey, mark) ?? table(head, claim, captionKey, mark) ?? plain(text, claim, mark);
+  const format = json(text, head.length === headSize, claim, captionKey, mark);
+  if (format) return format;
+  const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
+  // A cell in quotes may hold such a line too.
+  const drawn = isTable(claim) || captionKey !== undefined ? lines.slice(0, 3) : lines;
+  if (drawn.some(isRule))
+    throw new Error("looks like a Markdown table, or a printed one; write its prompts alone, one per line");
+  return table(head, claim, captionKey, mark) ?? plain(lines, claim, mark);
 }
 
-function json(text: string, first: string, claim: string, captionKey: string | undefined, mark: number) {
+/** The line below a header in Markdown and on terminals: `|---|:-:|`, `--- | ---`, `+----+`. */
+function isRule(line: string): boolean {
+  return /^[|+]?(\s*:?-+:?\s*[|+])+(\s*:?-+:?)?$/.test(line.trim());
+}
+
+function isTable(claim: string): boolean {
+  return claim === ".csv" || claim === ".tsv";
+}
+
+function json(text: string, cut: boolean, claim: string, captionKey: string | undefined, mark: number) {
+  const first = text.split(/[\r\n]/).find((line) => line.trim() !== "") ?? "";
+  const alone = text.trim() === first.trim();
   const document = { kind: "document", captionKey } as const;
   const lines = claim === ".jsonl" || claim === ".ndjson";
-  if (!lines && /^\s*\[\s*(["'[{\]]|$)/.test(first)) return document;
-  if (!lines && !/^\s*\{\s*("|\}|$)/.test(first)) {
+  if (!lines && !/^\s*(\[\s*(["'[{\]]|$)|\{\s*("|\}|$))/.test(first)) {
     if (claim === ".json") throw new Error(`begins with ${shown(first)}, which is no JSON`);
     return undefined;
   }
@@ -32,17 +48,26 @@ function json(text: string, first: string, claim: string, captionKey: string | u
   try {
     value = JSON.parse(first);
   } catch {
-    // A document over many lines, or a line that is longer than the head.
-    if (!lines) return document;
-    throw new Error(`is named ${claim}, but its first line is no JSON: ${shown(first)}`);
+    if (lines) throw new Error(`is named ${claim}, but its first line is no JSON: ${shown(first)}`);
+    // A document over many lines, or a line that is longer than the head; prompts begin with brackets too.
+    return claim === ".json" || (cut && alone) || goesOn(first) ? document : undefined;
   }
-  const whole = claim === ".json" && text.trim() === first.trim();
+  const empty = Object.keys(Object(value)).length === 0;
+  if (!lines && claim !== ".json" && empty && !alone) return undefined;
   const listed = Array.isArray(value) || Array.isArray(Object(value).annotations);
-  return whole || listed ? document : jsonLinesFormat(mark, captionKey, value);
+  return (claim === ".json" && alone) || listed ? document : jsonLinesFormat(mark, captionKey, value);
+}
+
+/** Whether a line is the beginning of JSON over many lines, or a list as Python prints it. */
+function goesOn(line: string): boolean {
+  if (/^\s*\[(\s*'[^']*'\s*[,\]])+\s*$/.test(line)) return true;
+  const brackets = line.replace(/"(?:[^"\\]|\\.)*"|\b(?:true|false|null)\b|-?\d[\d.eE+-]*|[\s:,]/g, "");
+  const opened = brackets.replace(/[[{]/g, "").length;
+  return /^[[\]{}]*$/.test(brackets) && 2 * opened < brackets.length;
 }
 
 function table(head: Uint8Array, claim: string, captionKey: string | undefined, mark: number) {
-  const named = claim === ".csv" || claim === ".tsv";
+  const named = isTable(claim);
   const begin = firstRow(head, mark);
   const row = (end: number) => {
     const bytes = head.subarray(begin, end < 0 ? head.length : end);
@@ -60,11 +85,42 @@ function table(head: Uint8Array, claim: string, captionKey: string | undefined, 
     })
     .sort((a, b) => Number(b.known) - Number(a.known) || b.names.length - a.names.length);
   const { delimiter, names, known } = ranked[0] as (typeof ranked)[number];
-  // A text of prompts has commas too: a header is short names, one of them known.
-  const header = known && names.length > 1 && names.every((name) => /^([\p{L}_][\p{L}\p{N}_ .-]{0,31})?$/u.test(name));
-  if (!named && captionKey === undefined && !header) return undefined;
+  if (!named && captionKey === undefined) {
+    // A text of prompts has commas too: a header is short names, one of them known, without spaces between.
+    const header =
+      known && names.length > 1 && names.every((name) => /^([\p{L}_][\p{L}\p{N}_ .-]{0,31})?$/u.test(name));
+    if (!header || (delimiter !== "\t" && line.includes(`${delimiter} `))) return undefined;
+    const fit = fitting(head, begin, delimiter, names.length);
+    if (fit < 0.5) return undefined;
+    if (delimiter !== "\t" || fit < 1) throw new Error(ambiguous(line, delimiter, guessKey(names) as string));
+  }
   const end = rowEnd(head, begin, delimiter.charCodeAt(0));
   return tableFormat(row(end), delimiter, captionKey, end < 0 ? head.length : end);
+}
+
+function ambiguous(header: string, delimiter: string, key: string): string {
+  const text =
+    delimiter === "\t" ? "write spaces for its tabs" : `write "${delimiter} " for "${delimiter}" in that line`;
+  return (
+    `may be a table with ${delimiterNames[delimiter]} or a text, by its first line ${shown(header)}; ` +
+    `for a table add --caption-key ${key} or name it ${delimiter === "\t" ? ".tsv" : ".csv"}, for a text ${text}`
+  );
+}
+
+/** The share of whole rows after the first that have so many cells; 0 where there is none. */
+function fitting(head: Uint8Array, begin: number, delimiter: string, cells: number): number {
+  let [rows, fit] = [0, 0];
+  const byte = delimiter.charCodeAt(0);
+  for (let at = rowEnd(head, begin, byte); at >= 0 && at < head.length; ) {
+    const next = rowEnd(head, at, byte);
+    if (next < 0 && head.length === headSize) break;
+    const row = Buffer.from(head.subarray(at, next < 0 ? head.length : next)).toString("utf8");
+    at = next;
+    if (row.trim() === "") continue;
+    rows++;
+    if (cellsIn(row.replace(/[\r\n]$/, ""), delimiter).length === cells) fit++;
+  }
+  return rows === 0 ? 0 : fit / rows;
 }
 
 function cellsIn(line: string, delimiter: string): string[] {
@@ -81,11 +137,8 @@ function firstRow(head: Uint8Array, mark: number): number {
   return at;
 }
 
-function plain(text: string, claim: string, mark: number) {
+function plain(lines: readonly string[], claim: string, mark: number) {
   if (claim === ".jsonl" || claim === ".ndjson") throw new Error(`is named ${claim}, but its first line is no JSON`);
-  const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
-  if (lines.some((line) => /^\s*\|([ :]*-{3,}[ :]*\|)+\s*$/.test(line)))
-    throw new Error("looks like a Markdown table; write its prompts alone, one per line");
   const tabs = lines.slice(0, 20).map((line) => line.split("\t").length - 1);
   if (tabs.length > 1 && tabs.slice(0, -1).every((count) => count > 0 && count === tabs[0]))
     throw new Error(

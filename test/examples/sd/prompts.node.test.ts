@@ -13,9 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { openPrompts } from "../../../examples/sd/prompts/open";
-import { tellCuts } from "../../../examples/sd/prompts/show";
+import { showPrompts, tellCuts } from "../../../examples/sd/prompts/show";
 
 const folder = mkdtempSync(join(tmpdir(), "sid-lsg-prompts-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -57,7 +57,20 @@ test.each<[string, string, string | Uint8Array, string?]>([
   ["a table with tabs", "a.tsv", 'Prompt\tCategory\na café\tx\na fox, red\tx\n"a ""big"" cat"\tx\n'],
   ["a table with semicolons and an index", "c.csv", ';caption;url\n0;a café;x\n1;a fox, red;x\n2;"a ""big"" cat";x\n'],
   ["a table of one column", "d.csv", 'prompt\na café\n"a fox, red"\n"a ""big"" cat"\n'],
-  ["a table that is called text", "e.txt", 'image_id,caption\n1,a café\n2,"a fox, red"\n3,"a ""big"" cat"\n'],
+  [
+    "a table that is called text, by its key",
+    "e.txt",
+    'image_id,caption\n1,a café\n2,"a fox, red"\n3,"a ""big"" cat"\n',
+    "caption",
+  ],
+  ["a table with tabs that is called text", "g.txt", 'id\tcaption\n1\ta café\n2\ta fox, red\n3\t"a ""big"" cat"\n'],
+  [
+    "a JSON document that is called text",
+    "h.txt",
+    json({ annotations: foxes.map((caption) => ({ caption })) }, null, 2),
+  ],
+  ["a JSON list that is called text", "i.txt", json(foxes)],
+  ["a JSON list with its first text in the first line", "j.txt", json(foxes).replaceAll('",', '",\n')],
   ["a table by its key", "f.txt", 'n;was da steht\n1;a café\n2;a fox, red\n3;"a ""big"" cat"\n', "was da steht"],
   [
     "COCO's captions",
@@ -100,6 +113,50 @@ test("what looks like JSON or a table at first sight is text where it is text", 
   expect((await read("u.txt", "[photo] of a cat, 8k\nan [old] map\n")).prompts).toHaveLength(2);
 });
 
+test.each([
+  "[[cat]] photo",
+  "[[cat]], masterpiece,",
+  '["a cat"], photo',
+  '["vw bus", on a road',
+  "['90s photo] of a cat",
+  '{"red": 0.5} fox',
+  '{"red"|"blue"} fox',
+  "{}",
+  "[]",
+  "logo, text, minimal",
+  "logo| text| minimal",
+  "logo,text,minimal",
+  "caption",
+])("a text may begin with %s", async (first) => {
+  const text = [first, "a red fox", "a cat"];
+  expect((await read("t.txt", text.join("\n"))).prompts).toEqual(text);
+  expect((await read("t", text.join("\r\n"))).prompts).toEqual(text);
+});
+
+test("lines of words between commas are a text, one of them a caption or not", async () => {
+  const text = ["logo, text, minimal", "a, b, c", "d, e, f"];
+  expect((await read("t.txt", text.join("\n"))).prompts).toEqual(text);
+  expect((await read("one.txt", "logo,text,minimal\n")).prompts).toEqual(["logo,text,minimal"]);
+});
+
+test("a table in quotes of a cell, of a CSV, is text", async () => {
+  const cell = "a drawing of\n| a | b |\n|---|---|\n| 1 | 2 |";
+  expect((await read("q.csv", `id,caption\n1,a fox\n2,"${cell}"\n`)).prompts).toEqual(["a fox", cell]);
+});
+
+test("a terminal gets no character that steers it", async () => {
+  const path = join(folder, "escape.txt");
+  writeFileSync(path, "a \x1b[31mred\x07 fox\na \u202ecat\u009b, 狐 👩‍🚀\n");
+  const prompts = await openPrompts(path);
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  showPrompts(prompts);
+  const told = log.mock.calls.map(([line]) => line);
+  log.mockRestore();
+  expect(told.slice(1)).toEqual(["  1. a \\u001b[31mred\\u0007 fox", "  2. a \\u202ecat\\u009b, 狐 👩‍🚀"]);
+  expect(prompts.get(0)).toBe("a \x1b[31mred\x07 fox");
+  prompts.close();
+});
+
 const coco = (annotation: object) => json({ annotations: [annotation] });
 
 test.each<[string, string, string | Uint8Array, RegExp, string?]>([
@@ -122,6 +179,35 @@ test.each<[string, string, string | Uint8Array, RegExp, string?]>([
     "## Prompts\n\n| Seed | Prompt |\n|------|:-------|\n| 668 | a fox |\n",
     /looks like a Markdown table/,
   ],
+  ["a table in Markdown, with a caption", "a.md", "| id | caption |\n|---|---|\n| 1 | a |\n", /like a Markdown table/],
+  ["the same without outer bars", "a.md", "id | caption\n--- | :-:\n1 | a\n", /like a Markdown table/],
+  ["the same without spaces", "a.txt", "id|caption\n-|-\n1|a\n", /like a Markdown table/],
+  ["the same called a table", "a.csv", "| id | caption |\n|---|---|\n| 1 | a |\n", /like a Markdown table/],
+  ["the same with a key", "a.md", "| id | capt |\n|---|---|\n| 1 | a |\n", /like a Markdown table/, "capt"],
+  ["a table of psql", "a.txt", " id | caption \n----+---------\n  1 | a\n", /like a Markdown table, or a printed one/],
+  ["a table of MySQL", "a.txt", "+----+---------+\n| id | caption |\n+----+---------+\n", /or a printed one/],
+  [
+    "text or a table",
+    "captions.txt",
+    'image,caption\n1.jpg,A child .\n2.jpg,"A dog, black ."\n',
+    /may be a table with commas or a text, by its first line "image,caption"; for a table add --caption-key caption or name it \.csv, for a text write ", " for "," in that line\./,
+  ],
+  ["text or a table, in rows of many widths", "t.txt", "a|text\nb|c\nd\n", /may be a table with bars or a text/],
+  [
+    "text or a table, with tabs",
+    "t.txt",
+    "a\ttext\nb\tc\nd\n",
+    /for a table .* \.tsv, for a text write spaces for its tabs/,
+  ],
+  [
+    "a caption of endless depth",
+    "deep.json",
+    `{"annotations":[{"caption":${"[".repeat(20_000)}${"]".repeat(20_000)}}]}`,
+    /annotations\[0\]: "caption" must be text, got \[\[\["\.\.\."\]\]\]/,
+  ],
+  ["lists of lists", "a.txt", '[["a fox"]]', /\[0\]: wanted an object .* begins with a line that is no JSON/],
+  ["a JSON list before text", "a.txt", '["a fox"]\na cat\n', /is none: .* begins with a line that is no JSON/],
+  ["a zero far in", "a.txt", `${"a fox\n".repeat(20_000)}a\0cat\n`, /line 20001: a NUL byte, .* a binary file/],
   ["a list in Python", "a.txt", "['a fox', 'a cat']\n", /begins like JSON, but is none/],
   ["a picture", "a.txt", Buffer.from("89504e470d0a1a0a0000", "hex"), /is a PNG picture; wanted captions/],
   [
