@@ -1,7 +1,25 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type BackendName, backendNames } from "sid-lsg/backends";
+import { nearest } from "./nearest";
 
 /** What `--backend` may be. */
 export const backends: readonly (BackendName | "auto")[] = ["auto", ...backendNames];
+
+/** A command line's options. Throws an error with a plain message for others, with the name that was likely meant. */
+export function commandLine<T extends NonNullable<ParseArgsConfig["options"]>>(args: readonly string[], options: T) {
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== "option" || Object.hasOwn(options, token.name)) continue;
+    const names = Object.keys(options);
+    const like = nearest(token.name, names);
+    const all = names.includes("help")
+      ? "--help lists all."
+      : `it takes ${names.map((name) => `--${name}`).join(", ")}.`;
+    const way = like === undefined ? all : `did you mean --${like}?`;
+    throw new Error(`There is no option ${token.rawName}; ${way}`);
+  }
+  return parseArgs({ args: [...args], options }).values;
+}
 
 /** A command line's number, or the fallback where it is absent. Throws an error with a plain message for a bad one. */
 export function number(name: string, text: string | undefined, fallback: number, least = -Infinity): number {

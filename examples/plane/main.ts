@@ -7,7 +7,6 @@
  * 3. The sliced Wasserstein distance to the mixture says how far the generator's law is from it.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { dispose, type Tensor, tensor2d, tidy } from "@tensorflow/tfjs-core";
 import {
   addNoise,
@@ -30,7 +29,7 @@ import {
   type ScoreModel,
 } from "sid-lsg/models";
 import { adam, distill } from "sid-lsg/train";
-import { backends, choice } from "../common/command-line";
+import { backends, choice, commandLine } from "../common/command-line";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { projectPath, shown, userPath } from "../common/paths";
@@ -56,7 +55,7 @@ const network = (name: string) =>
 const stream = randomStream(seed);
 
 await runProgram(async () => {
-  const { values } = parseArgs({ options: { backend: { type: "string" }, out: { type: "string" } } });
+  const values = commandLine(process.argv.slice(2), { backend: { type: "string" }, out: { type: "string" } });
   const backend = choice("backend", values.backend, "wasm", backends);
   const out = values.out === undefined ? projectPath("runs/plane") : userPath("out", values.out);
   makeFolder(out);

@@ -1,5 +1,4 @@
-import { parseArgs } from "node:util";
-import { backends, choice, integer, number } from "../common/command-line";
+import { backends, choice, commandLine, integer, number } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
 
 /** What `npm start` was asked to do, all of it checked. */
@@ -42,19 +41,16 @@ npm start -- --resume                 go on with an interrupted run
 
 /** Reads the command line; `undefined` when it asks for help. Throws an error with a plain message for a bad one. */
 export function parseOptions(args: readonly string[]): QuickStartOptions | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      prompt: { type: "string" },
-      resume: { type: "boolean", default: false },
-      iterations: { type: "string" },
-      seed: { type: "string" },
-      kappa: { type: "string" },
-      backend: { type: "string" },
-      captions: { type: "string" },
-      out: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
+  const values = commandLine(args, {
+    prompt: { type: "string" },
+    resume: { type: "boolean", default: false },
+    iterations: { type: "string" },
+    seed: { type: "string" },
+    kappa: { type: "string" },
+    backend: { type: "string" },
+    captions: { type: "string" },
+    out: { type: "string" },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const { prompt, resume } = values;

@@ -1,5 +1,4 @@
-import { parseArgs } from "node:util";
-import { backends, choice, integer, number } from "../common/command-line";
+import { backends, choice, commandLine, integer, number } from "../common/command-line";
 import { projectPath, userPaths } from "../common/paths";
 import { parseResolution } from "./options";
 import { parseSeeds } from "./seeds";
@@ -37,15 +36,12 @@ export const usage = `npm run sd:generate -- --model DIR --prompt TEXT [options]
 export function parseGenerateOptions(args: readonly string[]) {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      ...{ model: text, hub: text, variant: text, adapter: text, prompts: text, "caption-key": text },
-      ...{ first: text, seeds: text, "seed-per-prompt": flag, "skip-existing": flag, batch: text, grid: text },
-      prompt: { type: "string", multiple: true },
-      ...{ steps: text, "t-init": text, ddim: text, "guidance-scale": text },
-      ...{ resolution: text, backend: text, out: text, help: flag },
-    },
+  const values = commandLine(args, {
+    ...{ model: text, hub: text, variant: text, adapter: text, prompts: text, "caption-key": text },
+    ...{ first: text, seeds: text, "seed-per-prompt": flag, "skip-existing": flag, batch: text, grid: text },
+    prompt: { type: "string", multiple: true },
+    ...{ steps: text, "t-init": text, ddim: text, "guidance-scale": text },
+    ...{ resolution: text, backend: text, out: text, help: flag },
   });
   if (values.help) return undefined;
   const { hub, variant, prompt, ddim, seeds } = values;

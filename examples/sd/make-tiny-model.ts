@@ -1,8 +1,7 @@
 /** `npm run sd:tiny-model -- --out DIR`: a diffusers folder with random weights, to try the other scripts on. */
 import { readdirSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { useBackend } from "sid-lsg/backends";
-import { integer } from "../common/command-line";
+import { commandLine, integer } from "../common/command-line";
 import { makeFolder } from "../common/folders";
 import { lockFile, lockFolder } from "../common/lock";
 import { projectPath, shown, userPath } from "../common/paths";
@@ -16,12 +15,10 @@ const usage = `npm run sd:tiny-model -- [--out DIR] [--seed N]
   --help      this text`;
 
 await runProgram(async () => {
-  const { values } = parseArgs({
-    options: {
-      out: { type: "string" },
-      seed: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
+  const values = commandLine(process.argv.slice(2), {
+    out: { type: "string" },
+    seed: { type: "string" },
+    help: { type: "boolean", default: false },
   });
   if (values.help) return console.log(usage);
   const seed = integer("seed", values.seed, 0, 0);

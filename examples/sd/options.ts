@@ -1,6 +1,5 @@
-import { parseArgs } from "node:util";
 import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "sid-lsg";
-import { backends, choice, integer, number, positive } from "../common/command-line";
+import { backends, choice, commandLine, integer, number, positive } from "../common/command-line";
 import { projectPath, userPath, userPaths } from "../common/paths";
 import type { MemoryOptions, ModelPlace } from "./model";
 
@@ -87,27 +86,24 @@ Negative numbers are written with "=": --kappa=-1.`;
 export function parseDistillOptions(args: readonly string[]) {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      ...{ model: text, hub: text, variant: text, adapter: text, prompts: text, "caption-key": text },
-      ...{ resolution: text, out: text },
-      ...{ guidance: text, kappa: text, kappa1: text, kappa2: text, kappa4: text, alpha: text },
-      ...{ "t-init": text, "t-min": text, "t-max": text, steps: text, "gradient-through": text },
-      ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
-      ...{ "loss-scale": text, "fake-loss-scale": text, beta1: text, beta2: text, epsilon: text },
-      ...{ "context-dropout": text, "ema-half-life": text, "ema-ramp": text, seed: text },
-      ...{ backend: text, "gradient-checkpointing": flag, "attention-slice": text, backward: text },
-      ...{ "lora-rank": text, "lora-alpha": text, "lora-output": text },
-      ...{
-        resume: flag,
-        "dry-run": flag,
-        "checkpoint-every": text,
-        keep: text,
-        "snapshot-every": text,
-        samples: text,
-        help: flag,
-      },
+  const values = commandLine(args, {
+    ...{ model: text, hub: text, variant: text, adapter: text, prompts: text, "caption-key": text },
+    ...{ resolution: text, out: text },
+    ...{ guidance: text, kappa: text, kappa1: text, kappa2: text, kappa4: text, alpha: text },
+    ...{ "t-init": text, "t-min": text, "t-max": text, steps: text, "gradient-through": text },
+    ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
+    ...{ "loss-scale": text, "fake-loss-scale": text, beta1: text, beta2: text, epsilon: text },
+    ...{ "context-dropout": text, "ema-half-life": text, "ema-ramp": text, seed: text },
+    ...{ backend: text, "gradient-checkpointing": flag, "attention-slice": text, backward: text },
+    ...{ "lora-rank": text, "lora-alpha": text, "lora-output": text },
+    ...{
+      resume: flag,
+      "dry-run": flag,
+      "checkpoint-every": text,
+      keep: text,
+      "snapshot-every": text,
+      samples: text,
+      help: flag,
     },
   });
   if (values.help) return undefined;

@@ -17,12 +17,17 @@ export interface PictureOrder {
   readonly name: string;
 }
 
+/** Prompts, maybe the first `of` more. */
+export interface FirstPrompts extends PromptSource {
+  readonly of?: number;
+}
+
 /** More in one go is a slip. */
 const most = 1e7;
 
 /** Every prompt with every seed, or a seed of its own for each prompt; throws where their numbers do not fit. */
 export function planPictures(
-  prompts: PromptSource,
+  prompts: FirstPrompts,
   { seeds: asked, seedPerPrompt }: { readonly seeds: Seeds | undefined; readonly seedPerPrompt: boolean },
 ): Pictures {
   const seeds = asked ?? firstSeeds(seedPerPrompt ? prompts.length : 1);
@@ -41,7 +46,7 @@ export function planPictures(
     throw new Error(
       `${prompts.length} prompts with ${perPrompt} seeds each are ${count} pictures; at most ${most} go at once.`,
     );
-  const digits = Math.max(4, String(prompts.length).length);
+  const digits = Math.max(4, String(prompts.of ?? prompts.length).length);
   return {
     count,
     perPrompt,
@@ -64,10 +69,10 @@ export function listedPrompts(prompts: readonly string[]): PromptSource {
 }
 
 /** The first prompts of a source. */
-export function firstPrompts(prompts: PromptSource, count: number | undefined): PromptSource {
+export function firstPrompts(prompts: PromptSource, count: number | undefined): FirstPrompts {
   if (count === undefined) return prompts;
   if (count > prompts.length) throw new Error(`--first: there are ${prompts.length} prompts, got ${count}.`);
-  return { length: count, get: prompts.get, fingerprint: prompts.fingerprint };
+  return { length: count, of: prompts.length, get: prompts.get, fingerprint: prompts.fingerprint };
 }
 
 /** A prompt's beginning as part of a file's name, of at most 60 letters and 90 bytes. */

@@ -8,7 +8,7 @@ import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { drawPictures } from "../../../examples/sd/draw-pictures";
 import { parseGenerateOptions } from "../../../examples/sd/generate-options";
-import { listedPrompts, planPictures, slug } from "../../../examples/sd/pictures";
+import { firstPrompts, listedPrompts, planPictures, slug } from "../../../examples/sd/pictures";
 import { parseSeeds } from "../../../examples/sd/seeds";
 import { writeTinyModel } from "../../../examples/sd/tiny-model";
 import { useBackend } from "../../../src/backends";
@@ -173,6 +173,16 @@ test("seeds are numbers and ranges; one each may be there twice, as in the paper
   expect(at(0).name).toBe("00001-seed0-prompt-0.png");
 });
 
+test("the first of many prompts give pictures of the same names as all of them", () => {
+  const prompts = { length: 12_000, get: (i: number) => `prompt ${i}`, fingerprint: "f" };
+  const names = (first?: number) => {
+    const { at } = planPictures(firstPrompts(prompts, first), { seeds: undefined, seedPerPrompt: false });
+    return [at(0).name, at(99).name];
+  };
+  expect(names(100)).toEqual(names());
+  expect(names(100)).toEqual(["00001-seed0-prompt-0.png", "00100-seed0-prompt-99.png"]);
+});
+
 test.each([
   ["5-3", "a range goes upwards, as 3-5 does"],
   ["-1", "whole numbers from 0 and ranges"],
@@ -196,6 +206,10 @@ test("seeds and prompts that are not as many are refused, with the way out", () 
 });
 
 test.each([
+  [["--resolutoin", "64"], "There is no option --resolutoin; did you mean --resolution?"],
+  [["--seed=1"], "There is no option --seed; did you mean --seeds?"],
+  [["-p", "x"], "There is no option -p; --help lists all."],
+  [["--zzzzzzzz"], "There is no option --zzzzzzzz; --help lists all."],
   [["--grid", "257"], '--grid is at most 256, got "257".'],
   [["--batch", "0"], "--batch must be a number of at least 1"],
   [["--first", "0"], "--first must be a number of at least 1"],

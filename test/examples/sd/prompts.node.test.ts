@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, expect, test, vi } from "vitest";
+import { runProgram } from "../../../examples/common/program";
 import { openPrompts } from "../../../examples/sd/prompts/open";
 import { showPrompts, tellCuts } from "../../../examples/sd/prompts/show";
 
@@ -155,6 +156,13 @@ test("a terminal gets no character that steers it", async () => {
   expect(told.slice(1)).toEqual(["  1. a \\u001b[31mred\\u0007 fox", "  2. a \\u202ecat\\u009b, 狐 👩‍🚀"]);
   expect(prompts.get(0)).toBe("a \x1b[31mred\x07 fox");
   prompts.close();
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { exitCode } = process;
+  await runProgram(() => read("escape.jsonl", '{"text":"a"}\n\x1b[31m\n') as Promise<never>);
+  process.exitCode = exitCode;
+  expect(error.mock.calls.join()).toContain("\\u001b[31m");
+  expect(error.mock.calls.join()).not.toContain("\x1b");
+  error.mockRestore();
 });
 
 const coco = (annotation: object) => json({ annotations: [annotation] });
