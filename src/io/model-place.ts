@@ -3,6 +3,9 @@ import { nodeFs } from "./disk";
 /** A folder of the Hugging Face Hub's cache that holds one model: `models--owner--name`. */
 const cached = /^models--.+/;
 
+/** `owner/name`, or the address of its page. */
+const hubModel = /^(?:https?:\/\/(?:huggingface|hf)\.co\/)?([\w-][\w.-]*\/[\w-][\w.-]*)(?:\/|\/tree\/.*)?$/;
+
 /** Files that may be a model in one piece. */
 const singleFile = /\.(safetensors|ckpt|pt|pth|bin)$/i;
 
@@ -11,7 +14,7 @@ const singleFile = /\.(safetensors|ckpt|pt|pth|bin)$/i;
  * it holds one model. Its snapshot is that of the branch `main`, else the only one. Node only.
  */
 export async function snapshotOf(path: string): Promise<string | undefined> {
-  const root = (await isModelCache(path)) ? path : await onlyModel(path);
+  const root = await cacheOf(path);
   if (root === undefined) return undefined;
   const { readFile } = await nodeFs();
   const commits = await namesIn(`${root}/snapshots`);
@@ -24,10 +27,16 @@ export async function snapshotOf(path: string): Promise<string | undefined> {
 export async function whyNoModel(path: string): Promise<string | undefined> {
   const { stat } = await nodeFs();
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return "there is no such folder";
+  if (found === undefined) return `there is no such folder${elsewhere(path)}`;
   if (!found.isDirectory()) return `it is a file, and a folder as diffusers writes it is wanted. ${conversion(path)}`;
-  if (await isModelCache(path))
-    return "it is a model of the hub's cache whose download was not finished: fetch it again";
+  const root = await cacheOf(path);
+  const snapshots = root === undefined || (await snapshotOf(root)) ? [] : await namesIn(`${root}/snapshots`);
+  if (snapshots.length > 1)
+    return (
+      `it is a model of the hub's cache with ${snapshots.length} snapshots, and none is known as main: give one of them, ` +
+      snapshots.map((name) => JSON.stringify(`${root}/snapshots/${name}`)).join(", ")
+    );
+  if (root === path) return "it is a model of the hub's cache whose download was not finished: fetch it again";
   const names = await namesIn(path);
   const models = [...names, ...(await namesIn(`${path}/hub`)).map((name) => `hub/${name}`)].filter((name) =>
     cached.test(name.replace("hub/", "")),
@@ -52,14 +61,31 @@ async function pipelineOf(index: string): Promise<string | undefined> {
     : `its model_index.json says ${name}`;
 }
 
+/** Paths that mean themselves in a shell, between its double quotes, and in a text of Python's. */
+const plain = /^[\p{L}\p{N}_ ./:,+=@~-]+$/u;
+
 /** How to make a folder of a checkpoint in one file. */
 function conversion(path: string): string {
   if (!singleFile.test(path)) return "Give the folder that holds model_index.json";
-  const folder = path.replace(singleFile, "");
+  const isPlain = plain.test(path);
+  const [file, folder] = isPlain ? [path, path.replace(singleFile, "")] : ["FILE", "FOLDER"];
   return (
     "A checkpoint in one file becomes one with: python -c " +
-    `"from diffusers import StableDiffusionPipeline as P; P.from_single_file('${path}').save_pretrained('${folder}')"`
+    `"from diffusers import StableDiffusionPipeline as P; P.from_single_file('${file}').save_pretrained('${folder}')"` +
+    (isPlain ? "" : ", with its path for FILE and that of a new folder for FOLDER")
   );
+}
+
+/** Where a model that is no folder may be instead. */
+function elsewhere(path: string): string {
+  const [, name] = hubModel.exec(path) ?? [];
+  if (name !== undefined) return `; a model of the Hugging Face Hub is read by hubFolder("${name}"), or --hub ${name}`;
+  return /^https?:\/\//i.test(path) ? "; a folder behind an address is read by urlFolder" : "";
+}
+
+/** The folder of the one model that a path into the hub's cache names. */
+async function cacheOf(path: string): Promise<string | undefined> {
+  return (await isModelCache(path)) ? path : onlyModel(path);
 }
 
 /** The one model in a cache, or in the folder `hub` of the one above. */

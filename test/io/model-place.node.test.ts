@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { diskFolder, encodeSafetensors, openComponent, readComponent, readModelIndex } from "../../src/io";
+import { openStableDiffusion } from "../../src/models/sd";
 
 let root = "";
 beforeEach(async () => {
@@ -54,7 +55,17 @@ describe("a model of the Hugging Face Hub's cache", () => {
 
   test("without a branch main its only snapshot is taken, and of several none", async () => {
     expect(await configOf(await made(files.slice(0, 1), model))).toBe(files[0]);
-    expect(await message(await made(files, model))).toMatch(/^io: .*a model of the hub's cache whose download was not/);
+    await made(files, model);
+    const both = [old, now].map((commit) => `".*${model}/snapshots/${commit}"`).join(", ");
+    for (const given of [model, "hub", ""])
+      expect(await message(join(root, given))).toMatch(
+        RegExp(`^io: .*hub's cache with 2 snapshots, and none .* main: give one of them, ${both}\\.$`),
+      );
+  });
+
+  test("a download that was not finished", async () => {
+    expect(await message(await made(files.slice(0, 1), model))).toMatch(/hub's cache whose download was not finished/);
+    expect(await message(await made([`models--a--b/snapshots/x`], "models--a--b"))).toMatch(/was not finished/);
   });
 
   test("a name in refs/main that is no snapshot leads nowhere", async () => {
@@ -93,6 +104,45 @@ describe("what is no model's folder is named, with what to do", () => {
     const text = await message(await made(files, folder));
     expect(text).toMatch(/^io: openComponent: .*lacks the file/);
     expect(text).toMatch(wanted);
+  });
+
+  test.each([
+    ["runwayml/stable-diffusion-v1-5", 'hubFolder\\("runwayml/stable-diffusion-v1-5"\\), or --hub runwayml/'],
+    ["https://huggingface.co/sd-legacy/v1.5", 'hubFolder\\("sd-legacy/v1\\.5"\\)'],
+    ["https://huggingface.co/sd-legacy/v1.5/tree/main", 'hubFolder\\("sd-legacy/v1\\.5"\\)'],
+    ["https://huggingface.co/sd-legacy/v1.5/resolve/main", "read by urlFolder"],
+    ["http://localhost:8000/sd", "read by urlFolder"],
+  ])("no such folder, and %s is elsewhere", async (given, remedy) => {
+    const wanted = RegExp(`there is no such folder; .*${remedy}`);
+    expect(await message(given)).toMatch(wanted);
+    await expect(openStableDiffusion(given)).rejects.toThrow(wanted);
+    await expect(openStableDiffusion(given, { variant: "fp16" })).rejects.toThrow(wanted);
+  });
+
+  test.each(["nowhere", "./nowhere/v1", "../a/b", "/no/where", "a/b/c", "C:\\a\\b"])(
+    "%s is nothing but a folder that is not there",
+    async (given) => expect(await message(given)).toMatch(/there is no such folder\.$/),
+  );
+
+  test.each([
+    "it's a $(touch x).safetensors",
+    "a`touch x`.ckpt",
+    'a".safetensors',
+    "a\nb.safetensors",
+    "$HOME.pt",
+    "a\\'.ckpt",
+    "!!.bin",
+    "%PATH%.bin",
+  ])("no command holds a name that a shell or Python could run: %s", async (name) => {
+    expect(await message(await made([name], name))).toMatch(
+      /python -c "[^"$`]*from_single_file\('FILE'\)\.save_pretrained\('FOLDER'\)", with its path for FILE/,
+    );
+  });
+
+  test("a name of letters, digits and blanks stands in the command", async () => {
+    expect(await message(await made(["мой dream v2.1.ckpt"]))).toMatch(
+      /from_single_file\('[^']*мой dream v2\.1\.ckpt'\)/,
+    );
   });
 
   test("a Stable Diffusion that lacks the part: only that is said", async () => {
