@@ -34,8 +34,8 @@ interface Probe {
 
 /**
  * What a teacher's predictions show of what they are, for {@link checkDeclared}: at the noisy end of the law how much
- * x_t is noise and how much noise is in the prediction; at the clean end how much x_t is signal and how far the prediction
- * is from x_t; a little above that end, how much of the noise there passes into the prediction.
+ * x_t is noise and how much noise is in the prediction; at the clean end how much x_t is signal, how far the prediction
+ * is from x_t and how much of the noise there passes into it; and the last of these a little above that end.
  */
 export function declarationFigures(teacher: ScoreModel, { x0, noise, cond, law }: Probe): Tensor1D {
   const at = (time: number, z: Tensor) => {
@@ -53,6 +53,7 @@ export function declarationFigures(teacher: ScoreModel, { x0, noise, cond, law }
     gain(noisyEnd, noisy.prediction),
     cosine(clean.xt, x0),
     div(norm(sub(clean.prediction, clean.xt)), maximum(norm(clean.xt), tiny)),
+    gain(cleanEnd, clean.prediction),
     between === undefined ? scalar(unknownGain) : gain(between, at(between, noise).prediction),
   ]) as Tensor1D;
 }
@@ -83,16 +84,20 @@ function slope(a: Tensor, b: Tensor): Tensor {
 /**
  * Throws where a prediction cannot be what it is declared to be.
  *
- * Where x_t is nearly pure noise, ε̂ and the velocity of flow are that noise, −σ·score as well, and x0 and v hold little of
- * it: about `α·variance/σ` and `α·(1 − variance)`. Where x_t is nearly clean, x0 is nearly x_t, whatever the law. ε̂ and v may be
- * so there too, of data whose variance is near σ; but then, at a little more noise, they let more of it through than x0 does.
- * On a `ve` schedule v is `ε − σ·x0` and may hold any share of the noise.
+ * Where x_t is nearly pure noise, ε̂ and the velocity of flow are that noise, −σ·score as well, and x0 and v hold about
+ * `α·variance/σ` and `α·(1 − variance)` of it: little, or of wide data more than there is. On a `ve` schedule v is `ε − σ·x0` and
+ * may hold any share.
  *
- * What it cannot see: v declared as x0 where the data are centred and their variance is below about 2.5 times the
- * smallest σ, and flow declared as eps, which differ in what only the law of the data tells.
+ * Where x_t is nearly clean, noise passes into an x0-prediction by `k·σ/α` with `k = variance/(variance + σ²/α²)`: all of it for
+ * wide data, the less the noisier for narrow ones. So k at one level foretells what passes at another; ε̂ and v let too much
+ * through there, or less than nothing. They may be near x_t at that end, of data whose variance is near σ, but then let
+ * more noise through a little above it than x0 does.
+ *
+ * What it cannot see: v declared as x0 where v hardly depends on x_t, and flow declared as eps, which differ in what only
+ * the law of the data tells.
  */
 export function checkDeclared({ predicts, schedule }: ScoreModel, law: readonly number[], figures: number[]): void {
-  const [noise, rawGain, signal, fromInput, gainBetween] = figures as [number, number, number, number, number];
+  const [noise, rawGain, signal, fromInput, gainClean, gainBetween] = figures as Figures;
   if (!figures.every(Number.isFinite))
     throw new SidError("not-finite", `${where}: the teacher's prediction for the generator's samples is not finite.`);
   const declared = checkPrediction(where, "the teacher's predicts", predicts);
@@ -102,7 +107,7 @@ export function checkDeclared({ predicts, schedule }: ScoreModel, law: readonly 
       `${where}: the teacher declares "${declared}", but ${finding}; correct "predicts", or set checkTeacher to false.`,
     );
   };
-  const { noisyEnd, between } = timesOf({ schedule } as ScoreModel, law);
+  const { noisyEnd, cleanEnd, between } = timesOf({ schedule } as ScoreModel, law);
   // The score in units of the noise: −ε̂, whatever σ is.
   const ofNoise = rawGain * (declared === "score" ? schedule.sigma(noisyEnd) : 1);
   // x_t is noise where the generator's samples vanish in it, and those of any law of data of about unit size.
@@ -111,17 +116,40 @@ export function checkDeclared({ predicts, schedule }: ScoreModel, law: readonly 
     refuse(`its output for nearly pure noise holds ${ofNoise.toFixed(2)} times that noise`);
   if (signal <= 0.95) return;
   const away = `its output for nearly clean samples differs from them by ${fromInput.toFixed(2)} times their length`;
-  if (declared === "x0") {
-    if (fromInput > 0.6) refuse(away);
+  const ratio = (t: number) => schedule.sigma(t) / schedule.alpha(t);
+  const kept = between === undefined ? unknownGain : gainBetween / ratio(between);
+  if (declared !== "x0") {
+    if (fromInput < 0.35 && kept < 1.2 - fromInput) refuse(away);
     return;
   }
-  const kept = between === undefined ? unknownGain : (gainBetween * schedule.alpha(between)) / schedule.sigma(between);
-  if (fromInput < 0.35 && kept < 1.2 - fromInput) refuse(away);
+  if (between === undefined) {
+    // One level tells x0 from the rest only where data of almost any width are wider than its noise.
+    if (ratio(cleanEnd) < 0.05 && fromInput > 0.6) refuse(away);
+    return;
+  }
+  const keptClean = gainClean / ratio(cleanEnd);
+  // k at the noisier level by k at the other, of Gaussian data.
+  const fall = kept + (1 - kept) * (ratio(cleanEnd) / ratio(between)) ** 2;
+  // So flat an output is x0 of a point rather than of any law.
+  if (Math.abs(kept) <= leastShare && fromInput > 0.6) refuse(away);
+  // Between the modes of a mixture x0 lets through more than all; what is near its input is x0 all the same.
+  const slack = fromInput > 0.6 ? 1.4 : 2;
+  const tooMuch = kept > 1.3 || keptClean > 2 || (kept > leastShare && kept > slack * fall * Math.max(keptClean, 0));
+  if (fromInput > 0.35 && (tooMuch || kept < -leastShare))
+    refuse(
+      `${kept.toFixed(2)} and ${keptClean.toFixed(2)} of the noise of nearly clean samples pass into it, at more noise and at less`,
+    );
 }
+
+/** What {@link declarationFigures} holds. */
+type Figures = [number, number, number, number, number, number];
+
+/** Shares of the noise that tell nothing: of data so narrow, or in an output so flat, that rounding makes them. */
+const leastShare = 0.02;
 
 /** Whether a prediction of that type may hold so much of what is nearly pure noise. */
 function holdsNoise(declared: PredictionType, ofNoise: number, ve: boolean): boolean {
   if (declared === "eps" || declared === "flow") return ofNoise >= 0.5;
   if (declared === "score") return ofNoise <= -0.5;
-  return (declared === "v" && ve) || Math.abs(ofNoise) <= 0.7;
+  return (declared === "v" && ve) || Math.abs(ofNoise) <= 0.7 || Math.abs(ofNoise) >= 1.3;
 }

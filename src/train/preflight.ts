@@ -9,9 +9,10 @@ import {
   tidy,
   type Variable,
 } from "@tensorflow/tfjs-core";
-import { showShape } from "../core/checks";
+import { checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { sampleSize } from "../core/per-sample";
+import { checkTensor } from "../core/tensor-checks";
 import type { ScoreModel } from "../models/types";
 import { noiseLevel } from "../predict/level";
 import { checkDeclared, declarationFigures } from "./check-declared";
@@ -28,6 +29,7 @@ export async function preflight(plan: Plan, uncond: Tensor | undefined): Promise
   await checkFiniteWeights({ teacher, fakeScore, generator, ...(plan.ema && { "ema.target": plan.ema.target }) });
   // The ends of the law, which a few draws need not come near.
   const law = plan.timesteps(probeStream(), 256);
+  checkPerSample(where, "what the option timesteps draws", law, 256);
   const figures = tidy(() => dryRun(plan, uncond, law));
   const values = await figures.data().finally(() => figures.dispose());
   if (plan.checkTeacher) checkDeclared(teacher, law, [...values]);
@@ -44,12 +46,14 @@ function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]):
   const noises = Array.from({ length: generator.steps }, () => stream.normal(shape));
   const noise = stream.normal(shape);
   const cond = plan.conditions?.sample(stream, count);
+  if (plan.conditions) checkTensor(where, "what conditions.sample returns", cond as Tensor);
   if (cond && uncond && cond.shape.slice(1).join() !== uncond.shape.slice(1).join())
     throw new SidError(
       "shape-mismatch",
       `${where}: the conditions ${showShape(cond)} and the empty one ${showShape(uncond)} must agree but for the batch.`,
     );
   const drawn = plan.timesteps(stream, count);
+  checkPerSample(where, "what the option timesteps draws", drawn, count);
   checkTimes(teacher, [...drawn, ...law]);
   try {
     const batch = { noises, noise, t: drawn, cond, uncond };
@@ -62,7 +66,7 @@ function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]):
     const conditions = cond ? ` and conditions [${cond.shape.slice(1).join(", ")}]` : "";
     throw new SidError(
       shapes ? "shape-mismatch" : "invalid-argument",
-      `${where}: the networks do not work with the option sampleShape [${plan.sampleShape.join(", ")}]${conditions} (tried with ${count} at once: ${(cause as Error).message.replace(/\.$/, "")}).`,
+      `${where}: a trial step with ${count} samples of the option sampleShape [${plan.sampleShape.join(", ")}]${conditions} failed: ${(cause as Error).message.replace(/\.$/, "")}.`,
       { cause },
     );
   }

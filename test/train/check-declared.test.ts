@@ -58,6 +58,8 @@ const honestOnly: Readonly<Record<string, Make>> = {
   ...Object.fromEntries(
     [0.005, 0.01, 0.02, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2].map((v) => [`N(0, ${v})`, gaussian([0, 0], v)]),
   ),
+  "N((5, −3), 0.01), from elsewhere": gaussian([5, -3], 0.01, [0, 0]),
+  "N((1, 0), 0.04), from elsewhere": gaussian([1, 0], 0.04, [-2, 1]),
   "N((20, 30), 1)": gaussian([20, 30], 1),
   "N((200, 100), 900)": gaussian([200, 100], 900),
   "a ring, from near its centre": collapsed(ring),
@@ -109,4 +111,12 @@ describe.each(settings)("%s", (...setting) => {
       }
     expect(missed).toEqual([]);
   });
+});
+
+test("v declared as x0 is seen where it is near its input, of samples away from the law", async () => {
+  const setting = settings[1] as (typeof settings)[number];
+  for (const from of [-2, -1])
+    expect(await verdict(gaussian([1, 0], 0.25, [from, 0]), setting, "v", "x0")).toMatch(
+      /declares "x0".* of the noise/,
+    );
 });

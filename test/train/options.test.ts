@@ -121,6 +121,27 @@ describe("distill refuses, before any work,", () => {
       "out-of-range",
     ],
     ["no timestep law", () => ({ timesteps: [1] }), "invalid-argument"],
+    [
+      "a timestep law that draws nothing",
+      () => ({ timesteps: () => undefined }),
+      "invalid-argument: .* timesteps draws",
+    ],
+    ["a timestep law that draws too few", () => ({ timesteps: () => [5] }), "shape-mismatch: .* timesteps draws"],
+    [
+      "conditions that come later",
+      ({ conditions }) => ({ conditions: { ...conditions, sample: async () => {} } }),
+      "invalid-argument: .* conditions.sample returns",
+    ],
+    [
+      "a teacher that fails by itself",
+      ({ teacher }) => {
+        const predict = () => {
+          throw new Error("my own mistake");
+        };
+        return { teacher: { ...teacher, predict } };
+      },
+      "invalid-argument: distill: a trial step .* failed: my own mistake",
+    ],
     ["no teacher", () => ({ teacher: undefined }), "invalid-argument"],
     ["a generator for a fake score", ({ generator }) => ({ fakeScore: generator }), "invalid-argument"],
     ["one network in two roles", ({ teacher }) => ({ fakeScore: teacher }), "invalid-argument"],
