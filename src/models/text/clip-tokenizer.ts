@@ -16,7 +16,7 @@ import {
   specialTokenSplitter,
   tokensBeyond,
 } from "./special-tokens";
-import { readTokenizerJson } from "./tokenizer-json";
+import { checkRows, readTokenizerJson } from "./tokenizer-json";
 
 /** The files of a tokenizer folder, as texts or parsed: `vocab` and `merges`, or `tokenizerJson`. */
 export interface ClipTokenizerFiles {
@@ -120,7 +120,8 @@ const wordPattern =
  * @throws SidError `corrupt-file` for a text that is no JSON, a vocabulary without one of the 512 bytes or a
  *   special token or with an id twice, a merge whose pieces or product are unknown; `invalid-argument`,
  *   `out-of-range` or `not-finite` for values of the wrong kind; `unsupported` for special tokens with `lstrip`,
- *   `rstrip` or `single_word`, and for a `tokenizer.json` that is not CLIP's.
+ *   `rstrip` or `single_word`, for `padding_side` and `truncation_side` other than `right`, and for a `tokenizer.json`
+ *   that is not CLIP's.
  *
  * @example
  * ```ts no-run
@@ -152,12 +153,13 @@ export function clipTokenizer(files: ClipTokenizerFiles, options: ClipTokenizerO
       "invalid-argument",
       `${where}: merges must be the text of merges.txt, or tokenizerJson be there, got ${describe(merges)}.`,
     );
-  const whole =
-    tokenizerJson === undefined ? undefined : readTokenizerJson(where, parse("tokenizerJson", tokenizerJson));
+  const json = tokenizerJson === undefined ? undefined : parse("tokenizerJson", tokenizerJson);
+  const whole = json && readTokenizerJson(where, json);
   const ids = readVocabulary(where, parse("vocab", vocab ?? whole?.vocab));
   const lines = merges === undefined ? (whole?.merges ?? []) : mergeLines(merges);
   const encodeWord = bytePairs(where, ids, lines, ids.get(whole?.unknown as string));
   const config = parse("tokenizerConfig", tokenizerConfig);
+  checkRows(where, config, json ?? {});
   const table = addedTokens(whole?.addedTokens ?? [], config, parse("addedTokens", names));
   const special = readSpecialTokens(where, config, parse("specialTokensMap", specialTokensMap), table);
   const beyond = tokensBeyond(where, ids, table);

@@ -25,8 +25,23 @@ const model: Readonly<Record<string, readonly unknown[]>> = {
   ignore_merges: [false, undefined],
 };
 
-/** What CLIP does to a prompt before it looks for pieces. */
-const steps = { normalizer: ["NFC", "Replace", "Lowercase"], pre_tokenizer: ["Split", "ByteLevel"] };
+const contractions = "'s|'t|'re|'ve|'m|'ll|'d";
+const words = `${contractions}|\\p{L}+|\\p{N}|[^\\s\\p{L}\\p{N}]+`;
+
+/** What CLIP does to a prompt before it looks for pieces: the steps in order, with the settings that matter. */
+const steps: Readonly<Record<string, readonly Readonly<Record<string, readonly unknown[]>>[]>> = {
+  normalizer: [{ type: ["NFC"] }, { type: ["Replace"], pattern: ["\\s+"], content: [" "] }, { type: ["Lowercase"] }],
+  pre_tokenizer: [
+    // Version 4 of transformers leaves the names of the special tokens out.
+    {
+      type: ["Split"],
+      pattern: [words, `<\\|startoftext\\|>|<\\|endoftext\\|>|${words}`],
+      behavior: ["Removed"],
+      invert: [true],
+    },
+    { type: ["ByteLevel"], add_prefix_space: [false] },
+  ],
+};
 
 /**
  * Reads the one file in which transformers 5, and the fast tokenizers of version 4, keep vocabulary and merges.
@@ -40,8 +55,14 @@ export function readTokenizerJson(where: string, json: Json): TokenizerJson {
   for (const [key, allowed] of Object.entries(model))
     if (!allowed.includes(settings[key])) throw foreign(where, `model.${key}`, settings[key]);
   for (const [key, wanted] of Object.entries(steps)) {
-    const types = typesOf(json[key]);
-    if (types.join() !== wanted.join()) throw foreign(where, key, types.join(", "));
+    const given = stepsOf(json[key]);
+    const types = given.map(({ type }) => type ?? "none");
+    if (types.join() !== wanted.map(({ type }) => type).join()) throw foreign(where, key, types.join(", "));
+    for (const [i, settings] of wanted.entries())
+      for (const [name, allowed] of Object.entries(settings)) {
+        const value = name === "pattern" ? patternOf(given[i]?.[name]) : given[i]?.[name];
+        if (!allowed.includes(value)) throw foreign(where, `${key}'s ${types[i]}.${name}`, value);
+      }
   }
   const { vocab, merges } = settings;
   const { added_tokens: added = [] } = json;
@@ -65,11 +86,32 @@ function lineOf(where: string, merge: unknown): string {
   throw corrupt(where, 'a merge of model.merges must be a pair of pieces or "left right"', merge);
 }
 
-/** The types of a step, or of the steps of a sequence. */
-function typesOf(step: unknown): unknown[] {
-  if (!isObject(step)) return [step ?? "none"];
+/** A step, or the steps of a sequence. */
+function stepsOf(step: unknown): Json[] {
+  if (!isObject(step)) return [{ type: step }];
   const inner = step["normalizers"] ?? step["pretokenizers"];
-  return Array.isArray(inner) ? inner.flatMap(typesOf) : [step["type"]];
+  return Array.isArray(inner) ? inner.flatMap(stepsOf) : [step];
+}
+
+/** A regular expression, without the brackets around a class of its own. */
+function patternOf(pattern: unknown): unknown {
+  const regex = isObject(pattern) && pattern["Regex"];
+  return typeof regex === "string" ? regex.replace(/\[(\\(?:s|p\{\w\}))\]/g, "$1") : describe(pattern);
+}
+
+/**
+ * Throws `unsupported` where a tokenizer's configuration, or else its `tokenizer.json`, cuts or pads rows at their
+ * beginning, or reads the names of special tokens in prompts as words.
+ */
+export function checkRows(where: string, config: Json, json: Json): void {
+  for (const kind of ["truncation", "padding"]) {
+    const section = json[kind];
+    const side = config[`${kind}_side`] ?? (isObject(section) ? section["direction"] : undefined) ?? "right";
+    if (side !== "right" && side !== "Right")
+      throw new SidError("unsupported", `${where}: ${kind}_side ${describe(side)} is not supported; wanted "right".`);
+  }
+  if (config["split_special_tokens"])
+    throw new SidError("unsupported", `${where}: split_special_tokens is not supported.`);
 }
 
 function foreign(where: string, key: string, value: unknown): SidError {

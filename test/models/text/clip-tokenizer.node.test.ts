@@ -117,6 +117,45 @@ describe("clipTokenizer gives the ids of transformers' CLIPTokenizer", () => {
         expectSidError("unsupported", read(whole("sd15", pairs, { [key]: value })), new RegExp(`model.${key}`));
       expectSidError("unsupported", read({ ...json, normalizer: null }), /normalizer/);
       expectSidError("unsupported", read({ ...json, pre_tokenizer: { type: "Whitespace" } }), /pre_tokenizer.*White/);
+      const { normalizer, pre_tokenizer } = json as unknown as {
+        normalizer: { normalizers: [object, object, object] };
+        pre_tokenizer: { pretokenizers: [object, object] };
+      };
+      const [nfc, replace, lower] = normalizer.normalizers;
+      for (const [step, word] of [
+        [{ pattern: { String: "a" }, content: "b" }, /normalizer's Replace\.pattern/],
+        [{ pattern: { Regex: "\\d+" } }, /normalizer's Replace\.pattern = "\\\\d\+"/],
+        [{ pattern: null }, /normalizer's Replace\.pattern/],
+        [{ content: "" }, /normalizer's Replace\.content = ""/],
+      ] as const) {
+        const changed = { type: "Sequence", normalizers: [nfc, { ...replace, ...step }, lower] };
+        expectSidError("unsupported", read({ ...json, normalizer: changed }), word);
+      }
+      const [split, bytes] = pre_tokenizer.pretokenizers;
+      const pre = (splits: object, byteLevel: object = {}) =>
+        read({
+          ...json,
+          pre_tokenizer: {
+            type: "Sequence",
+            pretokenizers: [
+              { ...split, ...splits },
+              { ...bytes, ...byteLevel },
+            ],
+          },
+        });
+      expectSidError("unsupported", pre({ pattern: { Regex: "x" } }), /pre_tokenizer's Split\.pattern = "x"/);
+      expectSidError("unsupported", pre({ behavior: "Isolated" }), /Split\.behavior = "Isolated"/);
+      expectSidError("unsupported", pre({ invert: false }), /Split\.invert/);
+      expectSidError("unsupported", pre({}, { add_prefix_space: true }), /ByteLevel\.add_prefix_space = true/);
+      // As version 4 of transformers writes it, which names no use_regex either.
+      const regex = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+      pre({ pattern: { Regex: regex } }, { use_regex: undefined })();
+      for (const key of ["truncation", "padding"] as const) {
+        const left = { ...json, [key]: { direction: "Left" } };
+        expectSidError("unsupported", read(left), RegExp(`${key}_side "Left"`));
+        read({ ...json, [key]: { direction: "Right" } })();
+        clipTokenizer({ tokenizerJson: left, tokenizerConfig: { [`${key}_side`]: "right" } });
+      }
       for (const merges of [[["a"]], [["a", "b", "c"]], [3], "a b", [["a", 1]]])
         expectSidError("corrupt-file", read(whole("sd15", merges)), /merges|merge/);
       expectSidError("corrupt-file", read({ ...json, model: 3 }), /model must be an object/);
@@ -325,6 +364,13 @@ describe("what clipTokenizer refuses", () => {
     expectSidError("corrupt-file", config({ pad_token: { content: "" } }), /pad_token/);
     expectSidError("corrupt-file", config({ pad_token: "[PAD]" }), /"\[PAD\]" is not in vocab/);
     expectSidError("unsupported", config({ bos_token: { content: "a", lstrip: true } }), /lstrip of bos_token/);
+    for (const key of ["padding_side", "truncation_side"]) {
+      for (const side of ["left", "Left", 3])
+        expectSidError("unsupported", config({ [key]: side }), RegExp(`${key} "?${side}"? is not supported`));
+      for (const side of ["right", null]) config({ [key]: side })();
+    }
+    expectSidError("unsupported", config({ split_special_tokens: true }), /split_special_tokens/);
+    config({ split_special_tokens: false })();
   });
 
   test("options and prompts of the wrong kind", () => {
