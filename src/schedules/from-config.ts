@@ -111,19 +111,18 @@ export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
   for (const key of ["use_flow_sigmas", "thresholding"]) if (flag(json, key, false)) refuse(key, true);
   const prediction = oneOf(json, "prediction_type", Object.keys(predictions), "epsilon");
   const options = {
-    numTimesteps: json["num_train_timesteps"],
-    betaStart: json["beta_start"] ?? defaults.beta_start,
-    betaEnd: json["beta_end"] ?? defaults.beta_end,
-    betas: json["trained_betas"],
-    betaSchedule: oneOf(json, "beta_schedule", betaSchedules, defaults.beta_schedule ?? "linear"),
-    zeroTerminalSnr: flag(json, "rescale_betas_zero_snr", false),
+    numTimesteps: json[keys.numTimesteps],
+    betaStart: json[keys.betaStart] ?? defaults.beta_start,
+    betaEnd: json[keys.betaEnd] ?? defaults.beta_end,
+    betas: json[keys.betas],
+    betaSchedule: oneOf(json, keys.betaSchedule, betaSchedules, defaults.beta_schedule ?? "linear"),
+    zeroTerminalSnr: flag(json, keys.zeroTerminalSnr, false),
   };
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined && value !== null),
   );
   return {
-    // ddpmSchedule checks every value's kind and range.
-    schedule: ddpmSchedule(given as DdpmScheduleOptions),
+    schedule: scheduleOf(given as DdpmScheduleOptions),
     predicts: predictions[prediction] as PredictionType,
     sampling: samplingFrom(json, defaults),
   };
@@ -132,6 +131,31 @@ export function scheduleFromConfig(json: unknown): ConfiguredSchedule {
 const where = "scheduleFromConfig";
 
 const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2"];
+
+/** The key of a file for each option of {@link ddpmSchedule}. */
+const keys = {
+  numTimesteps: "num_train_timesteps",
+  betaStart: "beta_start",
+  betaEnd: "beta_end",
+  betas: "trained_betas",
+  betaSchedule: "beta_schedule",
+  zeroTerminalSnr: "rescale_betas_zero_snr",
+} as const satisfies Record<keyof DdpmScheduleOptions, string>;
+
+/** The schedule of these options, whose kinds and ranges {@link ddpmSchedule} checks; an error names the file's keys. */
+function scheduleOf(options: DdpmScheduleOptions): DdpmSchedule {
+  try {
+    return ddpmSchedule(options);
+  } catch (cause) {
+    if (!(cause instanceof SidError)) throw cause;
+    const [, said = cause.message] = /^ddpmSchedule: (.*)$/s.exec(cause.message) ?? [];
+    const named = Object.entries(keys).reduce(
+      (text, [option, key]) => text.replace(RegExp(`\\b${option}\\b`), key),
+      said,
+    );
+    throw new SidError(cause.code, `${where}: ${named}`, { cause });
+  }
+}
 
 function samplingFrom(json: Readonly<Record<string, unknown>>, defaults: ClassDefaults): ConfiguredSampling {
   const number = (key: string, otherwise: number) => (json[key] ?? otherwise) as number;

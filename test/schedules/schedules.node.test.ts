@@ -236,7 +236,34 @@ describe("scheduleFromConfig", () => {
     fc.constantFrom("beta_start", "beta_end", "num_train_timesteps", "steps_offset", "clip_sample_range"),
     fc.oneof(fc.string(), fc.boolean()),
   ])("values of the wrong kind", (key, value) =>
-    expectSidError("invalid-argument", () => scheduleFromConfig({ [key]: value })),
+    expectSidError(
+      "invalid-argument",
+      () => scheduleFromConfig({ [key]: value }),
+      RegExp(`^scheduleFromConfig: ${key}`),
+    ),
+  );
+
+  test.each<[string, object, Parameters<typeof expectSidError>[0], RegExp]>([
+    ["num_train_timesteps", { num_train_timesteps: 0 }, "out-of-range", /num_train_timesteps must lie in \[1, /],
+    ["beta_start", { beta_start: -1 }, "out-of-range", /beta_start must lie in \[0, 1\), got -1/],
+    ["beta_end", { beta_end: 1 }, "out-of-range", /beta_end must lie in \[0, 1\), got 1/],
+    ["beta_end beyond numbers", { beta_end: Number.NaN }, "not-finite", /beta_end must be finite/],
+    ["trained_betas", { trained_betas: [] }, "invalid-argument", /trained_betas must be a non-empty array/],
+    ["one of them", { trained_betas: [0.1, 2] }, "out-of-range", /trained_betas\[1\] must lie in/],
+    [
+      "their number",
+      { trained_betas: [0.1], num_train_timesteps: 2 },
+      "invalid-argument",
+      /num_train_timesteps is 2, but there are 1 trained_betas/,
+    ],
+    [
+      "rescale_betas_zero_snr",
+      { rescale_betas_zero_snr: true, beta_start: 0, beta_end: 0 },
+      "out-of-range",
+      /rescale_betas_zero_snr needs a signal that falls/,
+    ],
+  ])("out of its range, %s is named as the file names it", (_, json, code, message) =>
+    expectSidError(code, () => scheduleFromConfig(json), RegExp(`^scheduleFromConfig: ${message.source}`)),
   );
 
   test.prop([
