@@ -126,7 +126,7 @@ export interface DistillOptions {
   readonly onIteration?: ((metrics: DistillMetrics) => void | Promise<void>) | undefined;
   /**
    * Is told at the call what is doubtful about the options (see `guidanceWarnings`), and later of a damaged
-   * checkpoint that the run goes back behind.
+   * checkpoint that the run goes back behind, and of the first batch of which nothing was finite.
    * @defaultValue `console.warn`
    */
   readonly onWarning?: ((warning: string) => void) | undefined;

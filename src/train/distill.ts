@@ -84,6 +84,11 @@ function tooEarly(): SidError {
   return new SidError("aborted", "distill: the signal was aborted before the first iteration; nothing was saved.");
 }
 
+/** What is told once: with nothing left to learn from, losses and ‖δ‖² are 0, which looks like success. */
+function lostBatch({ iteration, droppedSamples }: DistillMetrics): string {
+  return `distill: at iteration ${iteration} ${droppedSamples} samples, as many as a batch has, were not finite and left their steps: the run has diverged; go back to an earlier checkpoint, with a lower learning rate.`;
+}
+
 /** All iterations; keeps `summary` up to date. */
 async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetrics, void, undefined> {
   const begun = performance.now();
@@ -133,6 +138,8 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       nimg += plan.batch;
       const metrics = { iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 };
       Object.assign(summary, { iteration, nimg, metrics });
+      if (metrics.droppedSamples >= plan.batch && summary.droppedSamples < plan.batch)
+        plan.onWarning(lostBatch(metrics));
       summary.droppedSamples += metrics.droppedSamples;
       summary.cleanedElements += metrics.cleanedElements;
       await plan.onIteration?.(metrics);

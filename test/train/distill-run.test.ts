@@ -205,13 +205,15 @@ describe("a run of distill", () => {
     }, failing);
   });
 
-  test("counts over the whole run what left the batch", async () => {
+  test("counts over the whole run what left the batch, and warns once where nothing was left", async () => {
+    const warnings: string[] = [];
     await withRun(async (run) => expect((await run).droppedSamples).toBe(4), {
       iterations: 2,
       batch: 2,
-      onWarning: () => {},
+      onWarning: (warning) => void warnings.push(warning),
       teacher: notFinite,
     });
+    expect(warnings).toEqual([expect.stringMatching(/at iteration 1 2 samples.*diverged/)]);
   });
 });
 
