@@ -85,16 +85,16 @@ function slope(a: Tensor, b: Tensor): Tensor {
  * Throws where a prediction cannot be what it is declared to be.
  *
  * Where x_t is nearly pure noise, ε̂ and the velocity of flow are that noise, −σ·score as well, and x0 and v hold about
- * `α·variance/σ` and `α·(1 − variance)` of it: little, or of wide data more than there is. On a `ve` schedule v is `ε − σ·x0` and
- * may hold any share.
+ * `α·variance/σ` and `α·(1 − variance)` of it: little, or of wide data more than there is. On a `ve` schedule v is
+ * `ε − σ·x0` and may hold any share.
  *
- * Where x_t is nearly clean, noise passes into an x0-prediction by `k·σ/α` with `k = variance/(variance + σ²/α²)`: all of it for
- * wide data, the less the noisier for narrow ones. So k at one level foretells what passes at another; ε̂ and v let too much
- * through there, or less than nothing. They may be near x_t at that end, of data whose variance is near σ, but then let
- * more noise through a little above it than x0 does.
+ * Where x_t is nearly clean, noise passes into an x0-prediction by `k·σ/α` with `k = variance/(variance + σ²/α²)`: all of
+ * it for wide data, the less the noisier for narrow ones. So k at one level foretells what passes at another; ε̂ and v let
+ * too much through there, or less than nothing. They may be near x_t at that end, of data whose variance is near σ, but
+ * then let more noise through a little above it than x0 does.
  *
- * What it cannot see: v declared as x0 where v hardly depends on x_t, and flow declared as eps, which differ in what only
- * the law of the data tells.
+ * What it cannot see: v declared as x0 where v hardly depends on x_t and is near it, and flow declared as eps, which
+ * differ in what only the law of the data tells. What it suspects wrongly: x0 of data far narrower than the smallest σ/α.
  */
 export function checkDeclared({ predicts, schedule }: ScoreModel, law: readonly number[], figures: number[]): void {
   const [noise, rawGain, signal, fromInput, gainClean, gainBetween] = figures as Figures;
