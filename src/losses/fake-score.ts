@@ -19,16 +19,52 @@ export interface FakeScoreInputs {
   readonly level: NoiseLevel;
 }
 
+/**
+ * What the loss measures, whatever is predicted; `a = alpha` and `s = sigma` of the level:
+ *
+ * - `none`: the prediction as it is, of its own type;
+ * - `eps`, `x0`, `v`, `flow`: the error of the noise, of the sample, of v, of the flow's velocity;
+ * - `edm`: the error of x0 times λ of EDM at `σ_d = 0.5`, `a²/s² + 4`;
+ * - `min-snr`: the error of x0 times `min(a²/s², 5)`;
+ * - a function of a and s: the error of x0 times its result.
+ */
+export type FakeScoreWeight =
+  | "none"
+  | "eps"
+  | "x0"
+  | "v"
+  | "flow"
+  | "edm"
+  | "min-snr"
+  | ((alpha: number, sigma: number) => number);
+
+/** The weights that have a name. */
+export const fakeScoreWeights = ["none", "eps", "x0", "v", "flow", "edm", "min-snr"] as const;
+
+/** The factor of each sample's squared error in the prediction's own type. */
+function factors(where: string, level: NoiseLevel, predicts: PredictionName, weight: FakeScoreWeight): number[] {
+  if (typeof weight !== "function") checkOneOf(where, "weight", weight, fakeScoreWeights);
+  const squares = (to: PredictionName) => coefficients(where, level, predicts, to).ofPrediction.map((b) => b * b);
+  if (weight === "none") return squares(predicts);
+  if (typeof weight === "string" && weight !== "edm" && weight !== "min-snr") return squares(weight);
+  const ofX0 = {
+    edm: (a: number, s: number) => (a / s) ** 2 + 4,
+    "min-snr": (a: number, s: number) => Math.min((a / s) ** 2, 5),
+  };
+  const own = typeof weight === "function" ? weight : ofX0[weight];
+  return squares("x0").map((b, i) => b * own(level.alpha[i] as number, level.sigma[i] as number));
+}
+
 /** Options of {@link fakeScoreLoss}. */
 export interface FakeScoreLossOptions extends LossOptions {
   /** What `prediction` is. */
   readonly predicts: PredictionName;
   /**
    * `eps` weights each sample so that the loss is that of the noise, whatever is predicted;
-   * `none` compares the predictions as they are.
+   * `none` compares the predictions as they are; see {@link FakeScoreWeight}.
    * @defaultValue `"eps"`
    */
-  readonly weight?: "eps" | "none" | undefined;
+  readonly weight?: FakeScoreWeight | undefined;
 }
 
 /**
@@ -83,10 +119,7 @@ export function fakeScoreLoss(inputs: FakeScoreInputs, options: FakeScoreLossOpt
   checkSameShape(where, { prediction, generated, noise });
   checkLevel(where, level, batchOf(prediction));
   checkLossOptions(where, prediction, options);
-  checkOneOf(where, "weight", weight, ["eps", "none"]);
-  const { ofPrediction } = coefficients(where, level, predicts, weight === "eps" ? "eps" : predicts);
-  const weights = ofPrediction.map((b) => b * b);
-  checkFloat32(where, "weight", weights);
+  const weights = checkFloat32(where, "weight", factors(where, level, predicts, weight));
   return tidy(() => {
     const target = predictionTarget({ x0: generated, noise, level, predicts });
     const error = onlyValid(sub(prediction, target), valid);

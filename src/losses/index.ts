@@ -22,7 +22,7 @@ export {
   fDivergences,
   fDivergenceWeights,
 } from "./f-divergence";
-export { type FakeScoreInputs, type FakeScoreLossOptions, fakeScoreLoss } from "./fake-score";
+export { type FakeScoreInputs, type FakeScoreLossOptions, type FakeScoreWeight, fakeScoreLoss } from "./fake-score";
 export { cleanGradients, finiteSamples } from "./nan-policy";
 export type { LossOptions, LossReduction } from "./reduce";
 export { type SidCotangents, type SidLossOptions, sidCotangents, sidLoss } from "./sid";

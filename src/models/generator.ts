@@ -41,7 +41,8 @@ export interface GeneratorOptions {
  *
  * @param model - the network; the generator takes it over, and disposing of one disposes of both.
  * @param options - initial time and number of passes.
- * @returns a generator with the model's name and variables, which wants `steps` noises per call.
+ * @returns a generator with the model's name and variables, which takes one noise per step: `steps` of them, or fewer,
+ *   after which it stops early.
  * @throws SidError `out-of-range` when a time is outside the model's schedule.
  *
  * @example
@@ -75,27 +76,36 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
   });
   checkTimes(where, schedule, times);
 
-  const pass = (i: number, noise: Tensor, x0: Tensor | undefined, cond: Tensor | undefined): Tensor => {
-    const t = Array<number>(noise.shape[0] as number).fill(times[i] as number);
-    const level = noiseLevel(schedule, t);
-    const xt = x0 === undefined ? mul(noise, level.sigma[0] as number) : addNoise({ x0, noise, level });
-    return predictX0(model, { xt, t, cond });
+  const timeOf = (i: number, x: Tensor) => Array<number>(x.shape[0] as number).fill(times[i] as number);
+  const inputOf = (i: number, noise: Tensor, x0: Tensor | undefined): Tensor => {
+    const level = noiseLevel(schedule, timeOf(i, noise));
+    return x0 === undefined ? mul(noise, level.sigma[0] as number) : addNoise({ x0, noise, level });
   };
-  const chain = (noises: readonly Tensor[], cond: Tensor | undefined) =>
-    noises.reduce<Tensor | undefined>((x0, noise, i) => pass(i, noise, x0, cond), undefined) as Tensor;
+  const ask = (i: number, xt: Tensor, cond: Tensor | undefined) => predictX0(model, { xt, t: timeOf(i, xt), cond });
+  /** The last pass's input and its sample, after all passes before it. */
+  const chain = (noises: readonly Tensor[], cond: Tensor | undefined) => {
+    const early = (): Tensor | undefined =>
+      noises.slice(0, -1).reduce<Tensor | undefined>((x0, noise, i) => ask(i, inputOf(i, noise, x0), cond), undefined);
+    const before = noises.length > 1 && gradientThrough === "last" ? noGrad(() => early() as Tensor) : early();
+    const last = noises.length - 1;
+    const input = inputOf(last, noises[last] as Tensor, before);
+    return { generated: ask(last, input, cond), input };
+  };
 
   return {
     name: model.name,
     steps,
     settings: `${predicts} at t = ${times.join(", ")}, gradient through ${gradientThrough}`,
     variables: model.variables,
+    network: model,
+    times,
     generate(noises, cond) {
       checkNoises(`${model.name}.generate`, noises, steps);
-      if (steps === 1 || gradientThrough === "all") return tidy(() => chain(noises, cond));
-      return tidy(() => {
-        const early = noGrad(() => chain(noises.slice(0, -1), cond));
-        return pass(steps - 1, noises[steps - 1] as Tensor, early, cond);
-      });
+      return tidy(() => chain(noises, cond).generated);
+    },
+    generateWithInput(noises, cond) {
+      checkNoises(`${model.name}.generateWithInput`, noises, steps);
+      return tidy(() => chain(noises, cond));
     },
     dispose: () => model.dispose(),
   };
@@ -117,10 +127,10 @@ function checkTimes(where: string, schedule: NoiseSchedule, times: readonly numb
 }
 
 function checkNoises(where: string, noises: readonly Tensor[], steps: number): void {
-  if (!Array.isArray(noises) || noises.length !== steps)
+  if (!Array.isArray(noises) || noises.length === 0 || noises.length > steps)
     throw new SidError(
       "invalid-argument",
-      `${where}: wanted an array of ${steps} noise tensors, one per step, got ${describe(noises)}.`,
+      `${where}: wanted an array of ${steps} noise tensors, one per step, or of fewer for fewer steps, got ${describe(noises)}.`,
     );
   checkSameShape(where, Object.fromEntries([...noises].map((noise, i) => [`noises[${i}]`, noise])));
 }

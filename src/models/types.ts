@@ -44,7 +44,48 @@ export interface ScoreModel {
    * @returns a tensor of the shape of `xt`; the caller owns it.
    */
   predict(xt: Tensor, t: Timesteps, cond?: Tensor): Tensor;
+  /**
+   * What its deepest layer knows of `(x_t, t, cond)`, `[B, ...]`, without computing the rest; for discriminators.
+   * @defaultValue none: no discriminator can read it
+   */
+  features?(xt: Tensor, t: Timesteps, cond?: Tensor): Tensor;
+  /** {@link ScoreModel.predict} and {@link ScoreModel.features} in one pass. */
+  predictWithFeatures?(xt: Tensor, t: Timesteps, cond?: Tensor): PredictionWithFeatures;
   /** Frees the variables. */
+  dispose(): void;
+}
+
+/** What {@link ScoreModel.predictWithFeatures} returns; the caller owns both. */
+export interface PredictionWithFeatures {
+  /** As `predict` returns it. */
+  readonly prediction: Tensor;
+  /** As `features` returns them. */
+  readonly features: Tensor;
+}
+
+/**
+ * Tells noisy real images from noisy samples, by the features of a score model or by itself. It trains along with the
+ * fake score.
+ */
+export interface Discriminator {
+  /** Prefix of its variables' names. */
+  readonly name: string;
+  /**
+   * Whose features it reads.
+   * @defaultValue none: it reads x_t itself
+   */
+  readonly reads?: "fakeScore" | "teacher" | undefined;
+  /** Weights of its own, in a fixed order; none where it has nothing to learn but through the network that it reads. */
+  readonly variables: readonly Variable[];
+  /**
+   * The logit, above 0 for real. Synchronous and pure.
+   *
+   * @param input - the features that it reads, or x_t, `[B, ...]`.
+   * @param t - one time per sample.
+   * @returns `[B, ...]`, one number per sample or a map of them; the caller owns it. Differentiable in `input` and its variables.
+   */
+  logit(input: Tensor, t: Timesteps): Tensor;
+  /** Frees its variables. */
   dispose(): void;
 }
 
@@ -79,18 +120,39 @@ export interface GeneratorModel {
    * @defaultValue nothing to tell
    */
   readonly settings?: string | undefined;
+  /**
+   * The network behind it, for methods that ask it at other times.
+   * @defaultValue none
+   */
+  readonly network?: ScoreModel | undefined;
+  /**
+   * The times at which its passes ask the network, `steps` of them, decreasing.
+   * @defaultValue not told
+   */
+  readonly times?: readonly number[] | undefined;
   /** All weights that may train, in a fixed order. */
   readonly variables: readonly Variable[];
   /**
    * Samples `x_g = G_θ(z, cond)`. Synchronous and pure; differentiable in its variables.
    *
-   * @param noises - `steps` standard normal tensors `[B, ...]`.
+   * @param noises - `steps` standard normal tensors `[B, ...]`; one that tells its `times` takes fewer as well, and ends
+   *   after as many passes.
    * @param cond - batch axis first; absent for an unconditional generator.
    * @returns samples of the shape of one noise; the caller owns them.
    */
   generate(noises: readonly Tensor[], cond?: Tensor): Tensor;
+  /** {@link GeneratorModel.generate}, with what the network was given in the last pass. */
+  generateWithInput?(noises: readonly Tensor[], cond?: Tensor): GeneratedWithInput;
   /** Frees the variables. */
   dispose(): void;
+}
+
+/** What {@link GeneratorModel.generateWithInput} returns; the caller owns both. */
+export interface GeneratedWithInput {
+  /** The samples. */
+  readonly generated: Tensor;
+  /** The noisy samples at which the last pass asked the network. */
+  readonly input: Tensor;
 }
 
 /** Turns prompts into what a score model is conditioned on; `textConditioner` makes one. */

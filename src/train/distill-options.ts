@@ -1,5 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Guidance } from "../guidance/strategies";
+import type { FakeScoreWeight } from "../losses/fake-score";
 import type { LossReduction } from "../losses/reduce";
 import type { LossWeight } from "../losses/weights";
 import type { GeneratorModel, ScoreModel } from "../models/types";
@@ -42,7 +43,7 @@ export interface DistillOptions {
    * Weight of the fake score's loss.
    * @defaultValue `"eps"`
    */
-  readonly fakeWeight?: "eps" | "none" | undefined;
+  readonly fakeWeight?: FakeScoreWeight | undefined;
   /**
    * Both losses over each sample's elements.
    * @defaultValue `"sum"`

@@ -13,6 +13,7 @@ import {
 } from "../core/checks";
 import { SidError } from "../core/errors";
 import { guidanceKeys, guidanceWarnings, noGuidance } from "../guidance/strategies";
+import { fakeScoreWeights } from "../losses/fake-score";
 import { lossWeights } from "../losses/weights";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import { uniformTimesteps } from "../schedules/timestep-laws";
@@ -86,7 +87,7 @@ export function planOf(options: DistillOptions) {
   options.sampleShape.forEach((size, i) => void checkInteger(where, `sampleShape[${i}]`, size, 1));
   checkRange(where, "contextDropout", contextDropout, 0, 1);
   checkBoolean(where, "checkTeacher", checkTeacher);
-  checkOneOf(where, "fakeWeight", fakeWeight, ["eps", "none"]);
+  if (typeof fakeWeight !== "function") checkOneOf(where, "fakeWeight", fakeWeight, fakeScoreWeights);
   checkInteger(where, "seed", seed, 0);
   if (typeof timesteps !== "function")
     throw new SidError("invalid-argument", `${where}: timesteps must be a timestep law, got ${describe(timesteps)}.`);
