@@ -132,6 +132,7 @@ export {
   parseClipTextConfig,
   parseUnetConfig,
   predictX0,
+  predictX0WithFeatures,
   readWeights,
   type ScoreModel,
   type TextConditioner,
@@ -148,6 +149,7 @@ export {
   type WordTokenizer,
   type WordTokenizerOptions,
   wordTokenizer,
+  type X0WithFeatures,
 } from "./models";
 export {
   type AddNoiseInputs,

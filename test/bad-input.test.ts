@@ -48,6 +48,7 @@ const fields: Readonly<Record<string, Make>> = {
   ...Object.fromEntries([
     ...each({ name: "w", predicts: "eps", to: "x0", weight: "none", reduction: "mean" }),
     ...each({ alpha: 1, t: [0.2, 0.4], seed: 1, position: 0, kappa1: 1, kappa2: 1, kappa4: 1 }),
+    ...each({ predictWithFeatures: (y: Tensor) => ({ prediction: y, features: y }) }),
     ...each({ predict: (y: Tensor) => y, dispose: () => {}, apply: (y: Tensor[]) => y[0], trainableWeights: [] }),
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
@@ -155,7 +156,12 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
   changeCoordinates: [() => ({ xt: x(), level: level(), to: "edm" })],
   gaussianMixtureModel: [() => ({ ...all(), weights: [1] })],
   ...{ snr: [schedules.flowSchedule, is(0.5)], logSnr: [schedules.flowSchedule, is(0.5)] },
-  ...{ guidedPrediction: [is((y: Tensor) => y.clone()), all], predictX0: [all, all], sidLoss: [all, all] },
+  ...{
+    guidedPrediction: [is((y: Tensor) => y.clone()), all],
+    predictX0: [all, all],
+    predictX0WithFeatures: [all, all],
+    sidLoss: [all, all],
+  },
   ...{ sidCotangents: [all, all], fakeScoreLoss: [all, all], generatorFrom: [all, all], ddimSample: [all, all] },
   ...{ createParameters: [name, specs, stream], wordTokenizer: [is(["red"]), all] },
   ...{

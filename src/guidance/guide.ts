@@ -1,4 +1,4 @@
-import { add, clone, concat, mul, split, sub, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
+import { add, clone, concat, mul, slice, split, sub, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
 import { checkFinite, checkFunction, checkObject, checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
@@ -93,6 +93,16 @@ export interface GuidedPredictionInputs {
  */
 export function guidedPrediction(predict: PredictFunction, inputs: GuidedPredictionInputs): Tensor {
   checkFunction(where, "predict", predict);
+  return guidedPass((xt, t, cond) => ({ prediction: predict(xt, t, cond) }), inputs).prediction;
+}
+
+/** What one pass gives: a prediction of the shape of x_t and perhaps features `[B, ...]`. */
+type Answer = { readonly prediction: Tensor; readonly features?: Tensor | undefined };
+
+type Call = (xt: Tensor, t: Timesteps, cond?: Tensor) => Answer;
+
+/** {@link guidedPrediction} with the features, if the pass gives any: those with the condition, where it saw both. */
+export function guidedPass(call: Call, inputs: GuidedPredictionInputs): Answer {
   const {
     xt,
     t,
@@ -105,11 +115,11 @@ export function guidedPrediction(predict: PredictFunction, inputs: GuidedPredict
   checkPerSample(where, "t", t, batch);
   checkFinite(where, "guidanceScale", scale);
   if (scale === 1) {
-    if (cond !== undefined) checkCondition("cond", cond, batch);
-    return tidy(() => pass(predict, xt, t, cond));
+    if (cond !== undefined) checkRows("cond", cond, batch);
+    return tidy(() => pass(call, xt, t, cond));
   }
   const empty = needed("uncond", uncond, 1, scale);
-  if (scale === 0) return tidy(() => pass(predict, xt, t, repeat(empty, batch)));
+  if (scale === 0) return tidy(() => pass(call, xt, t, repeat(empty, batch)));
   const full = needed("cond", cond, batch, scale);
   if (full.dtype !== empty.dtype || full.shape.slice(1).join() !== empty.shape.slice(1).join())
     throw new SidError(
@@ -117,17 +127,19 @@ export function guidedPrediction(predict: PredictFunction, inputs: GuidedPredict
       `${where}: cond and uncond must agree but for the batch, got ${full.dtype} ${showShape(full)} and ${empty.dtype} ${showShape(empty)}.`,
     );
   return tidy(() => {
-    const both = pass(predict, concat([xt, xt]), [...t, ...t], concat([repeat(empty, batch), full]));
-    const [without, within] = split(both, 2) as [Tensor, Tensor];
-    return guide({ cond: within, uncond: without, guidanceScale: scale });
+    const both = pass(call, concat([xt, xt]), [...t, ...t], concat([repeat(empty, batch), full]));
+    const [without, within] = split(both.prediction, 2) as [Tensor, Tensor];
+    const prediction = guide({ cond: within, uncond: without, guidanceScale: scale });
+    return { prediction, features: both.features && slice(both.features, [batch], [batch]) };
   });
 }
 
-/** One pass of the network, refused unless it answers in the shape of its input. */
-function pass(predict: PredictFunction, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor {
-  const prediction = predict(xt, t, cond);
+/** One pass of the network, refused unless it answers in the shape of its input, with features per sample. */
+function pass(call: Call, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Answer {
+  const { prediction, features } = call(xt, t, cond);
   checkSameShape(where, { xt, prediction });
-  return prediction;
+  if (features !== undefined) checkRows("features", features, xt.shape[0] as number);
+  return { prediction, features };
 }
 
 function repeat(empty: Tensor, batch: number): Tensor {
@@ -137,12 +149,12 @@ function repeat(empty: Tensor, batch: number): Tensor {
 function needed(name: string, condition: Tensor | undefined, batch: number, scale: number): Tensor {
   if (condition === undefined)
     throw new SidError("invalid-argument", `${where}: guidanceScale ${scale} needs ${name}, which is not given.`);
-  return checkCondition(name, condition, batch);
+  return checkRows(name, condition, batch);
 }
 
-function checkCondition(name: string, condition: Tensor, batch: number): Tensor {
-  checkTensor(where, name, condition);
-  if (condition.shape[0] !== batch)
-    throw new SidError("shape-mismatch", `${where}: ${name} must be [${batch}, ...], got ${showShape(condition)}.`);
-  return condition;
+function checkRows(name: string, x: Tensor, batch: number): Tensor {
+  checkTensor(where, name, x);
+  if (x.shape[0] !== batch)
+    throw new SidError("shape-mismatch", `${where}: ${name} must be [${batch}, ...], got ${showShape(x)}.`);
+  return x;
 }

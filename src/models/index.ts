@@ -15,7 +15,7 @@ export {
 export type { ConfigOptions } from "./config/config-values";
 export { type GeneratorOptions, generatorFrom } from "./generator";
 export type { Adapter, LowRank } from "./nn/layers";
-export { type PredictX0Inputs, predictX0 } from "./predict-x0";
+export { type PredictX0Inputs, predictX0, predictX0WithFeatures, type X0WithFeatures } from "./predict-x0";
 export { type DdimSampleOptions, ddimSample } from "./sample";
 export { type ClipTextConfig, parseClipTextConfig } from "./text/clip-config";
 export {

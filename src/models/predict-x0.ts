@@ -1,10 +1,11 @@
 import { clone, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { checkMethods, checkObject } from "../core/checks";
+import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
 import { checkTensor } from "../core/tensor-checks";
-import { guidedPrediction } from "../guidance";
+import { guidedPass } from "../guidance/guide";
 import { convertPrediction, noiseLevel } from "../predict";
-import type { ScoreModel } from "./types";
+import type { PredictionWithFeatures, ScoreModel } from "./types";
 
 /** Where a score model is asked. */
 export interface PredictX0Inputs {
@@ -52,14 +53,67 @@ export interface PredictX0Inputs {
  */
 export function predictX0(model: ScoreModel, inputs: PredictX0Inputs): Tensor {
   checkMethods("predictX0", "model", model, "a score model", ["predict"]);
-  const { t } = checkObject("predictX0", "inputs", inputs, { xt: 1, t: 1, cond: 1, uncond: 1, guidanceScale: 1 });
-  checkTensor("predictX0", "xt", inputs.xt);
+  return ask("predictX0", model, inputs, (xt, t, cond) => ({ prediction: model.predict(xt, t, cond) })).x0;
+}
+
+/** What {@link predictX0WithFeatures} returns; the caller owns both. */
+export interface X0WithFeatures {
+  /** As {@link predictX0} returns it. */
+  readonly x0: Tensor;
+  /** The model's features with the condition, `[B, ...]`; those without it at κ = 0. */
+  readonly features: Tensor;
+}
+
+/**
+ * {@link predictX0} together with the model's features, in the same pass. Guidance acts on the prediction alone: the
+ * features are those of the `B` samples with the condition, or without it at κ = 0, where the pass sees no other.
+ *
+ * @param model - a score model with `predictWithFeatures`.
+ * @param inputs - as for {@link predictX0}; borrowed.
+ * @returns x̂0 and features, both differentiable in `xt`, `cond` and the model's variables. The caller owns them.
+ * @throws SidError `invalid-argument` for a model that gives no features; `shape-mismatch` for features that are not
+ *   one row per sample; and as {@link predictX0} does.
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, gaussianModel, predictX0WithFeatures, type ScoreModel } from "sid-lsg";
+ * import { square, type Tensor, tensor2d } from "@tensorflow/tfjs-core";
+ *
+ * const gaussian = gaussianModel({ mean: [0, 0], variance: 1, schedule: ddpmSchedule() });
+ * const model: ScoreModel = {
+ *   ...gaussian,
+ *   predictWithFeatures: (xt: Tensor, t) => ({ prediction: gaussian.predict(xt, t), features: square(xt) }),
+ * };
+ * const { x0, features } = predictX0WithFeatures(model, { xt: tensor2d([[1, -3]]), t: [625] });
+ * console.log(x0.shape, features.dataSync()); // [1, 2] Float32Array [1, 9]
+ * ```
+ */
+export function predictX0WithFeatures(model: ScoreModel, inputs: PredictX0Inputs): X0WithFeatures {
+  const where = "predictX0WithFeatures";
+  checkMethods(where, "model", model, "a score model", ["predict"]);
+  if (typeof model.predictWithFeatures !== "function")
+    throw new SidError(
+      "invalid-argument",
+      `${where}: model "${model.name}" gives no features; it needs predictWithFeatures, which unet, mlp and functionModel know.`,
+    );
+  const { x0, features } = ask(where, model, inputs, (xt, t, cond) => {
+    const answer = model.predictWithFeatures?.(xt, t, cond) as PredictionWithFeatures;
+    checkTensor(where, "features", checkObject(where, "what predictWithFeatures returned", answer).features);
+    return answer;
+  });
+  return { x0, features: features as Tensor };
+}
+
+/** One guided pass, its prediction converted to x0. */
+function ask(where: string, model: ScoreModel, inputs: PredictX0Inputs, call: Parameters<typeof guidedPass>[0]) {
+  const { t } = checkObject(where, "inputs", inputs, { xt: 1, t: 1, cond: 1, uncond: 1, guidanceScale: 1 });
+  checkTensor(where, "xt", inputs.xt);
   return tidy(() => {
     // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal
     // networks under opposite cotangents cancel to exactly 0, as they must before the first step.
     const xt = clone(inputs.xt);
-    const prediction = guidedPrediction((x, times, cond) => model.predict(x, times, cond), { ...inputs, xt });
+    const { prediction, features } = guidedPass(call, { ...inputs, xt });
     const level = noiseLevel(model.schedule, t);
-    return convertPrediction({ prediction, xt, level, predicts: model.predicts, to: "x0" });
+    return { x0: convertPrediction({ prediction, xt, level, predicts: model.predicts, to: "x0" }), features };
   });
 }
