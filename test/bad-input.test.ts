@@ -176,6 +176,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
   readFigures: [() => tensor([1, 2, 3, 4, 5])],
   ...{ adam: [owned, is({ learningRate: 1, beta1: 0.5 })], updateEma: [owned, owned, is(0.5)] },
   emaBeta: [is({ nimg: 1, batch: 1, halfLife: 1, rampUp: 1 })],
+  imageSource: [() => ({ images: x(), conditions: x() })],
   promptConditions: [is({ prompts: ["a"], conditioner: { encode: x } })],
   distill: [
     () => ({

@@ -20,6 +20,7 @@ export type { DistillRun, DistillSummary } from "./distill-run";
 export { type EmaSchedule, emaBeta, updateEma } from "./ema";
 export { type FakeScoreGradients, type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
 export { type GeneratorGradients, type GeneratorObjective, generatorGradients } from "./generator-gradients";
+export { type ImageSample, type ImageSource, type ImageSourceOptions, imageSource } from "./images";
 export {
   type CosineRateOptions,
   cosineRate,
