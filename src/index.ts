@@ -85,6 +85,28 @@ export {
   stoppedGradientLoss,
 } from "./losses";
 export {
+  bySchedule,
+  type Circumstances,
+  type Cotangents,
+  cotangentsOf,
+  type DataInputs,
+  type DataUpdate,
+  type DiscriminatorUpdate,
+  type FakeScoreUpdate,
+  type GeneratorUpdate,
+  type LawsBySchedule,
+  type Method,
+  type MethodOptions,
+  type MethodTimesteps,
+  type Moment,
+  type Question,
+  type Recipe,
+  type ScoreMethod,
+  type SidOptions,
+  sid,
+  type TimeInterval,
+} from "./methods";
+export {
   type ClipTextConfig,
   type ClipTextEncoder,
   type ClipTextEncoderOptions,

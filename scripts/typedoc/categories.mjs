@@ -35,6 +35,10 @@ export const categories = [
   ["models/weights/", "Weights"],
   ["models/", "Making and asking models"],
 
+  ["methods/sid", "Score identity"],
+  ["methods/types", "What a method is"],
+  ["methods/", "Methods of your own"],
+
   ["train/distill", "The whole loop"],
   ["train/conditions", "The whole loop"],
   ["train/adam", "Optimiser and average"],

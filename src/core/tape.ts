@@ -119,8 +119,17 @@ export function pullback(f: () => Tensor, cotangent: Tensor, variables: readonly
   return tidy(() => differentiate("pullback", f, variables, cotangent).gradients);
 }
 
-/** The one tape behind the functions above, to be run in a tidy; without a cotangent, `f` must be a scalar. */
-function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], cotangent?: Tensor) {
+/**
+ * The one tape behind the functions above, to be run in a tidy; without a cotangent, `f` must be a scalar. Errors call
+ * the tensors by `names` where these are given.
+ */
+export function differentiate(
+  where: string,
+  f: () => Tensor,
+  at: readonly Tensor[],
+  cotangent?: Tensor,
+  names?: readonly string[],
+) {
   if (!Array.isArray(at) || at.length === 0)
     throw new SidError("invalid-argument", `${where}: wanted tensors to differentiate, got ${describe(at)}.`);
   for (const [i, x] of at.entries()) checkTensor(where, `tensor ${i}`, x);
@@ -134,7 +143,7 @@ function differentiate(where: string, f: () => Tensor, at: readonly Tensor[], co
     return y;
   };
   const { value, grads } = runTape(checked, at, cotangent);
-  const gradients = at.map((x, i) => grads[i] ?? unreached(where, x, i));
+  const gradients = at.map((x, i) => grads[i] ?? unreached(where, x, names?.[i] ?? `input ${i}`));
   // The identity hands its operands through; what the caller is to own must be new.
   const borrowed = new Set<Tensor | undefined>([...at, cotangent]);
   const own = (x: Tensor) => (borrowed.has(x) ? clone(x) : x);
@@ -202,7 +211,7 @@ function checkCotangent(where: string, cotangent: Tensor): void {
     throw new SidError("shape-mismatch", `${where}: cotangent must be float32, got ${cotangent.dtype}.`);
 }
 
-function unreached(where: string, x: Tensor, i: number): never {
-  const name = x instanceof Variable ? `variable "${x.name}"` : `input ${i} ${showShape(x)}`;
-  throw new SidError("invalid-argument", `${where}: the result does not depend on ${name}.`);
+function unreached(where: string, x: Tensor, name: string): never {
+  const called = x instanceof Variable ? `variable "${x.name}"` : `${name} ${showShape(x)}`;
+  throw new SidError("invalid-argument", `${where}: the result does not depend on ${called}.`);
 }

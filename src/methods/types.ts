@@ -46,6 +46,12 @@ export interface Method<Q extends string = string> {
   readonly warnings?: readonly string[] | undefined;
 }
 
+/** A method whose generator learns from what networks say of its noisy samples: all of them but consistency distillation. */
+export type ScoreMethod<Q extends string = string> = Method<Q> & {
+  /** The update of the generator. */
+  readonly generator: GeneratorUpdate<Q>;
+};
+
 /** Settings of both optimisers; what is absent is Adam's `(0, 0.999)`, `1e-8` at 1e-6 without decay and clipping. */
 export interface Recipe {
   /** The generator's step size. */
@@ -75,7 +81,15 @@ export interface Moment {
   /** Updates of the generator so far, those included in which it waited. */
   readonly iteration: number;
   /** The times between which the generator's last pass leads, if the generator tells: where it is asked, where it arrives. */
-  readonly interval?: { readonly from: number; readonly to: number } | undefined;
+  readonly interval?: TimeInterval | undefined;
+}
+
+/** Two times of a schedule, the noisier one first. */
+export interface TimeInterval {
+  /** Where the generator's network is asked. */
+  readonly from: number;
+  /** Where its answer leads. */
+  readonly to: number;
 }
 
 /** Draws one time per sample. Every `TimestepLaw` is one; a method's own may depend on where the run stands. */
@@ -173,7 +187,9 @@ export interface DataInputs {
   readonly t: Timesteps;
   /** A number in `[0, 1)` per sample, for what else is drawn. */
   readonly uniforms: readonly number[];
+  /** The condition, batch axis first. */
   readonly cond?: Tensor | undefined;
+  /** The empty condition, `[1, ...]`; there where the update is `guided`. */
   readonly uncond?: Tensor | undefined;
 }
 

@@ -115,7 +115,7 @@ test("ESM and CJS in one process have one kind of error, and register kernels an
     assert.equal(await runIn(folderOf(backend), "node", "two-copies.mjs", backend), "one", backend);
 });
 
-const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/train", "/memory"];
+const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/methods", "/train", "/memory"];
 
 test("every part with something to differentiate registers the gradients by itself", async () => {
   for (const part of registering) {

@@ -6,7 +6,16 @@ import { beforeAll, describe, expect, test } from "vitest";
 /** Interfaces with an optional field that may have more fields than they name, and why. */
 const open: Readonly<Record<string, string>> = {
   ConditionSource: "a structural object, often of a class",
+  ScoreModel: "a structural object, often of a class",
+  GaussianModel: "a ScoreModel",
+  GaussianMixtureModel: "a ScoreModel",
+  Unet: "a ScoreModel",
+  Lora: "a ScoreModel",
   GeneratorModel: "a structural object, often of a class",
+  Discriminator: "a structural object, often of a class",
+  Moment: "made by the loop",
+  Circumstances: "made by the loop",
+  DataInputs: "made by the loop",
   ModelComponent: "what readComponent returns, or more",
 };
 

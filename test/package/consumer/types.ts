@@ -5,6 +5,7 @@ import { useBackend } from "sid-lsg/backends";
 import { guide } from "sid-lsg/guidance";
 import { decodeSafetensors } from "sid-lsg/io";
 import { fakeScoreLoss } from "sid-lsg/losses";
+import { type Method, sid } from "sid-lsg/methods";
 import { functionModel, type GeneratorModel, type ScoreModel } from "sid-lsg/models";
 import { parseVaeConfig, type Vae, vae } from "sid-lsg/models/sd";
 import { addNoise, convertPrediction } from "sid-lsg/predict";
@@ -16,6 +17,7 @@ export const loss: Scalar = sidLoss({} as { generated: Tensor; teacher: Tensor; 
 export const schedule: NoiseSchedule = ddpmSchedule();
 export const code: SidErrorCode = new SidError("io", "").code;
 export const numbers: number[] = randomStream(1).uniform(2);
+export const method: Method = sid({ alpha: 1 });
 export type Models = readonly [ScoreModel, GeneratorModel, Vae];
 export {
   adam,
