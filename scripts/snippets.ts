@@ -1,8 +1,8 @@
 /**
  * Type-checks and runs every ```ts block of README.md, docs/*.md and the @example tags of src. A block that
  * chooses no backend runs on cpu; that the README's block needs nothing but what it says is for test/package to
- * show. A block opened with ```ts no-run is only type-checked. Where `console.log(x); // 2.5` claims numbers,
- * the numbers printed must be among them.
+ * show. A block opened with ```ts no-run is only type-checked; one opened with ```ts setup is what every later block
+ * of its file begins with. Where `console.log(x); // 2.5` claims numbers, the numbers printed must be among them.
  *
  *     npm run test:snippets [-- PART_OF_A_PATH]
  */
@@ -34,10 +34,12 @@ function listFiles(folder: string, extension: string): string[] {
 function snippetsOf(file: string): Snippet[] {
   const text = readFileSync(file, "utf8");
   const bare = file.endsWith(".ts") ? text.replace(/^[ \t]*\* ?/gm, "") : text;
+  let before = "";
   return [...bare.matchAll(/^```ts(?: (\S+))?\n([\s\S]*?)^```$/gm)].map((match) => {
     const line = bare.slice(0, match.index).split("\n").length + 1;
-    const code = `${"\n".repeat(line - 1)}${match[2]}export {};\n`;
-    return { at: `${file}:${line}`, code, runs: match[1] !== "no-run" };
+    const code = `${before}${"\n".repeat(line - before.split("\n").length)}${match[2]}`;
+    if (match[1] === "setup") before = code;
+    return { at: `${file}:${line}`, code: `${code}export {};\n`, runs: match[1] !== "no-run" };
   });
 }
 
