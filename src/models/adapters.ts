@@ -16,7 +16,7 @@ import { checkPrediction, type PredictionName, type PredictionType } from "../co
 import { checkBatch, checkTensor, checkVariables } from "../core/tensor-checks";
 import { checkSchedule, levelAt } from "../schedules/time";
 import type { NoiseSchedule } from "../schedules/types";
-import type { ScoreModel } from "./types";
+import type { PredictionWithFeatures, ScoreModel } from "./types";
 import { checkLive } from "./weights/check-weights";
 
 /** What {@link functionModel} needs to know of a network. */
@@ -32,6 +32,16 @@ export interface FunctionModelOptions {
    * the way is disposed of.
    */
   readonly predict: (xt: Tensor, t: Timesteps, cond?: Tensor) => Tensor;
+  /**
+   * What discriminators may read, `[B, ...]` and float32; pure and differentiable as well.
+   * @defaultValue the features of `predictWithFeatures`, if there is one
+   */
+  readonly features?: ((xt: Tensor, t: Timesteps, cond?: Tensor) => Tensor) | undefined;
+  /**
+   * Both of the above in one pass.
+   * @defaultValue `predict` and then `features`, if there are any
+   */
+  readonly predictWithFeatures?: ((xt: Tensor, t: Timesteps, cond?: Tensor) => PredictionWithFeatures) | undefined;
   /**
    * All weights that may train.
    * @defaultValue none
@@ -72,29 +82,59 @@ export interface FunctionModelOptions {
  * ```
  */
 export function functionModel(options: FunctionModelOptions): ScoreModel {
-  checkObject("functionModel", "options", options, { ...declared, predict: 1, variables: 1, dispose: 1 });
+  checkObject("functionModel", "options", options, {
+    ...{ ...declared, predict: 1, variables: 1, dispose: 1 },
+    ...{ features: 1, predictWithFeatures: 1 },
+  });
   const predicts = checkDeclaration("functionModel", options);
-  const { name, schedule, predict, variables = [] } = options;
+  const { name, schedule, predict, features, predictWithFeatures, variables = [] } = options;
   const { dispose = () => variables.forEach((v) => void v.dispose()) } = options;
   checkFunction("functionModel", "predict", predict);
+  if (features !== undefined) checkFunction("functionModel", "features", features);
+  if (predictWithFeatures !== undefined) checkFunction("functionModel", "predictWithFeatures", predictWithFeatures);
   checkVariables("functionModel", "variables", variables);
   checkFunction("functionModel", "dispose", dispose);
-  const where = `${name}.predict`;
+  const checkInputs = (called: string, xt: Tensor, t: Timesteps, cond: Tensor | undefined): void => {
+    const where = `${name}.${called}`;
+    checkLive(where, { name, variables });
+    checkBatch(where, "xt", xt);
+    const batch = xt.shape[0] as number;
+    checkPerSample(where, "t", t, batch);
+    for (const time of t) levelAt(where, schedule, time);
+    if (cond !== undefined) checkCondition(where, cond, batch);
+  };
+  const both =
+    predictWithFeatures ??
+    (features && ((xt, t, cond) => ({ prediction: predict(xt, t, cond), features: features(xt, t, cond) })));
+  const alone = features ?? (both && ((xt, t, cond) => checkAnswer(name, both(xt, t, cond)).features));
+  // The clones make outputs the caller's even when a function returns its input, a constant, or one tensor for two.
   return {
     name,
     predicts,
     schedule,
     variables,
     predict(xt, t, cond) {
-      checkLive(where, { name, variables });
-      checkBatch(where, "xt", xt);
-      const batch = xt.shape[0] as number;
-      checkPerSample(where, "t", t, batch);
-      for (const time of t) levelAt(where, schedule, time);
-      if (cond !== undefined) checkCondition(where, cond, batch);
-      // The clone makes the output the caller's even when the function returns its input or a constant.
+      checkInputs("predict", xt, t, cond);
       return tidy(() => clone(checkOutput(name, xt, predict(xt, t, cond))));
     },
+    ...(alone && {
+      features(xt: Tensor, t: Timesteps, cond?: Tensor) {
+        checkInputs("features", xt, t, cond);
+        return tidy(() => clone(checkFeatures(name, xt, alone(xt, t, cond))));
+      },
+    }),
+    ...(both && {
+      predictWithFeatures(xt: Tensor, t: Timesteps, cond?: Tensor) {
+        checkInputs("predictWithFeatures", xt, t, cond);
+        return tidy(() => {
+          const { prediction, features } = checkAnswer(name, both(xt, t, cond));
+          return {
+            prediction: clone(checkOutput(name, xt, prediction)),
+            features: clone(checkFeatures(name, xt, features)),
+          };
+        });
+      },
+    }),
     dispose,
   };
 }
@@ -214,6 +254,19 @@ function checkCondition(where: string, cond: Tensor, batch: number): void {
       "shape-mismatch",
       `${where}: cond needs one row per sample, wanted [${batch}, ...], got ${showShape(cond)}.`,
     );
+}
+
+const checkAnswer = (name: string, answer: PredictionWithFeatures): PredictionWithFeatures =>
+  checkObject(name, "what predictWithFeatures returned", answer);
+
+function checkFeatures(name: string, xt: Tensor, features: Tensor): Tensor {
+  checkBatch(name, "the network's features", features);
+  if (features.shape[0] !== xt.shape[0])
+    throw new SidError(
+      "shape-mismatch",
+      `${name}: the network's features need one row per sample, wanted [${xt.shape[0]}, ...], got ${showShape(features)}.`,
+    );
+  return features;
 }
 
 function checkOutput(name: string, xt: Tensor, output: Tensor): Tensor {

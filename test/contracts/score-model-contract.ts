@@ -1,8 +1,10 @@
-import { add, memory, mul, slice, sum, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
+import { memory, mul, sum, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
-import { randomStream, SidError, valueAndGradients, vjp } from "../../src/core";
+import { randomStream, SidError, valueAndGradients } from "../../src/core";
 import type { ScoreModel } from "../../src/models";
 import { expectClose, numbers } from "../support/matchers";
+import { expectSlope, row } from "../support/slopes";
+import { featuresContract } from "./features-contract";
 
 /** What a score model must be given in order to be examined. */
 export interface ScoreModelCase {
@@ -16,6 +18,8 @@ export interface ScoreModelCase {
   cond?(batch: number): Tensor;
   /** False where a framework names the variables itself. */
   readonly prefixedNames?: boolean;
+  /** The shape of one sample's features; absent for a model that has none. */
+  readonly features?: readonly number[];
 }
 
 /** Registers the tests that every score model must pass. */
@@ -90,16 +94,8 @@ export function scoreModelContract(title: string, subject: ScoreModelCase): void
 
     test("it differentiates in x_t as finite differences say", () =>
       withModel((model) => {
-        const xt = draw(3);
-        const [direction, cotangent] = [draw(3, 2), draw(3, 3)];
         const cond = subject.cond?.(3);
-        const f = (x: Tensor) => model.predict(x, subject.t, cond);
-        const [g] = vjp(f as never, [xt], cotangent) as [Tensor];
-        const h = 2 ** -6;
-        const along = (sign: number) => dot(f(add(xt, mul(direction, sign * h))), cotangent);
-        const slope = (along(1) - along(-1)) / (2 * h);
-        const scale = Math.hypot(...numbers(g)) * Math.hypot(...numbers(direction));
-        expect(Math.abs(dot(g, direction) - slope)).toBeLessThan(5e-3 * scale + 1e-4);
+        expectSlope((x) => model.predict(x, subject.t, cond), draw(3), draw(3, 2), draw(3, 3));
       }));
 
     test("every variable has a finite gradient", () =>
@@ -116,6 +112,13 @@ export function scoreModelContract(title: string, subject: ScoreModelCase): void
           expect(numbers(g).every(Number.isFinite)).toBe(true);
         });
       }));
+
+    if (subject.features) featuresContract({ ...subject, features: subject.features }, withModel);
+    else
+      test("it declares no features", () =>
+        withModel((model) => {
+          expect([model.features, model.predictWithFeatures]).toEqual([undefined, undefined]);
+        }));
 
     test("bad input is refused by a SidError, and nothing leaks", () =>
       withModel((model) => {
@@ -147,18 +150,12 @@ export function scoreModelContract(title: string, subject: ScoreModelCase): void
           const before = memory().numTensors;
           const made = cond ?? subject.cond?.(2);
           const held = memory().numTensors - before;
-          expect(() => model.predict(x as Tensor, t as number[], made as Tensor)).toThrow(SidError);
+          const given = [x as Tensor, t as number[], made as Tensor] as const;
+          expect(() => model.predict(...given)).toThrow(SidError);
+          if (model.features) expect(() => model.features?.(...given)).toThrow(SidError);
+          if (model.predictWithFeatures) expect(() => model.predictWithFeatures?.(...given)).toThrow(SidError);
           expect(memory().numTensors - held).toBe(before);
         }
       }));
   });
-}
-
-function row(x: Tensor, i: number): Tensor {
-  return slice(x, [i, ...x.shape.slice(1).map(() => 0)], [1, ...x.shape.slice(1)]);
-}
-
-function dot(a: Tensor, b: Tensor): number {
-  const right = numbers(b);
-  return numbers(a).reduce((total, value, i) => total + value * (right[i] as number), 0);
 }

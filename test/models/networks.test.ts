@@ -85,12 +85,13 @@ const tinyUnet = () =>
   );
 const tokens = (batch: number) => randomStream(batch).normal([batch, 2, 3]);
 
-scoreModelContract("mlp", { make: plainMlp, sampleShape: [2], t: [20, 400, 979] });
+scoreModelContract("mlp", { make: plainMlp, sampleShape: [2], t: [20, 400, 979], features: [12] });
 scoreModelContract("mlp with a condition", {
   make: conditionalMlp,
   sampleShape: [3],
   t: [0.1, 1, 40],
   cond: (batch) => randomStream(batch).normal([batch, 2]),
+  features: [8],
 });
 scoreModelContract("layersModel", { make: ofLayers, sampleShape: [2], t: [0, 0.5, 1], prefixedNames: false });
 scoreModelContract("layersModel with a condition", {
@@ -100,7 +101,13 @@ scoreModelContract("layersModel with a condition", {
   cond: (batch) => randomStream(batch).normal([batch, 2]),
   prefixedNames: false,
 });
-scoreModelContract("unet", { make: tinyUnet, sampleShape: [4, 4, 2], t: [0, 500, 999], cond: tokens });
+scoreModelContract("unet", {
+  make: tinyUnet,
+  sampleShape: [4, 5, 2],
+  t: [0, 500, 999],
+  cond: tokens,
+  features: [2, 3, 8],
+});
 generatorContract("generatorFrom an mlp", { make: () => generatorFrom(plainMlp(), { steps: 2 }), sampleShape: [2] });
 generatorContract("generatorFrom a layersModel", {
   make: () => generatorFrom(ofLayers(), { tInit: 0.9 }),

@@ -1,3 +1,4 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
 import {
   checkArray,
   checkInteger,
@@ -9,10 +10,11 @@ import {
 } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
+import type { Timesteps } from "../../core/per-sample";
 import type { RandomStream } from "../../core/random";
 import { checkVariables } from "../../core/tensor-checks";
 import type { Adapter, LowRank } from "../nn/layers";
-import type { ScoreModel } from "../types";
+import type { PredictionWithFeatures, ScoreModel } from "../types";
 import type { UnetConfig } from "../unet/config";
 import { type Unet, unetParameterSpecs } from "../unet/unet";
 import { checkLive } from "../weights/check-weights";
@@ -70,6 +72,10 @@ export interface Lora extends ScoreModel {
   readonly layers: ReadonlyMap<string, LoraLayer>;
   /** The changes, by the layers' names. */
   readonly adapter: Adapter;
+  /** The base's, see {@link Unet.features}, with the changes. */
+  features(xt: Tensor, t: Timesteps, cond?: Tensor): Tensor;
+  /** As {@link ScoreModel.predictWithFeatures}. */
+  predictWithFeatures(xt: Tensor, t: Timesteps, cond?: Tensor): PredictionWithFeatures;
 }
 
 const known: KeysOf<LoraOptions> = { name: 1, rank: 1, alpha: 1, targets: 1, layers: 1, weights: 1 };
@@ -116,7 +122,7 @@ const attentionProjections = ["to_q", "to_k", "to_v", "to_out.0"];
  */
 export function lora(base: Unet, options: LoraOptions): Lora {
   const where = "lora";
-  checkMethods(where, "base", base, "a U-Net", ["predict"]);
+  checkMethods(where, "base", base, "a U-Net", ["predict", "features", "predictWithFeatures"]);
   checkLive(where, base);
   const {
     name,
@@ -154,6 +160,14 @@ export function lora(base: Unet, options: LoraOptions): Lora {
     predict(xt, t, cond) {
       checkLive(`${name}.predict`, model);
       return base.predict(xt, t, cond, adapter);
+    },
+    features(xt, t, cond) {
+      checkLive(`${name}.features`, model);
+      return base.features(xt, t, cond, adapter);
+    },
+    predictWithFeatures(xt, t, cond) {
+      checkLive(`${name}.predictWithFeatures`, model);
+      return base.predictWithFeatures(xt, t, cond, adapter);
     },
     dispose: parameters.dispose,
   };

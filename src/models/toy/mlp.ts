@@ -58,7 +58,7 @@ export interface MlpOptions {
  *     h_0 = [x_t/√(α² + σ²), features(1000·σ/(α + σ)), cond],   h_{i+1} = silu(W_i·h_i + b_i),   out = W·h_depth + b
  *
  * The time enters as the noise fraction σ/(α + σ), the time of the rectified flow at the same
- * signal-to-noise ratio, so one network suits every schedule.
+ * signal-to-noise ratio, so one network suits every schedule. Its features are `h_depth`, `[B, hidden]`.
  *
  * Source: the features are the sinusoids of Vaswani et al., arXiv:1706.03762, section 3.5; the rest is of this library.
  *
@@ -113,24 +113,31 @@ export function mlp(config: MlpConfig, options: MlpOptions): ScoreModel {
     );
     return concat([mul(xt, scale), features, ...(cond === undefined ? [] : [cond])], 1);
   };
+  /** The last hidden layer. */
+  const trunk = (called: string, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor => {
+    const where = `${name}.${called}`;
+    checkShape(where, "xt", xt, [t.length, dim]);
+    if ((cond === undefined) !== (condDim === 0))
+      throw new SidError(
+        "invalid-argument",
+        `${where}: the network has condDim ${condDim}, but cond is ${describe(cond)}.`,
+      );
+    if (cond !== undefined) {
+      checkBatch(where, "cond", cond);
+      checkShape(where, "cond", cond, [t.length, condDim]);
+    }
+    return layers.reduce((x, layer) => silu(layer(parameters.get, x)), inputs(xt, t, cond));
+  };
   return functionModel({
     name,
     schedule,
     predicts,
     variables: parameters.list,
-    predict(xt, t, cond) {
-      checkShape(`${name}.predict`, "xt", xt, [t.length, dim]);
-      if ((cond === undefined) !== (condDim === 0))
-        throw new SidError(
-          "invalid-argument",
-          `${name}.predict: the network has condDim ${condDim}, but cond is ${describe(cond)}.`,
-        );
-      if (cond !== undefined) {
-        checkBatch(`${name}.predict`, "cond", cond);
-        checkShape(`${name}.predict`, "cond", cond, [t.length, condDim]);
-      }
-      const h = layers.reduce((x, layer) => silu(layer(parameters.get, x)), inputs(xt, t, cond));
-      return out(parameters.get, h);
+    predict: (xt, t, cond) => out(parameters.get, trunk("predict", xt, t, cond)),
+    features: (xt, t, cond) => trunk("features", xt, t, cond),
+    predictWithFeatures(xt, t, cond) {
+      const features = trunk("predictWithFeatures", xt, t, cond);
+      return { prediction: out(parameters.get, features), features };
     },
     dispose: parameters.dispose,
   });

@@ -1,4 +1,4 @@
-import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { add, concat, mul, reshape, split, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import type { KeysOf } from "../../core/checks";
 import { gradientCheckpoint } from "../../core/gradient-checkpoint";
 import type { Timesteps } from "../../core/per-sample";
@@ -10,10 +10,14 @@ import type { ParameterSpec } from "../weights/types";
 import { attentionStage, type BlockContext, downsample, resnet, type Stage, stage, upsample, withSkip } from "./blocks";
 import type { UnetConfig, UnetLevel } from "./config";
 
-/** A described U-Net: its parameters and its forward pass as a pure function of them. */
+/** A described U-Net: its parameters and its passes as pure functions of them. */
 export interface UnetDescription {
   readonly specs: readonly ParameterSpec[];
   forward(weights: Weights, xt: Tensor, t: Timesteps, cond: Tensor): Tensor;
+  /** The way down and the middle: what the mid block makes, `[B, h, w, C]`. */
+  features(weights: Weights, xt: Tensor, t: Timesteps, cond: Tensor): Tensor;
+  /** Both in one pass. */
+  forwardWithFeatures(w: Weights, xt: Tensor, t: Timesteps, cond: Tensor): { prediction: Tensor; features: Tensor };
 }
 
 /** How much memory a U-Net's passes take, at what price in time; its numbers are the same. */
@@ -88,6 +92,7 @@ export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}
   const before = part(() => resnet(middle.at("resnets.0"), square, context));
   const attend = part(() => attentionStage(middle, 0, last, context));
   const after = part(() => resnet(middle.at("resnets.1"), square, context));
+  const trunk = at.specs.length;
 
   const up = levels.map((_, i) => {
     const block = at.at(`up_blocks.${i}`);
@@ -108,34 +113,80 @@ export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}
     pad: (config.convOutKernel - 1) / 2,
   });
 
-  const whole = (w: Weights, xt: Tensor, features: Tensor, cond: Tensor): Tensor => {
+  /** The way down and through the middle. */
+  const descend = (w: Weights, xt: Tensor, embedding: Tensor, cond: Tensor) => {
     // Every residual block begins with the SiLU of the embedding: computed once here.
-    const side = { time: silu(time2(w, silu(time1(w, features)))), cond };
+    const side = { time: silu(time2(w, silu(time1(w, embedding)))), cond };
     let x: Tensor = convIn(w, config.centreInput ? add(mul(xt, 2), -1) : xt);
     const skips = [x];
     for (const run of down.flat()) {
       x = run(w, x, side);
       skips.push(x);
     }
-    x = after(w, attend(w, before(w, x, side), side), side);
+    return { features: after(w, attend(w, before(w, x, side), side), side), skips, side };
+  };
+  /** The way up. */
+  const ascend = (w: Weights, { features, skips, side }: ReturnType<typeof descend>): Tensor => {
+    let x = features;
     for (const { stages, double } of up) {
       for (const run of stages) x = run(w, withSkip(x, skips.pop() as Tensor), side);
       if (double) x = double(w, x, (skips[skips.length - 1] as Tensor).shape.slice(1, 3));
     }
     return convOut(w, normOut(w, x));
   };
-  const key = `unet ${JSON.stringify([config, options.attentionSlice])}`;
+  const key = JSON.stringify([config, options.attentionSlice]);
   const names = at.specs.map(({ name }) => name);
+
+  type Pass = (w: Weights, xt: Tensor, embedding: Tensor, cond: Tensor) => Tensor;
+  /** A pass that a graph may do in one piece. */
+  const pass =
+    (kind: string, f: Pass, names: readonly string[]) =>
+    (w: Weights, xt: Tensor, t: Timesteps, cond: Tensor): Tensor => {
+      const embedding = timeEmbedding(t, {
+        dim: first,
+        flipSinToCos: config.flipSinToCos,
+        freqShift: config.freqShift,
+      });
+      const inputs = [xt, embedding, cond] as const;
+      // Both would run a part of the network that the graph does not know of.
+      if (options.gradientCheckpointing || w.adapter) return f(w, ...inputs);
+      const run = (...[xt, embedding, cond]: Tensor[]) => f(w, xt as Tensor, embedding as Tensor, cond as Tensor);
+      return asWholeGraph(`${kind} ${key}`, run, inputs, variablesOf(w, names));
+    };
+
+  const features: Pass = (w, xt, embedding, cond) => descend(w, xt, embedding, cond).features;
+  const forward: Pass = (w, xt, embedding, cond) => ascend(w, descend(w, xt, embedding, cond));
+  /** A graph gives one tensor: each sample's prediction, and then its features. */
+  const both: Pass = (w, xt, embedding, cond) => {
+    const low = descend(w, xt, embedding, cond);
+    const rows = [ascend(w, low), low.features].map((x) => reshape(x, [xt.shape[0] as number, -1]));
+    return concat(rows, 1);
+  };
+  const passes = {
+    forward: pass("unet", forward, names),
+    features: pass("unet features", features, names.slice(0, trunk)),
+    both: pass("unet both", both, names),
+  };
+  /** Pixels along an axis of the features, each level but the first having half of those above. */
+  const halved = config.downsamplePadding === 0 ? Math.floor : Math.ceil;
+  const bottom = (pixels: number) => levels.slice(1).reduce((n) => halved(n / 2), pixels);
 
   return {
     specs: at.specs,
-    forward(w, xt, t, cond) {
-      const features = timeEmbedding(t, { dim: first, flipSinToCos: config.flipSinToCos, freqShift: config.freqShift });
-      const inputs = [xt, features, cond];
-      const run = (...[xt, features, cond]: Tensor[]) => whole(w, xt as Tensor, features as Tensor, cond as Tensor);
-      // Both would run a part of the network that the graph does not know of.
-      if (options.gradientCheckpointing || w.adapter) return run(...inputs);
-      return asWholeGraph(key, run, inputs, variablesOf(w, names));
+    forward: passes.forward,
+    features: passes.features,
+    forwardWithFeatures(w, xt, t, cond) {
+      const [batch, height, width] = xt.shape as [number, number, number, number];
+      const rows = passes.both(w, xt, t, cond);
+      const outputs = height * width * config.outChannels;
+      const shapes = [
+        [batch, height, width, config.outChannels],
+        [batch, bottom(height), bottom(width), last.channels],
+      ];
+      const [prediction, features] = split(rows, [outputs, (rows.shape[1] as number) - outputs], 1).map((x, i) =>
+        reshape(x, shapes[i] as number[]),
+      ) as [Tensor, Tensor];
+      return { prediction, features };
     },
   };
 }

@@ -17,10 +17,10 @@ import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, declared } from "../adapters";
 import { checkFields } from "../config/check-fields";
 import type { Adapter, Weights } from "../nn/layers";
-import type { ScoreModel } from "../types";
+import type { PredictionWithFeatures, ScoreModel } from "../types";
 import { checkLive, checkSource } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
-import type { InitialWeights, NetworkParameters, ParameterSpec } from "../weights/types";
+import type { InitialWeights, ParameterSpec } from "../weights/types";
 import type { UnetConfig } from "./config";
 import { describeUnet, type UnetMemoryOptions, unetMemoryKeys } from "./network";
 
@@ -46,6 +46,18 @@ export interface Unet extends ScoreModel {
    * @param adapter - the changes, as `lora` makes them; their variables get gradients too.
    */
   predict(xt: Tensor, t: Timesteps, cond?: Tensor, adapter?: Adapter): Tensor;
+  /**
+   * The output of the mid block, `[B, h, w, C]`, as {@link ScoreModel.features}; the way up is not computed.
+   *
+   * @param adapter - as for {@link Unet.predict}.
+   */
+  features(xt: Tensor, t: Timesteps, cond?: Tensor, adapter?: Adapter): Tensor;
+  /**
+   * As {@link ScoreModel.predictWithFeatures}.
+   *
+   * @param adapter - as for {@link Unet.predict}.
+   */
+  predictWithFeatures(xt: Tensor, t: Timesteps, cond?: Tensor, adapter?: Adapter): PredictionWithFeatures;
 }
 
 /**
@@ -106,11 +118,20 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
   checkConfig("unet", config);
   checkObject("unet", "options", options, { ...declared, ...unetMemoryKeys, weights: 1 });
   const predicts = checkDeclaration("unet", options);
-  const { name, schedule, weights } = options;
-  checkSource("unet", weights);
+  const { name, schedule, weights: source } = options;
+  checkSource("unet", source);
   checkMemoryOptions(options);
   const network = describeUnet(config, options);
-  const parameters = createParameters(name, network.specs, weights);
+  const parameters = createParameters(name, network.specs, source);
+  /** The weights for a call, of which everything has been checked. */
+  const ready = (called: string, xt: Tensor, t: Timesteps, cond?: Tensor, adapter?: Adapter): Weights => {
+    const where = `${name}.${called}`;
+    checkLive(where, model);
+    checkInputs(where, config, xt, cond);
+    checkPerSample(where, "t", t, xt.shape[0] as number);
+    for (const time of t) checkTime(where, schedule, time);
+    return Object.assign((name: string) => parameters.get(name), { adapter });
+  };
   const model: Unet = {
     name,
     schedule,
@@ -118,20 +139,20 @@ export function unet(config: UnetConfig, options: UnetOptions): Unet {
     config,
     variables: parameters.list,
     predict(xt, t, cond, adapter) {
-      checkLive(`${name}.predict`, model);
-      checkInputs(name, config, xt, cond);
-      checkPerSample(`${name}.predict`, "t", t, xt.shape[0] as number);
-      for (const time of t) checkTime(`${name}.predict`, schedule, time);
-      return tidy(() => network.forward(weightsOf(parameters, adapter), xt, t, cond as Tensor));
+      const weights = ready("predict", xt, t, cond, adapter);
+      return tidy(() => network.forward(weights, xt, t, cond as Tensor));
+    },
+    features(xt, t, cond, adapter) {
+      const weights = ready("features", xt, t, cond, adapter);
+      return tidy(() => network.features(weights, xt, t, cond as Tensor));
+    },
+    predictWithFeatures(xt, t, cond, adapter) {
+      const weights = ready("predictWithFeatures", xt, t, cond, adapter);
+      return tidy(() => network.forwardWithFeatures(weights, xt, t, cond as Tensor));
     },
     dispose: parameters.dispose,
   };
   return model;
-}
-
-/** The parameters as a forward pass wants them. */
-function weightsOf({ get }: NetworkParameters, adapter: Adapter | undefined): Weights {
-  return Object.assign((name: string) => get(name), { adapter });
 }
 
 function checkConfig(where: string, config: UnetConfig): void {
@@ -163,8 +184,7 @@ function checkMemoryOptions({ gradientCheckpointing = false, attentionSlice = 1 
 }
 
 /** Throws before a tape records anything of a call that cannot work. */
-function checkInputs(name: string, config: UnetConfig, xt: Tensor, cond?: Tensor): void {
-  const where = `${name}.predict`;
+function checkInputs(where: string, config: UnetConfig, xt: Tensor, cond?: Tensor): void {
   checkBatch(where, "xt", xt);
   if (xt.rank !== 4 || xt.shape[3] !== config.inChannels)
     throw new SidError(

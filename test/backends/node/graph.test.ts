@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { backend, memory, mul, reshape, type Scalar, square, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { add, backend, memory, mul, reshape, type Scalar, square, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { useBackend } from "../../../src/backends";
 import { graphRunner } from "../../../src/backends/node/graph/run";
@@ -76,7 +76,16 @@ async function everything(on: boolean, model: Unet, size = 4): Promise<Record<st
   const through = vjp((x, cond) => mul(run(mul(x, 2), cond), 3), [x, cond], dy);
   const twice = vjp((x) => run(run(x, cond), cond), [x], dy);
   const direct = vjp((x) => run(x, cond), [x], dy);
+  const low = model.features(x, [30, 700], cond);
+  const lower = vjp((x, cond) => square(model.features(x, [30, 700], cond)), [x, cond], low);
+  // In one pass with the prediction.
+  const joint = valueAndGradients(() => {
+    const { prediction, features } = model.predictWithFeatures(x, [30, 700], cond);
+    return add(sum(square(prediction)), sum(square(features))) as Scalar;
+  }, model.variables);
+  const both = model.predictWithFeatures(x, [30, 700], cond);
   const tensors = [plain, off, trained.value, ...trained.gradients, ...through, ...twice, ...direct];
+  tensors.push(low, ...lower, joint.value, ...joint.gradients, both.prediction, both.features);
   const values = Object.fromEntries(tensors.map((tensor, i) => [`result ${i}`, tensor.dataSync<"float32">().slice()]));
   for (const tensor of [...tensors, x, dy, cond]) tensor.dispose();
   return values;
@@ -90,7 +99,7 @@ test("a compiled network computes what it computes uncompiled, value and gradien
     for (const [name, values] of Object.entries(uncompiled))
       expect(relativeError(compiled[name] as Float32Array, values), name).toBeLessThan(1e-5);
   // Each evaluation is one run, each backward pass another.
-  expect(watched.seen.runs - before).toBe(2 * (2 + 2 + 2 + 4 + 2));
+  expect(watched.seen.runs - before).toBe(2 * (2 + 2 + 2 + 4 + 2 + 1 + 2 + 2 + 1));
   model.dispose();
 });
 

@@ -69,6 +69,7 @@ scoreModelContract("lora", {
   sampleShape: [4, 6, 3],
   t: [0, 300, 999],
   cond: (batch) => randomStream(2).normal([batch, 5, 6]),
+  features: [2, 3, 8],
 });
 
 describe("against PEFT", () => {
@@ -132,6 +133,14 @@ describe("lora", () => {
       const merged = unet(config, { name: "merged", schedule, predicts: "eps", weights: await mergeLora(model) });
       expectClose(answer(merged), answer(model), 1e-5);
       expect(relativeError(answer(merged), answer(base))).toBeGreaterThan(0.01);
+      tidy(() => {
+        const at = [onDevice("xt"), t, onDevice("cond")] as const;
+        const wanted = merged.features(...at);
+        expectClose(model.features(...at), wanted, 1e-5);
+        expectClose(model.predictWithFeatures(...at).features, wanted, 1e-5);
+        expectClose(model.predictWithFeatures(...at).prediction, merged.predict(...at), 1e-5);
+        expect(relativeError(base.features(...at), wanted)).toBeGreaterThan(0.01);
+      });
       for (const network of [merged, model]) network.dispose();
     }));
 

@@ -1,4 +1,4 @@
-import { dispose, engine, profile, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { dispose, engine, profile, square, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { pullback, randomStream, vjp } from "../../../src/core";
 import { parseUnetConfig, type Unet, type UnetOptions, unet } from "../../../src/models";
@@ -52,7 +52,9 @@ describe("the numbers are the same", () => {
         const results = [plain, other].map((model) => {
           const f = () => model.predict(xt, t, cond);
           const frozen = vjp((x, c) => model.predict(x as Tensor, t, c), [xt, cond], cotangent);
-          return [f(), ...frozen, ...pullback(f, cotangent, model.variables)];
+          const { features } = model.predictWithFeatures(xt, t, cond);
+          const through = vjp((x, c) => square(model.features(x as Tensor, t, c)), [xt, cond], features);
+          return [f(), ...frozen, ...pullback(f, cotangent, model.variables), features, ...through];
         }) as [Tensor[], Tensor[]];
         results[0].forEach((x, i) => {
           expectClose(results[1][i] as Tensor, x, tolerance);
