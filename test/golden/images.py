@@ -129,6 +129,13 @@ pictures["png, turned"] = entry(saved(Image.fromarray(smooth()), "PNG", exif=exi
 colour = Image.fromarray(smooth())
 pictures["jpeg, every pixel's colour"] = entry(saved(colour, "JPEG", quality=95, subsampling=0))
 pictures["jpeg, halved colours"] = entry(saved(colour, "JPEG", quality=95, subsampling=2))
+pictures["jpeg, halved across"] = entry(saved(colour, "JPEG", quality=95, subsampling=1))
+# Two blocks side by side are two above one another where the header says so.
+file = bytearray(saved(Image.fromarray(smooth(16, 8)), "JPEG", quality=95, subsampling=1))
+size = file.index(b"\xff\xc0") + 5
+assert file[size : size + 7] == bytes([0, 8, 0, 16, 3, 1, 0x21])
+file[size : size + 7] = bytes([0, 16, 0, 8, 3, 1, 0x12])
+pictures["jpeg, halved down"] = entry(bytes(file))
 pictures["jpeg, progressive"] = entry(saved(colour, "JPEG", quality=95, subsampling=0, progressive=True))
 pictures["jpeg, restarts"] = entry(saved(colour, "JPEG", quality=95, subsampling=0, restart_marker_blocks=2))
 pictures["jpeg, rgb kept"] = entry(saved(colour, "JPEG", quality=95, subsampling=0, keep_rgb=True))
