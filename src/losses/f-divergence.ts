@@ -5,19 +5,22 @@ import {
   div,
   exp,
   matMul,
-  mean,
+  maximum,
+  mul,
   ones,
   reshape,
   sqrt,
+  sum,
   type Tensor,
   type Tensor1D,
   tensor1d,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkNumbers, checkObject, checkOneOf, checkPerSample } from "../core/checks";
+import { checkBoolean, checkNumbers, checkObject, checkOneOf, checkPerSample } from "../core/checks";
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { checkSameShape, checkTensor } from "../core/tensor-checks";
+import { checkLossOptions, onlyValid } from "./reduce";
 
 /**
  * The f-divergences with a name, `h(r)` of each and what `h(r)·(f_ψ − f_φ)` descends:
@@ -59,6 +62,11 @@ export interface FDivergenceInputs {
   readonly logit: Tensor1D;
   /** A bin of time per sample, whole numbers from 0; each bin's ratios are divided by their mean. Absent: no division. */
   readonly bins?: readonly number[] | undefined;
+  /**
+   * `[B]`, 1 for samples that count and 0 for those that enter no mean and whose weight is 0.
+   * @defaultValue every sample counts
+   */
+  readonly valid?: Tensor1D | undefined;
 }
 
 /** Options of {@link fDivergenceWeights}. */
@@ -116,16 +124,35 @@ const tiny = 1e-6;
  */
 export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergenceOptions = {}): Tensor1D {
   const where = "fDivergenceWeights";
-  const { logit, bins } = checkObject(where, "inputs", inputs, { logit: 1, bins: 1 });
+  const { logit, bins, valid } = checkObject(where, "inputs", inputs, { logit: 1, bins: 1, valid: 1 });
+  const { divergence, clip, normalize } = checkFDivergence(where, options);
+  checkTensor(where, "logit", logit);
+  if (logit.rank !== 1)
+    throw new SidError("shape-mismatch", `${where}: logit must be [B], got [${logit.shape.join(", ")}].`);
+  if (bins !== undefined) checkPerSample(where, "bins", bins, logit.size);
+  checkLossOptions(where, logit, { valid });
+  const h = typeof divergence === "function" ? divergence : named[divergence];
+  return noGrad(() => {
+    const counts = valid === undefined ? ones([logit.size]) : onlyValid(ones([logit.size]), valid);
+    const kept = onlyValid(logit, valid);
+    const ratio = clip
+      ? clipByValue(exp(clipByValue(kept, -farthestLogit, farthestLogit)), ...(clip as [number, number]))
+      : exp(kept);
+    const own = h((bins ? div(ratio, add(meansOf(bins, ratio, counts), tiny)) : ratio) as Tensor1D) as Tensor1D;
+    checkTensor(where, "h(r)", own);
+    checkSameShape(where, { logit, "h(r)": own });
+    const weights = onlyValid(own, valid) as Tensor1D;
+    return normalize ? div(weights, add(average(sum(weights), sum(counts)), tiny)) : weights;
+  });
+}
+
+/** The options with their defaults; throws unless they make sense. */
+export function checkFDivergence(where: string, options: FDivergenceOptions) {
   const {
     divergence = "jensen-shannon",
     clip = usual,
     normalize = false,
   } = checkObject(where, "options", options, { divergence: 1, clip: 1, normalize: 1 });
-  checkTensor(where, "logit", logit);
-  if (logit.rank !== 1)
-    throw new SidError("shape-mismatch", `${where}: logit must be [B], got [${logit.shape.join(", ")}].`);
-  if (bins !== undefined) checkPerSample(where, "bins", bins, logit.size);
   if (clip !== null) {
     checkNumbers(where, "clip", clip);
     const [least, most] = clip;
@@ -133,27 +160,19 @@ export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergen
       throw new SidError("out-of-range", `${where}: clip must be [least, most] with 0 < least < most, got [${clip}].`);
   }
   if (typeof divergence !== "function") checkOneOf(where, "divergence", divergence, fDivergences);
-  const h = typeof divergence === "function" ? divergence : named[divergence];
-  return noGrad(() => {
-    const ratio = clip
-      ? clipByValue(exp(clipByValue(logit, -farthestLogit, farthestLogit)), ...(clip as [number, number]))
-      : exp(logit);
-    const weights = h((bins ? div(ratio, add(meansOf(bins, ratio), tiny)) : ratio) as Tensor1D) as Tensor1D;
-    checkTensor(where, "h(r)", weights);
-    checkSameShape(where, { logit, "h(r)": weights });
-    return normalize ? div(weights, add(mean(weights), tiny)) : weights;
+  return { divergence, clip, normalize: checkBoolean(where, "normalize", normalize) };
+}
+
+/** The mean of the samples that count within each sample's bin, `[B]`. */
+function meansOf(bins: readonly number[], values: Tensor, counts: Tensor): Tensor {
+  const together = bins.flatMap((bin) => bins.map((other) => Number(other === bin)));
+  return tidy(() => {
+    const totals = (x: Tensor) => matMul(reshape(tensor1d(together), [bins.length, -1]), reshape(x, [bins.length, 1]));
+    return reshape(average(totals(mul(values, counts)), totals(counts)), [bins.length]);
   });
 }
 
-/** The mean within each sample's bin, `[B]`. */
-function meansOf(bins: readonly number[], values: Tensor): Tensor {
-  const share = bins.flatMap((bin) => {
-    const together = bins.map((other) => Number(other === bin));
-    const count = together.reduce((a, b) => a + b, 0);
-    return together.map((x) => x / count);
-  });
-  return tidy(() => {
-    const average = reshape(tensor1d(share), [bins.length, bins.length]);
-    return reshape(matMul(average, reshape(values, [bins.length, 1])), [bins.length]);
-  });
+/** 0 over 0 is 0. */
+function average(total: Tensor, count: Tensor): Tensor {
+  return div(total, maximum(count, 1));
 }

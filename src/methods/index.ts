@@ -6,6 +6,18 @@
  */
 export { bySchedule, type LawsBySchedule } from "./by-schedule";
 export { cotangentsOf } from "./cotangents-of";
+export { type CsdOptions, csd } from "./csd";
+export { decoupledDmd } from "./decoupled-dmd";
+export { diffInstruct } from "./diff-instruct";
+export { dmd } from "./dmd";
+export { type Dmd2Options, dmd2 } from "./dmd2";
+export { type FDistillOptions, fDistill } from "./f-distill";
+export type { AdversarialOptions } from "./non-saturating";
 export type { MethodOptions } from "./options";
+export { type SdsOptions, sds, type TeacherOnlyOptions } from "./sds";
 export { type SidOptions, sid } from "./sid";
+export type { StoppedGradientMethodOptions } from "./stopped-gradient";
+export { type SwiftBrushOptions, swiftBrush } from "./swift-brush";
+export { type PseudoHuber, type TdmOptions, tdm } from "./tdm";
 export type * from "./types";
+export { vsd } from "./vsd";

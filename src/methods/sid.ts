@@ -87,7 +87,7 @@ export function sid(options: SidOptions = {}): ScoreMethod<"teacher" | "fake"> {
 }
 
 /** The weight of the noise's error, and EDM's where the schedule is EDM's: α = 1 wherever there is noise. */
-function noiseOrEdm(alpha: number, sigma: number): number {
+export function noiseOrEdm(alpha: number, sigma: number): number {
   return (alpha / sigma) ** 2 + (alpha === 1 ? 4 : 0);
 }
 

@@ -285,6 +285,17 @@ describe("fDivergenceWeights", () => {
       expectClose(weights, [1.4651657984, 0.5348295491], 1e-6);
     }));
 
+  test("samples that do not count enter no mean and weigh 0, whatever they hold", () =>
+    free(() => {
+      const options = { divergence: "forward-kl", normalize: true } as const;
+      const [logit, bins] = [tensor1d([0.3, Number.NaN, -0.7, 1.1]), [2, 2, 2, 5]];
+      const kept = fDivergenceWeights({ logit, bins, valid: tensor1d([1, 0, 1, 1]) }, options);
+      const alone = numbers(fDivergenceWeights({ logit: tensor1d([0.3, -0.7, 1.1]), bins: [2, 2, 5] }, options));
+      expectClose(kept, [alone[0] as number, 0, alone[1] as number, alone[2] as number], 1e-6);
+      const none = fDivergenceWeights({ logit, bins, valid: tensor1d([0, 0, 0, 0]) }, options);
+      expect(numbers(none)).toEqual([0, 0, 0, 0]);
+    }));
+
   test("ratios are clipped, unless told otherwise; bins do not see each other", () =>
     free(() => {
       const logit = tensor1d([-50, 50, 0]);
