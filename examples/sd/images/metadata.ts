@@ -20,7 +20,7 @@ export function readMetadata(folder: string, path: string, captionKey: string | 
   const read = path.endsWith(".csv") ? csvRow : jsonRow;
   const row = read(captionKey);
   const end = path.endsWith(".csv") ? (from: number) => rowEnd(bytes, from, ",".charCodeAt(0)) : lineEndOf(bytes);
-  for (let at = bytes[0] === 0xef ? 3 : 0, line = 1; at < bytes.length; ) {
+  for (let at = 0, line = 1; at < bytes.length; ) {
     const next = end(at);
     const stop = next < 0 ? bytes.length : next;
     const text = textOf(path, line, bytes.subarray(at, stop));

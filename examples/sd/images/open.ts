@@ -38,6 +38,8 @@ export interface OpenImageFolderOptions {
 
 /** So many broken pictures are named, of the others only the number. */
 const named = 8;
+/** What to do with files that are not read. */
+const remedy = "convert pictures to PNG or JPEG, unpack archives";
 /** More pictures than this are read with a progress line. */
 const many = 500;
 
@@ -64,10 +66,10 @@ async function open(folder: string, captionKey: string | undefined, warn: (messa
   const found = scanFolder(folder);
   const others = [...found.others].map(([ending, count]) => `${count} ${ending}`).join(", ");
   if (found.pictures.length === 0)
-    throw new Error(`there is no PNG or JPEG in it${others === "" ? "" : `, but ${others}; convert them`}`);
+    throw new Error(`there is no PNG or JPEG in it${others === "" ? "" : `, but ${others}; ${remedy}`}`);
   const captions = readCaptions(folder, found, captionKey, warn);
   const hashes = await check(folder, found.pictures);
-  if (others !== "") warn(`pictures of other formats are passed over (${others}); convert them to PNG or JPEG.`);
+  if (others !== "") warn(`other files are passed over (${others}); ${remedy}.`);
   const { pictures } = found;
   const bare = pictures.filter((_, i) => captions[i] === "");
   if (bare.length > 0)

@@ -3,7 +3,10 @@ import { extname, join } from "node:path";
 import { metadataFiles } from "./metadata";
 
 const readEndings = [".png", ".jpg", ".jpeg", ".jpe", ".jfif"];
-const otherEndings = [".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".svg"];
+const otherEndings = [
+  ...[".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".svg"],
+  ...[".tar", ".tgz", ".zip", ".parquet", ".arrow"],
+];
 /** Beside `NAME.png`, the first of them that is there holds its caption. */
 const captionEndings = [".txt", ".caption"];
 
@@ -13,7 +16,7 @@ export interface Found {
   readonly metadata: readonly string[];
   /** Paths of text files that may be captions. */
   readonly texts: ReadonlySet<string>;
-  /** How many pictures there are of each ending that is not read. */
+  /** How many pictures and archives there are of each ending that is not read. */
   readonly others: ReadonlyMap<string, number>;
 }
 
@@ -37,6 +40,10 @@ export function scanFolder(folder: string): Found {
       else if (kind !== "file") continue;
       else if (readEndings.includes(ending)) pictures.push(path);
       else if (metadataFiles.includes(name)) metadata.push(path);
+      else if (name === "metadata.parquet")
+        throw new Error(
+          `${path} is not read; write it as metadata.jsonl: read_parquet(…).to_json(…, orient="records", lines=True)`,
+        );
       else if (captionEndings.includes(ending)) texts.add(path);
       else if (otherEndings.includes(ending)) others.set(ending, (others.get(ending) ?? 0) + 1);
     }
