@@ -6,7 +6,7 @@
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/full-size.ts FOLDER
  */
 import { tensor, tidy, tile, transpose } from "@tensorflow/tfjs-core";
-import { ddpmSchedule, distill, generatorFrom, lsg, randomStream } from "sid-lsg";
+import { ddpmSchedule, distill, generatorFrom, lsg, randomStream, sidLsg } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { openComponent, readSafetensors } from "sid-lsg/io";
 import { loadParameters, parseUnetConfig, unet, unetParameterSpecs } from "sid-lsg/models";
@@ -57,7 +57,7 @@ const run = distill({
   fakeScore,
   generator: generatorFrom(student),
   conditions: { sample: (_, count) => tile(text, [count, 1, 1]), unconditional: () => text.clone() },
-  guidance: lsg(1.5),
+  method: sidLsg({ guidance: lsg(1.5) }),
   sampleShape: [8, 8, 4],
   batch: 1,
   iterations: 2,

@@ -7,7 +7,7 @@
  * The figures are the bytes of all live buffers of the engine, at their most in three iterations. Seconds are those
  * of the fastest iteration.
  */
-import { type DistillMetrics, type DistillOptions, distill, generatorFrom, lsg, randomStream } from "sid-lsg";
+import { type DistillMetrics, type DistillOptions, distill, generatorFrom, lsg, randomStream, sidLsg } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { copyWeights, parseUnetConfig, unet } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
@@ -53,7 +53,7 @@ async function run(setting: Partial<DistillOptions>): Promise<DistillMetrics[]> 
       sample: (source, count) => source.normal([count, tokens, width]),
       unconditional: () => randomStream(0).normal([1, tokens, width]),
     },
-    guidance: lsg(1.15),
+    method: sidLsg({ guidance: lsg(1.15) }),
     checkTeacher: false,
     batch: 32,
     iterations: 3,

@@ -1,4 +1,4 @@
-import { ddpmSchedule, generatorFrom, lsg, randomStream } from "sid-lsg";
+import { ddpmSchedule, generatorFrom, lsg, type Method, randomStream, sidLsg } from "sid-lsg";
 import { parseUnetConfig, unet } from "sid-lsg/models";
 import { type ConditionSource, type DistillMetrics, distill } from "sid-lsg/train";
 import shapes from "./networks.json" with { type: "json" };
@@ -32,6 +32,7 @@ export interface Iterations {
 export function iterations(
   { unet: json, size, batch, tokens }: Shape,
   backward: "joint" | "staged" = "joint",
+  method: Method = sidLsg({ guidance: lsg(1.5) }),
 ): Iterations {
   const config = parseUnetConfig(json);
   const schedule = ddpmSchedule();
@@ -45,7 +46,7 @@ export function iterations(
     fakeScore,
     generator: generatorFrom(student),
     conditions,
-    guidance: lsg(1.5),
+    method,
     backward,
     sampleShape: [size, size, config.inChannels],
     batch,

@@ -4,11 +4,15 @@
  *
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/stable-diffusion-memory.ts
  */
-import { lsg } from "sid-lsg";
+import { lsg, sidLsg } from "sid-lsg";
 import { estimateMemory, type MemoryConfig } from "sid-lsg/memory";
 import { parseUnetConfig } from "sid-lsg/models";
 
-const run = { unet: parseUnetConfig({ cross_attention_dim: 768 }), size: [64, 64], guidance: lsg(1.5) } as const;
+const run = {
+  unet: parseUnetConfig({ cross_attention_dim: 768 }),
+  size: [64, 64],
+  method: sidLsg({ guidance: lsg(1.5) }),
+} as const;
 
 const settings: readonly [string, Partial<MemoryConfig>][] = [
   [

@@ -1,4 +1,4 @@
-import { lsg } from "sid-lsg";
+import { lsg, sidLsg } from "sid-lsg";
 import { type GeneratorModel, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
 import { type DistillMetrics, distill, promptConditions } from "sid-lsg/train";
 import { caption, drawPairs, trainedPairs } from "./captions";
@@ -45,7 +45,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
       conditioner: text,
     }),
     backward: "joint", // generator and teacher run forward once instead of twice; the memory for it is small here
-    guidance: lsg(options.kappa),
+    method: sidLsg({ guidance: lsg(options.kappa) }),
     iterations: options.iterations,
     batch,
     learningRate: 2e-4,

@@ -1,4 +1,14 @@
-import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "sid-lsg";
+import {
+  antiCfg,
+  type Guidance,
+  longGuidance,
+  lsg,
+  noGuidance,
+  shortGuidance,
+  sidLsg,
+  uniformTimesteps,
+  zeroCfg,
+} from "sid-lsg";
 import { backends, choice, commandLine, integer, number, positive } from "../common/command-line";
 import { projectPath, userPath, userPaths } from "../common/paths";
 import type { MemoryOptions, ModelPlace } from "./model";
@@ -113,7 +123,21 @@ export function parseDistillOptions(args: readonly string[]) {
   const { model, adapter, out = projectPath(defaults.out) } = userPaths(values, ["model", "adapter", "out"]);
   if (values.resume && values["dry-run"]) throw new Error("--resume and --dry-run do not go together.");
   const learningRate = positive("lr", values.lr, defaults.learningRate);
+  const tMin = integer("t-min", values["t-min"], defaults.tMin, 0);
+  const tMax = integer("t-max", values["t-max"], defaults.tMax, 1);
+  if (tMax <= tMin) throw new Error(`--t-max must be above --t-min, got ${tMax} and ${tMin}.`);
+  const contextDropout = number("context-dropout", values["context-dropout"], defaults.contextDropout, 0);
+  if (contextDropout > 1) throw new Error(`--context-dropout is at most 1, got ${contextDropout}.`);
   const settings = {
+    tMax,
+    method: sidLsg({
+      guidance: guidanceOf(values),
+      alpha: number("alpha", values.alpha, defaults.alpha),
+      timesteps: uniformTimesteps({ min: tMin, max: tMax }),
+      lossScale: positive("loss-scale", values["loss-scale"], 1),
+      fakeLossScale: positive("fake-loss-scale", values["fake-loss-scale"], 1),
+      contextDropout,
+    }),
     place: { model, hub, variant } satisfies ModelPlace,
     adapter,
     ...{ prompts, captionKey: values["caption-key"], out, resume: values.resume, dryRun: values["dry-run"] },
@@ -133,34 +157,27 @@ export function parseDistillOptions(args: readonly string[]) {
       steps: integer("steps", values.steps, 1, 1),
       gradientThrough: choice("gradient-through", values["gradient-through"], "all", ["all", "last"]),
     },
-    tMin: integer("t-min", values["t-min"], defaults.tMin, 0),
-    tMax: integer("t-max", values["t-max"], defaults.tMax, 1),
     microBatch: integer("micro-batch", values["micro-batch"], 1, 1),
     emaHalfLife: number("ema-half-life", values["ema-half-life"], defaults.emaHalfLife, 0),
     emaRamp: number("ema-ramp", values["ema-ramp"], defaults.emaRamp, 0),
     /** Options of `distill` as they are. */
     recipe: {
-      guidance: guidanceOf(values),
-      alpha: number("alpha", values.alpha, defaults.alpha),
       iterations: integer("iterations", values.iterations, defaults.iterations, 1),
       batch: integer("batch", values.batch, defaults.batch, 1),
       learningRate,
       fakeLearningRate: positive("fake-lr", values["fake-lr"], learningRate),
-      lossScale: positive("loss-scale", values["loss-scale"], 1),
-      fakeLossScale: positive("fake-loss-scale", values["fake-loss-scale"], 1),
-      beta1: share("beta1", values.beta1, 0),
-      beta2: share("beta2", values.beta2, 0.999),
-      epsilon: positive("epsilon", values.epsilon, defaults.epsilon),
-      contextDropout: number("context-dropout", values["context-dropout"], defaults.contextDropout, 0),
+      adam: {
+        beta1: share("beta1", values.beta1, 0),
+        beta2: share("beta2", values.beta2, 0.999),
+        epsilon: positive("epsilon", values.epsilon, defaults.epsilon),
+      },
       seed: integer("seed", values.seed, 0, 0),
       backward: choice("backward", values.backward, "staged", ["staged", "joint"]),
     },
   };
-  const { recipe, microBatch, tMin, tMax } = settings;
+  const { recipe, microBatch } = settings;
   if (recipe.batch % microBatch !== 0)
     throw new Error(`--micro-batch must divide the batch of ${recipe.batch}, got ${microBatch}.`);
-  if (tMax <= tMin) throw new Error(`--t-max must be above --t-min, got ${tMax} and ${tMin}.`);
-  if (recipe.contextDropout > 1) throw new Error(`--context-dropout is at most 1, got ${recipe.contextDropout}.`);
   return settings;
 }
 

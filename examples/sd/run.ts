@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { randomStream, SidError, uniformTimesteps } from "sid-lsg";
+import { randomStream, SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
@@ -41,7 +41,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   await checkMemory(model, settings);
 
   const networks = await makeNetworks(model, settings, change);
-  await checkSpace(out, networks, { beta1: recipe.beta1, keep: settings.keep, others: model.otherBytes });
+  await checkSpace(out, networks, { beta1: recipe.adam.beta1, keep: settings.keep, others: model.otherBytes });
   const { text, vae } = await loadParts(model, ["text", "vae"]);
   const inputs: Inputs = { settings, model, networks, text, vae, prompts };
   if (dryRun) {
@@ -96,7 +96,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
       batch: microBatch,
       tokens: model.tokenizer.maxLength,
     },
-    ...{ guidance: recipe.guidance, backward: recipe.backward, beta1: recipe.beta1, ema: emaHalfLife > 0 },
+    ...{ method: settings.method, backward: recipe.backward, beta1: recipe.adam.beta1, ema: emaHalfLife > 0 },
     ...{ ...memory, generator, lora: lora && { rank: lora.rank } },
   });
   const most = peak + model.otherBytes;
@@ -120,7 +120,7 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
     ...{ teacher, fakeScore, generator, ema: average && { target: average, halfLife, rampUp } },
     sampleShape: [...sizeOf(model, settings), model.configs.unet.inChannels],
     accumulationRounds: recipe.batch / settings.microBatch,
-    timesteps: uniformTimesteps({ min: settings.tMin, max: settings.tMax }),
+    method: settings.method,
     conditions: promptConditions({ prompts, conditioner: text }),
     checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, keep, resume },
     snapshots: { every: snapshotEvery, run: (shot) => drawSamples(inputs, shot.generator, shot.iteration) },

@@ -1,5 +1,5 @@
 import { dispose, type Tensor, type Tensor1D, tensor, tidy } from "@tensorflow/tfjs-core";
-import { type Guidance, SidError, scheduleFromConfig, type WeightMap } from "sid-lsg";
+import { type Guidance, SidError, scheduleFromConfig, sidLsg, type WeightMap } from "sid-lsg";
 import { generatorFrom, parseUnetConfig, readWeights, type Unet, unet } from "sid-lsg/models";
 import {
   adam,
@@ -61,8 +61,9 @@ export async function replay(recorded: ReplayCase): Promise<ReplayReport> {
       kappa2: settings.kappaEvalFake,
       kappa4: settings.kappaEvalReal,
     };
-    const ofFake = { generator, fakeScore, guidance, lossScale: settings.fakeLossScale };
-    const ofGenerator = { ...ofFake, teacher, alpha: settings.alpha, lossScale: settings.lossScale };
+    const { alpha, lossScale, fakeLossScale } = settings;
+    const method = sidLsg({ guidance, alpha, lossScale, fakeLossScale });
+    const objective = { generator, fakeScore, teacher, method };
     const [beta1, beta2] = settings.betas;
     const common = { beta1, beta2, epsilon: settings.epsilon };
     const fakeAdam = own(adam(fakeScore.variables, { ...common, learningRate: settings.fakeLearningRate }));
@@ -91,15 +92,16 @@ export async function replay(recorded: ReplayCase): Promise<ReplayReport> {
       for (const batch of batches(recorded, 0, phase)) {
         const key = `it0.${phase}.round${round++}`;
         if (phase === "fake") {
-          const result = fakeScoreGradients(ofFake, batch);
+          const result = fakeScoreGradients(objective, batch);
           await noteOutput("generated", `${key}.generated`, result.generated);
           dispose(result as never);
           continue;
         }
-        const result = generatorGradients(ofGenerator, batch);
-        await noteOutput("generated", `${key}.generated`, result.generated);
-        await noteOutput("yFake", `${key}.y_fake`, result.fake);
-        await noteOutput("yReal", `${key}.y_real`, result.teacher);
+        const result = generatorGradients(objective, batch);
+        const { teacher: yReal, fake: yFake } = result.answers;
+        await noteOutput("generated", `${key}.generated`, result.generated as Tensor);
+        await noteOutput("yFake", `${key}.y_fake`, yFake as Tensor);
+        await noteOutput("yReal", `${key}.y_real`, yReal as Tensor);
         dispose(result as never);
       }
     };
@@ -113,7 +115,7 @@ export async function replay(recorded: ReplayCase): Promise<ReplayReport> {
         },
       };
       const rounds = batches(recorded, iteration, phase);
-      return phase === "fake" ? fakeScoreStep(ofFake, rounds, options) : generatorStep(ofGenerator, rounds, options);
+      return phase === "fake" ? fakeScoreStep(objective, rounds, options) : generatorStep(objective, rounds, options);
     };
 
     const losses: { fake: number; generator: number }[] = [];

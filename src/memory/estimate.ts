@@ -1,16 +1,18 @@
-import { engine, getKernel } from "@tensorflow/tfjs-core";
+import { engine, getKernel, mean } from "@tensorflow/tfjs-core";
 import { checkArray, checkBoolean, checkInteger, checkObject, type KeysOf } from "../core/checks";
 import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
-import { type Guidance, noGuidance } from "../guidance/strategies";
+import { sid } from "../methods/sid";
+import type { Method } from "../methods/types";
 import { type GeneratorOptions, generatorFrom } from "../models/generator";
 import { type LoraOptions, lora } from "../models/sd/lora";
-import type { ScoreModel } from "../models/types";
+import type { Discriminator, ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
 import { type UnetMemoryOptions, unetMemoryKeys } from "../models/unet/network";
 import { unet, unetParameterSpecs } from "../models/unet/unet";
 import { ddpmSchedule } from "../schedules/ddpm";
 import { distill } from "../train/distill";
+import { needsOf } from "../train/objective";
 import { onDryBackend } from "./dry-backend";
 
 /** The run whose memory {@link estimateMemory} predicts. */
@@ -30,10 +32,11 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly tokens?: number | undefined;
   /**
-   * The guidance scales: which of them are not 1 decides how often a network is asked.
-   * @defaultValue no guidance
+   * The method: which networks it asks, under which guidance, and what flows through which. A discriminator, if it has
+   * one, is taken to be SiDA's, without weights of its own.
+   * @defaultValue `sid()`
    */
-  readonly guidance?: Guidance | undefined;
+  readonly method?: Method | undefined;
   /**
    * How the generator's gradient is computed.
    * @defaultValue `"staged"`
@@ -67,7 +70,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
 }
 
 const known: KeysOf<MemoryConfig> = {
-  ...{ unet: 1, size: 1, batch: 1, tokens: 1, guidance: 1, backward: 1, lora: 1, ema: 1, generator: 1, beta1: 1 },
+  ...{ unet: 1, size: 1, batch: 1, tokens: 1, method: 1, backward: 1, lora: 1, ema: 1, generator: 1, beta1: 1 },
   ...{ fusedKernels: 1, ...unetMemoryKeys },
 };
 
@@ -107,7 +110,7 @@ export interface MemoryEstimate {
 export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstimate> {
   const where = "estimateMemory";
   const { unet: architecture, size, batch = 1, tokens = 77, ema = false } = checkObject(where, "config", config, known);
-  const { guidance = noGuidance(), backward = "staged", beta1 = 0, fusedKernels = hasFusedKernels() } = config;
+  const { method = sid(), backward = "staged", beta1 = 0, fusedKernels = hasFusedKernels() } = config;
   checkObject(where, "unet", architecture);
   const [height, width] = checkArray(where, "size", size);
   checkInteger(where, "size[0]", height, 1);
@@ -119,16 +122,22 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
   return onDryBackend(fusedKernels, async (usage) => {
     const owned: { dispose(): void }[] = [];
     try {
-      const networks = makeNetworks(config, owned);
+      const needs = needsOf(method);
+      const networks = makeNetworks(config, needs, owned);
       const weights = usage.bytes;
       usage.restart();
       let atRest = 0;
+      const sampleShape = [height, width, architecture.inChannels];
       const condition = (count: number) => randomStream(0).normal([count, tokens, architecture.crossAttentionDim]);
       await distill({
         ...networks,
-        sampleShape: [height, width, architecture.inChannels],
+        sampleShape,
         conditions: { sample: (_, count) => condition(count), unconditional: () => condition(1) },
-        ...{ guidance, backward, beta1, batch, iterations: 1, checkTeacher: false },
+        images: {
+          sample: (stream, count) => ({ images: stream.normal([count, ...sampleShape]), cond: condition(count) }),
+        },
+        discriminator: needs.discriminator ? bottleneck : undefined,
+        ...{ method, backward, adam: { beta1 }, batch, iterations: 1, checkTeacher: false },
         onIteration: () => {
           atRest = usage.bytes;
         },
@@ -141,6 +150,15 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
   });
 }
 
+/** SiDA's discriminator: the mean over the channels of the fake score's features. */
+const bottleneck: Discriminator = {
+  name: "estimate-memory/discriminator",
+  reads: "fakeScore",
+  variables: [],
+  logit: (features) => mean(features, -1),
+  dispose() {},
+};
+
 function hasFusedKernels(): boolean {
   const name = engine().backendName;
   return Boolean(name && getKernel("SidAttention", name));
@@ -149,6 +167,7 @@ function hasFusedKernels(): boolean {
 /** The run's networks, listed in `owned`, their weights as meaningless as everything on the dry backend. */
 function makeNetworks(
   { unet: architecture, lora: adapter, ema, generator = {}, ...options }: MemoryConfig,
+  needs: ReturnType<typeof needsOf>,
   owned: { dispose(): void }[],
 ) {
   const { gradientCheckpointing, attentionSlice } = options;
@@ -167,10 +186,10 @@ function makeNetworks(
     own(adapter ? lora(teacher, { ...adapter, name: named(name), weights: randomStream(0) }) : base(name));
   return {
     teacher,
-    fakeScore: student("fake-score"),
+    fakeScore: needs.fakeScore ? student("fake-score") : undefined,
     generator: generatorFrom(student("generator"), generator),
     // Without a ramp, since the ramp's first average shares its buffers with the generator.
-    ema: ema ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,
+    ema: ema || needs.average ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,
   };
 }
 

@@ -16,6 +16,7 @@ export type { AdversarialOptions } from "./non-saturating";
 export type { MethodOptions } from "./options";
 export { type SdsOptions, sds, type TeacherOnlyOptions } from "./sds";
 export { type SidOptions, sid } from "./sid";
+export { sidLsg } from "./sid-lsg";
 export type { StoppedGradientMethodOptions } from "./stopped-gradient";
 export { type SwiftBrushOptions, swiftBrush } from "./swift-brush";
 export { type PseudoHuber, type TdmOptions, tdm } from "./tdm";

@@ -197,7 +197,7 @@ export interface DataInputs {
 export interface DataUpdate {
   /** The law of t. */
   readonly timesteps: MethodTimesteps;
-  /** Whether it needs the empty condition. */
+  /** Whether it guides the teacher, and so needs conditions and the empty one. */
   readonly guided: boolean;
   /** A scalar, differentiable in the generator's variables. */
   loss(inputs: DataInputs): Scalar;

@@ -53,6 +53,8 @@ export interface Goal {
   readonly fingerprint: Fingerprint;
   readonly iterations: number;
   readonly batch: number;
+  /** Steps of each optimiser after so many iterations. */
+  readonly steps: (iteration: number) => Readonly<Record<string, number>>;
 }
 
 /**
@@ -83,11 +85,13 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
       `${where}: it is of another run, which differs in ${differing.join(", ")}.`,
     );
   const progress = parse<Progress & { readonly steps: Readonly<Record<string, number>> }>(metadata["progress"]);
-  const steps = Object.keys(state.optimizers).map((role) => progress?.steps?.[role]);
+  const roles = Object.keys(state.optimizers);
+  const steps = roles.map((role) => progress?.steps?.[role]);
   if (!progress || ![progress.iteration, progress.nimg, ...steps].every(isCount))
     return corrupt("the run's progress is not readable");
   const { iteration, nimg } = progress;
-  if (nimg !== iteration * goal.batch || steps.some((step) => step !== iteration))
+  const due = goal.steps(iteration);
+  if (nimg !== iteration * goal.batch || roles.some((role, i) => steps[i] !== due[role]))
     corrupt(`${iteration} iterations of ${goal.batch} images do not make ${nimg} images and ${steps.join(", ")} steps`);
   if (iteration > goal.iterations)
     throw new SidError(

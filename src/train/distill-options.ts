@@ -1,23 +1,30 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { Guidance } from "../guidance/strategies";
-import type { FakeScoreWeight } from "../losses/fake-score";
-import type { LossReduction } from "../losses/reduce";
-import type { LossWeight } from "../losses/weights";
-import type { GeneratorModel, ScoreModel } from "../models/types";
-import type { TimestepLaw } from "../schedules/timestep-laws";
+import type { Method } from "../methods/types";
+import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
+import type { AdamOptions } from "./adam";
 import type { ConditionSource } from "./conditions";
+import type { ImageSource } from "./images";
+import type { LearningRateSchedule } from "./learning-rate";
 
-/** The networks, the recipe and the surroundings of a {@link distill} run. The defaults are SiD-LSG's recipe. */
+/** The networks, the recipe and the surroundings of a {@link distill} run. The defaults are the method's. */
 export interface DistillOptions {
   /** The score of the data; frozen. */
   readonly teacher: ScoreModel;
-  /** The score of the generator's samples; trains. Starts as a copy of the teacher. */
-  readonly fakeScore: ScoreModel;
+  /**
+   * The score of the generator's samples; trains. Starts as a copy of the teacher.
+   * @defaultValue none: for methods without one
+   */
+  readonly fakeScore?: ScoreModel | undefined;
   /** Trains. Starts as a copy of the teacher. */
   readonly generator: GeneratorModel;
   /** Shape of one sample, without the batch axis: `[H, W, C]` of an image or latent. */
   readonly sampleShape: readonly number[];
-  /** Iterations in all, those before a resume included. One is a fake-score step, then a generator step. */
+  /**
+   * The method: its losses, guidance scales, laws of t, updates of the fake score per update of the generator.
+   * @defaultValue `sid()`
+   */
+  readonly method?: Method | undefined;
+  /** Iterations in all, those before a resume included. One is the method's fake-score updates and a generator update. */
   readonly iterations: number;
   /**
    * Where conditions come from.
@@ -25,40 +32,20 @@ export interface DistillOptions {
    */
   readonly conditions?: ConditionSource | undefined;
   /**
-   * The guidance scales.
-   * @defaultValue no guidance
+   * Real images and their conditions, for methods that learn from them.
+   * @defaultValue none
    */
-  readonly guidance?: Guidance | undefined;
+  readonly images?: ImageSource | undefined;
   /**
-   * α of the generator's loss.
-   * @defaultValue `1`
+   * Tells real from generated samples, for methods that use one; trains with the fake score's optimiser.
+   * @defaultValue none
    */
-  readonly alpha?: number | undefined;
-  /**
-   * ω of the generator's loss.
-   * @defaultValue `"l1"`
-   */
-  readonly weight?: LossWeight | undefined;
-  /**
-   * Weight of the fake score's loss.
-   * @defaultValue `"eps"`
-   */
-  readonly fakeWeight?: FakeScoreWeight | undefined;
-  /**
-   * Both losses over each sample's elements.
-   * @defaultValue `"sum"`
-   */
-  readonly reduction?: LossReduction | undefined;
+  readonly discriminator?: Discriminator | undefined;
   /**
    * How the generator's gradient is computed; see {@link generatorGradients}.
    * @defaultValue `"staged"`
    */
   readonly backward?: "staged" | "joint" | undefined;
-  /**
-   * The law of t in both steps.
-   * @defaultValue integers, uniform on `[20, 980)`
-   */
-  readonly timesteps?: TimestepLaw | undefined;
   /**
    * Images per step.
    * @defaultValue `512`
@@ -70,46 +57,25 @@ export interface DistillOptions {
    */
   readonly accumulationRounds?: number | undefined;
   /**
-   * The generator's step size.
-   * @defaultValue `1e-6`
+   * The generator's step size: a number, or a schedule such as `warmupRate` and `cosineRate` make.
+   * @defaultValue the method's, else `1e-6`
    */
-  readonly learningRate?: number | undefined;
+  readonly learningRate?: number | LearningRateSchedule | undefined;
   /**
    * The fake score's step size.
-   * @defaultValue that of the generator
+   * @defaultValue `learningRate` where that is given, else the method's
    */
-  readonly fakeLearningRate?: number | undefined;
+  readonly fakeLearningRate?: number | LearningRateSchedule | undefined;
   /**
-   * Adam's decay of the first moment, for both networks.
-   * @defaultValue `0`
+   * What else both optimisers are told: decays, ε, AdamW's decay, bounds of the gradient.
+   * @defaultValue the method's, else Adam's `(0, 0.999)`
    */
-  readonly beta1?: number | undefined;
+  readonly adam?: DistillAdam | undefined;
   /**
-   * Adam's decay of the second moment, for both networks.
-   * @defaultValue `0.999`
+   * What the fake score's optimiser is told differently.
+   * @defaultValue as `adam`
    */
-  readonly beta2?: number | undefined;
-  /**
-   * Adam's ε, for both networks.
-   * @defaultValue `1e-8`
-   */
-  readonly epsilon?: number | undefined;
-  /**
-   * Factor of the generator's loss.
-   * @defaultValue `1`
-   */
-  readonly lossScale?: number | undefined;
-  /**
-   * Factor of the fake score's loss.
-   * @defaultValue `1`
-   */
-  readonly fakeLossScale?: number | undefined;
-  /**
-   * Share of the conditions that become the empty one in the fake-score step, before its images are
-   * generated; only when `kappa1` or `kappa2` is not 1.
-   * @defaultValue `0.1`
-   */
-  readonly contextDropout?: number | undefined;
+  readonly fakeAdam?: DistillAdam | undefined;
   /**
    * Keeps a moving average of the generator's weights.
    * @defaultValue none
@@ -150,6 +116,9 @@ export interface DistillOptions {
    */
   readonly checkTeacher?: boolean | undefined;
 }
+
+/** The settings of an optimiser without its step size. */
+export type DistillAdam = Omit<AdamOptions, "learningRate">;
 
 /** The moving average of {@link DistillOptions.ema}. */
 export interface DistillEma {
@@ -224,17 +193,17 @@ export interface DistillCheckpoint {
 export interface DistillMetrics {
   /** Iterations done, this one included. */
   readonly iteration: number;
-  /** Images seen by each step so far. */
+  /** Images seen by the generator's updates so far. */
   readonly nimg: number;
-  /** The fake score's loss, times its loss scale. */
+  /** The fake score's loss, times its loss scale, a mean over its updates; 0 for methods without one. */
   readonly fakeLoss: number;
-  /** The generator's loss, times its loss scale; no measure of progress. */
+  /** The generator's loss, times its loss scale; no measure of progress. 0 while the generator waits. */
   readonly generatorLoss: number;
-  /** Mean of `‖f_φ − f_ψ‖²` per sample: how far the two scores are apart. */
+  /** Mean of `‖f_φ − f_ψ‖²` per sample: how far the two scores are apart; 0 for methods that do not ask both. */
   readonly deltaSquared: number;
-  /** Norm of the fake score's cleaned gradient. */
+  /** Norm of the fake score's cleaned gradient, a mean over its updates; 0 for methods without one. */
   readonly fakeGradientNorm: number;
-  /** Norm of the generator's cleaned gradient. */
+  /** Norm of the generator's cleaned gradient; 0 while the generator waits. */
   readonly generatorGradientNorm: number;
   /** Samples of both steps that left the batch because they were not finite. */
   readonly droppedSamples: number;

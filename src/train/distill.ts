@@ -1,26 +1,28 @@
-import { dispose, where as select, type Tensor, type Tensor1D, tensor, tidy } from "@tensorflow/tfjs-core";
+import { dispose, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
 import { checkBackend } from "../core/check-backend";
 import { SidError } from "../core/errors";
 import { type RandomStream, randomStream } from "../core/random";
 import { checkTensor } from "../core/tensor-checks";
+import type { Moment } from "../methods/types";
 import { type Adam, adam } from "./adam";
-import type { TrainBatch } from "./batch";
+import { momentOf, type TrainBatch } from "./batch";
 import { breathe } from "./breathe";
 import { loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import { openCheckpoints } from "./checkpoint-files";
 import type { ConditionSource } from "./conditions";
 import type { DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
 import { type DistillRun, type DistillSummary, runOf } from "./distill-run";
+import { drawBatch } from "./draw-batch";
 import { emaBeta, updateEma } from "./ema";
 import { fingerprintOf } from "./fingerprint";
+import { fakeScoreVariables } from "./objective";
 import { type Plan, planOf } from "./plan";
 import { preflight } from "./preflight";
 import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type StepFigures } from "./steps";
 
 /**
- * Distills a teacher into a generator of few steps, without data: each iteration updates the fake
- * score on the generator's samples, then the generator by the score-identity loss, then the moving
- * average of the generator's weights.
+ * Distills a teacher into a generator of few steps, by any method: each iteration updates the fake score on the
+ * generator's samples, then the generator, then the moving average of the generator's weights.
  *
  * `await distill(options)` does all iterations and resolves to a {@link DistillSummary};
  * `for await (const metrics of distill(options))` yields the figures of each. **A run that nobody awaits or iterates
@@ -35,7 +37,7 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  *
  * Source: arXiv:2406.01561, algorithm 1; SiD-LSG@709fc22 training/sid_training_loop.py.
  *
- * @param options - networks, recipe and surroundings; the defaults are SiD-LSG's recipe.
+ * @param options - networks, method and surroundings.
  * @returns the run: awaited, a {@link DistillSummary}; iterated, the {@link DistillMetrics} of one iteration after the other.
  * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
  *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
@@ -93,7 +95,7 @@ function lostBatch({ iteration, droppedSamples }: DistillMetrics): string {
 async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetrics, void, undefined> {
   const begun = performance.now();
   const { checkpoint, snapshots, ema, signal } = plan;
-  const { generator, fakeScore } = plan.generatorObjective;
+  const { generator, fakeScore, discriminator } = plan.objective;
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(x: T): T => {
     owned.push(x);
@@ -103,17 +105,26 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
   try {
     const uncond = plan.conditions && own(emptyCondition(plan.conditions));
     await preflight(plan, uncond);
-    const fakeScoreAdam = own(adam(fakeScore.variables, plan.fakeAdam));
+    const trained = fakeScoreVariables(plan.objective);
+    const fakeScoreAdam = trained.length > 0 ? own(adam(trained, plan.fakeScoreAdam)) : undefined;
     const generatorAdam = own(adam(generator.variables, plan.generatorAdam));
-    const average = ema && { ema: ema.target.variables };
     const state: RunState = {
-      networks: { fakeScore: fakeScore.variables, generator: generator.variables, ...average },
-      optimizers: { fakeScore: fakeScoreAdam, generator: generatorAdam },
+      networks: {
+        ...(fakeScore && plan.fakeUpdates > 0 && { fakeScore: fakeScore.variables }),
+        ...(trained.length > (fakeScore?.variables.length ?? 0) && { discriminator: discriminator?.variables ?? [] }),
+        generator: generator.variables,
+        ...(ema && { ema: ema.target.variables }),
+      },
+      optimizers: { ...(fakeScoreAdam && { fakeScore: fakeScoreAdam }), generator: generatorAdam },
     };
     const goal = {
       fingerprint: checkpoint ? await fingerprintOf(plan, uncond) : {},
       iterations: plan.iterations,
       batch: plan.batch,
+      steps: (iteration: number) => ({
+        fakeScore: iteration * plan.fakeUpdates,
+        generator: Math.max(0, iteration - Math.ceil(plan.startsAt / plan.batch)),
+      }),
     };
     const files = checkpoint && (await openCheckpoints(checkpoint.path, checkpoint.keep, plan.onWarning));
     const resumes = checkpoint?.resume === true || (checkpoint?.resume === "if-present" && files?.found.length !== 0);
@@ -163,52 +174,68 @@ interface Run {
   readonly plan: Plan;
   readonly stream: RandomStream;
   readonly uncond: Tensor | undefined;
-  readonly fakeScoreAdam: Adam;
+  readonly fakeScoreAdam: Adam | undefined;
   readonly generatorAdam: Adam;
 }
 
-/** Both steps and the moving average; one read from the device. */
+/** All updates of an iteration and the moving average; one read from the device. */
 async function iterateOnce(run: Run, iteration: number, nimg: number) {
-  const { plan, fakeScoreAdam, generatorAdam } = run;
-  const { ema, onGradients, generatorObjective } = plan;
+  const { plan, stream, fakeScoreAdam, generatorAdam } = run;
+  const { ema, onGradients, objective, batch, fakeUpdates } = plan;
+  const { generator, method } = objective;
   const hook = (network: GradientEvent["network"]): GradientHook | undefined =>
     onGradients && ((gradients) => onGradients({ network, iteration, gradients }));
-  const pending: Tensor1D[] = [];
+  const passes =
+    method.steps === "random" ? (stream.integers(1, 1, generator.steps + 1)[0] as number) : generator.steps;
+  const moment = momentOf(objective, { nimg, iteration: iteration - 1, passes });
+  const ofFake: Tensor1D[] = [];
+  const ofGenerator: Tensor1D[] = [];
+  const updateFakeScore = async () => {
+    const options = { optimizer: fakeScoreAdam as Adam, onGradients: hook("fakeScore") };
+    for (let i = 0; i < fakeUpdates; i++)
+      ofFake.push(await fakeScoreStep(objective, batches(run, "fakeScore", moment, passes), options));
+  };
+  const waits = nimg < plan.startsAt;
   try {
-    const ofFake = { optimizer: fakeScoreAdam, onGradients: hook("fakeScore") };
-    pending.push(await fakeScoreStep(plan.fakeObjective, batches(run, plan.dropsContext), ofFake));
-    const ofGenerator = { optimizer: generatorAdam, onGradients: hook("generator") };
-    pending.push(await generatorStep(generatorObjective, batches(run, false), ofGenerator));
-    const beta = ema ? emaBeta({ nimg, batch: plan.batch, halfLife: ema.halfLife, rampUp: ema.rampUp }) : 0;
-    if (ema) updateEma(ema.target.variables, generatorObjective.generator.variables, beta);
-    const [fake, generator] = (await readFigures(...pending)) as [StepFigures, StepFigures];
+    if (plan.first === "fakeScore") await updateFakeScore();
+    if (!waits) {
+      const options = { optimizer: generatorAdam, onGradients: hook("generator") };
+      ofGenerator.push(await generatorStep(objective, batches(run, "generator", moment, passes), options));
+    }
+    if (plan.first === "generator") await updateFakeScore();
+    const beta = ema && !waits ? emaBeta({ nimg, batch, halfLife: ema.halfLife, rampUp: ema.rampUp }) : 0;
+    if (ema && !waits) updateEma(ema.target.variables, generator.variables, beta);
+    const figures = await readFigures(...ofFake, ...ofGenerator);
+    const fake = figures.slice(0, ofFake.length);
+    const [step] = figures.slice(ofFake.length);
+    const mean = (of: (figures: StepFigures) => number) => fake.reduce((sum, f) => sum + of(f) / fake.length, 0);
+    const total = (of: (figures: StepFigures) => number) => figures.reduce((sum, f) => sum + of(f), 0);
     return {
-      fakeLoss: fake.loss,
-      generatorLoss: generator.loss,
-      deltaSquared: generator.deltaSquared,
-      fakeGradientNorm: fake.gradientNorm,
-      generatorGradientNorm: generator.gradientNorm,
-      droppedSamples: fake.droppedSamples + generator.droppedSamples,
-      cleanedElements: fake.cleanedElements + generator.cleanedElements,
+      fakeLoss: mean((f) => f.loss),
+      generatorLoss: step?.loss ?? 0,
+      deltaSquared: step?.deltaSquared ?? 0,
+      fakeGradientNorm: mean((f) => f.gradientNorm),
+      generatorGradientNorm: step?.gradientNorm ?? 0,
+      droppedSamples: total((f) => f.droppedSamples),
+      cleanedElements: total((f) => f.cleanedElements),
       emaBeta: beta,
     };
   } finally {
-    dispose(pending);
+    dispose([...ofFake, ...ofGenerator]);
   }
 }
 
 /** The rounds of one step, each made when it is its turn and freed when it is over. */
-function* batches({ plan, stream, uncond }: Run, drop: boolean): Generator<TrainBatch> {
-  const count = plan.batch / plan.accumulationRounds;
-  const shape = [count, ...plan.sampleShape];
+function* batches(run: Run, network: GradientEvent["network"], moment: Moment, passes: number): Generator<TrainBatch> {
+  const { plan, stream, uncond } = run;
   for (let round = 0; round < plan.accumulationRounds; round++) {
-    const cond = plan.conditions && conditions(plan.conditions, stream, count, uncond, drop ? plan.contextDropout : 0);
-    const noises = Array.from({ length: plan.generatorObjective.generator.steps }, () => stream.normal(shape));
-    const noise = stream.normal(shape);
+    const count = plan.batch / plan.accumulationRounds;
+    const batch = drawBatch(plan, { stream, uncond, count, passes, network, moment });
     try {
-      yield { noises, noise, t: plan.timesteps(stream, count), cond, uncond };
+      yield batch;
     } finally {
-      dispose([...noises, noise, ...(cond ? [cond] : [])]);
+      const { noises, noise, cond, other, images, imageCond } = batch;
+      dispose([...noises, noise, cond, other?.noise, images, imageCond].filter((x) => x !== undefined));
     }
   }
 }
@@ -217,21 +244,4 @@ function emptyCondition(source: ConditionSource): Tensor {
   const uncond = source.unconditional();
   checkTensor("distill", "the empty condition", uncond);
   return uncond;
-}
-
-/** Conditions of `count` samples, a share of them replaced by the empty one. */
-function conditions(
-  source: ConditionSource,
-  stream: RandomStream,
-  count: number,
-  uncond: Tensor | undefined,
-  dropout: number,
-): Tensor {
-  return tidy(() => {
-    const full = source.sample(stream, count);
-    if (dropout === 0 || uncond === undefined) return full;
-    const dropped = stream.uniform(count).map((u) => u < dropout);
-    const mask = tensor(dropped, [count, ...Array<number>(full.rank - 1).fill(1)], "bool");
-    return select(mask, uncond, full);
-  });
 }

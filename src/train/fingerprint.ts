@@ -12,7 +12,9 @@ import {
 } from "@tensorflow/tfjs-core";
 import { isObject } from "../core/checks";
 import { checkPrediction } from "../core/prediction-type";
+import type { MethodTimesteps } from "../methods/types";
 import type { ScoreModel } from "../models/types";
+import { momentOf } from "./batch";
 import { digest } from "./digest";
 import type { Plan } from "./plan";
 import { probeStream } from "./probe-stream";
@@ -22,31 +24,36 @@ export type Fingerprint = Readonly<Record<string, string>>;
 
 /** The fingerprint of a run with that empty condition; the same in every process. */
 export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Promise<Fingerprint> {
-  const { generator, teacher, fakeScore, ...generatorSettings } = plan.generatorObjective;
-  const { weight: fakeWeight, lossScale: fakeLossScale } = plan.fakeObjective;
-  const t = plan.timesteps(probeStream(), 8);
+  const { generator, teacher, fakeScore, discriminator, method, backward } = plan.objective;
+  const passes = generator.steps;
+  const moment = momentOf(plan.objective, { nimg: 0, iteration: 0, passes });
+  const draw = (law: MethodTimesteps | undefined) => law?.(probeStream(), 8, moment);
+  const t = method.generator.timesteps(probeStream(), 8, moment);
   return flat({
-    ...generatorSettings,
-    fakeWeight,
-    fakeLossScale,
-    fakeAdam: plan.fakeAdam,
+    method: { name: method.name, ...method.settings },
+    backward,
+    fakeScoreAdam: plan.fakeUpdates > 0 ? plan.fakeScoreAdam : "none",
     generatorAdam: plan.generatorAdam,
     batch: plan.batch,
     accumulationRounds: plan.accumulationRounds,
     sampleShape: plan.sampleShape,
     seed: plan.seed,
-    contextDropout: plan.contextDropout,
     conditions: plan.conditions
       ? { name: plan.conditions.name ?? "", empty: uncond && (await outlineOf(uncond)) }
       : "none",
+    images: plan.images ? (plan.images.name ?? "") : "none",
     timesteps: t,
+    fakeTimesteps: draw(method.fakeScore?.timesteps) ?? "none",
     ema: plan.ema ? { halfLife: plan.ema.halfLife, rampUp: plan.ema.rampUp } : "none",
     generator: {
       steps: generator.steps,
       settings: generator.settings ?? "none",
       weights: shapesOf(generator.variables),
     },
-    fakeScore: { predicts: scoreOf(fakeScore, t), weights: shapesOf(fakeScore.variables) },
+    fakeScore: fakeScore ? { predicts: scoreOf(fakeScore, t), weights: shapesOf(fakeScore.variables) } : "none",
+    discriminator: discriminator
+      ? { reads: discriminator.reads ?? "x_t", weights: shapesOf(discriminator.variables) }
+      : "none",
     teacher: {
       predicts: scoreOf(teacher, t),
       weights: shapesOf(teacher.variables),

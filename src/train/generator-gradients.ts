@@ -10,117 +10,61 @@ import {
   type Tensor1D,
   tidy,
 } from "@tensorflow/tfjs-core";
-import { checkFinite, checkObject, checkOneOf, type KeysOf } from "../core/checks";
+import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
-import { noGrad, pullback, valueAndGradients, vjp } from "../core/tape";
-import { checkSameShape } from "../core/tensor-checks";
-import { type Guidance, guidanceKeys, noGuidance } from "../guidance/strategies";
+import { besideTape, pullback, valueAndGradients, vjp } from "../core/tape";
+import { checkSameShape, checkTensor } from "../core/tensor-checks";
 import { finiteSamples } from "../losses/nan-policy";
-import { type LossReduction, onlyValid } from "../losses/reduce";
-import { type SidLossOptions, sidCotangents, sidLoss } from "../losses/sid";
-import type { LossWeight } from "../losses/weights";
-import { predictX0 } from "../models/predict-x0";
-import type { GeneratorModel, ScoreModel } from "../models/types";
-import { addNoise, type NoiseLevel } from "../predict/level";
-import { checkTrainBatch, inputsOf, type TrainBatch } from "./batch";
+import { onlyValid } from "../losses/reduce";
+import { isDataUpdate } from "../methods/check-method";
+import type { Circumstances, GeneratorUpdate } from "../methods/types";
+import { addNoise } from "../predict/level";
+import { type Pass, passesOf } from "./ask";
+import { checkTrainBatch, inputsOf, type Placed, type TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
-
-/** What the generator learns from, and how. */
-export interface GeneratorObjective {
-  /** The network that trains. */
-  readonly generator: GeneratorModel;
-  /** The score of the data; frozen. */
-  readonly teacher: ScoreModel;
-  /** The score of the generator's own samples; frozen here. */
-  readonly fakeScore: ScoreModel;
-  /**
-   * `kappa2` guides the fake score, `kappa4` the teacher.
-   * @defaultValue no guidance
-   */
-  readonly guidance?: Guidance | undefined;
-  /**
-   * α of the score-identity loss.
-   * @defaultValue `1`
-   */
-  readonly alpha?: number | undefined;
-  /**
-   * ω of the score-identity loss.
-   * @defaultValue `"l1"`
-   */
-  readonly weight?: LossWeight | undefined;
-  /**
-   * Over each sample's elements.
-   * @defaultValue `"sum"`
-   */
-  readonly reduction?: LossReduction | undefined;
-  /**
-   * Factor of the loss and its gradients.
-   * @defaultValue `1`
-   */
-  readonly lossScale?: number | undefined;
-  /**
-   * `staged` opens one network's tape at a time: about 0.4 times the memory of `joint`, which holds all
-   * three at once, at about 1.1 times its time, since two networks run forward twice.
-   * @defaultValue `"staged"`
-   */
-  readonly backward?: "staged" | "joint" | undefined;
-}
-
-const known: KeysOf<GeneratorObjective> = {
-  ...{
-    generator: 1,
-    teacher: 1,
-    fakeScore: 1,
-    guidance: 1,
-    alpha: 1,
-    weight: 1,
-    reduction: 1,
-    lossScale: 1,
-    backward: 1,
-  },
-};
+import { dataGradients } from "./data-gradients";
+import { noised } from "./noising";
+import { type Checked, checkObjective, type Objective } from "./objective";
 
 /** What {@link generatorGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
 export interface GeneratorGradients {
-  /** The score-identity loss, times `lossScale`. No measure of progress: see {@link sidLoss}. */
+  /** The method's loss, times its `lossScale`. No measure of progress. */
   readonly loss: Scalar;
   /** One tensor per variable of the generator, in their order. */
   readonly gradients: Tensor[];
-  /** The samples `x_g`, `[B, ...]`. */
-  readonly generated: Tensor;
-  /** The teacher's guided x0-prediction `f_φ(x_t)`. */
-  readonly teacher: Tensor;
-  /** The fake score's guided x0-prediction `f_ψ(x_t)`. */
-  readonly fake: Tensor;
-  /** Mean over the batch of `‖f_φ − f_ψ‖²`, without the loss scale. */
+  /** The samples `x_g`, `[B, ...]`; absent where the generator learns from real images. */
+  readonly generated?: Tensor | undefined;
+  /** What the networks answered to the method's questions, such as `teacher` and `fake`. */
+  readonly answers: Readonly<Record<string, Tensor>>;
+  /** Mean over the batch of `‖f_φ − f_ψ‖²` of the answers `teacher` and `fake`, without the loss scale; 0 without them. */
   readonly deltaSquared: Scalar;
   /** `[B]`, 1 for samples that counted, 0 for samples that left the batch because they were not finite. */
   readonly valid: Tensor1D;
 }
 
 /**
- * Loss and gradients of one generator step.
+ * Loss and gradients of one generator step, of any method.
  *
- *     x_g = G_θ(z, c),   x_t = α·x_g + σ·ε,   L = sidLoss(x_g, f_φ,κ4(x_t, t, c), f_ψ,κ2(x_t, t, c))
+ *     x_g = G_θ(z, c),   x_t = a·x_g + s·ε,   answers of φ, ψ and D at x_t,   ∂L/∂x_g and ∂L/∂answers by the method
  *
- * The gradient flows through `x_g` and through the inputs of both frozen networks. `joint` is one
- * tape over all of it. `staged` never holds the activations of two networks: with the closed
- * cotangents g of the loss,
+ * The gradient flows through `x_g`, and through the inputs of those frozen networks whose answers the method says it
+ * flows through. `joint` is one tape over all of it. `staged` never holds the activations of two networks: with the
+ * method's cotangents g,
  *
- *     ∂L/∂x_g = g_x + α·(J_φᵀ·g_φ + J_ψᵀ·g_ψ),   ∂L/∂θ = (∂x_g/∂θ)ᵀ·∂L/∂x_g
+ *     ∂L/∂x_g = g_x + a·(J_φᵀ·g_φ + J_ψᵀ·g_ψ),   ∂L/∂θ = (∂x_g/∂θ)ᵀ·∂L/∂x_g
  *
- * Both give the same numbers up to rounding. Samples with a value that is not finite leave the
- * batch. With `staged`, zeros then take their place in the generator's input, so that they cannot
- * spoil the gradients of the others; with `joint`, what they spoil is left to `cleanGradients`.
+ * Both give the same numbers up to rounding. Where the gradient flows through no network, the generator's tape is the only
+ * one, and nothing runs twice. Samples with a value that is not finite leave the batch, and zeros take the place of inputs
+ * that are not; with one tape, what else they spoil is left to `cleanGradients`.
  *
  * Source: arXiv:2406.01561; SiD-LSG@709fc22 training/sid_training_loop.py L490-530.
  *
- * @param objective - networks, guidance and loss; nothing is assigned.
+ * @param objective - networks and method; nothing is assigned.
  * @param batch - noise, times and conditions of `B` samples; borrowed.
- * @returns loss, gradients, samples, predictions, and which samples counted.
+ * @returns loss, gradients, samples, answers, and which samples counted.
  * @throws SidError before any tape opens: `shape-mismatch`, `invalid-argument` for
- *   networks of different schedules or for a condition that the guidance needs, `out-of-range` for a
- *   time outside the schedule, `not-finite` for α or a scale.
+ *   networks of different schedules, for a network or condition that the method needs, `out-of-range` for a
+ *   time outside the schedule.
  *
  * @example
  * ```ts
@@ -143,103 +87,207 @@ export interface GeneratorGradients {
  * console.log(loss.shape, gradients.length); // [] 1
  * ```
  */
-export function generatorGradients(objective: GeneratorObjective, batch: TrainBatch): GeneratorGradients {
-  const where = "generatorGradients";
-  checkObject(where, "objective", objective, known);
-  const { generator, teacher, fakeScore, guidance = noGuidance(), backward = "staged" } = objective;
-  const { alpha = 1, weight = "l1", reduction = "sum", lossScale = 1 } = objective;
-  const { kappa2, kappa4 } = checkObject(where, "guidance", guidance, guidanceKeys);
-  checkOneOf(where, "backward", backward, ["staged", "joint"]);
-  checkFinite(where, "alpha", alpha);
-  checkFinite(where, "lossScale", lossScale);
-  const level = checkTrainBatch(
-    where,
-    generator,
-    [
-      { model: teacher, role: "teacher", kappa: kappa4 },
-      { model: fakeScore, role: "fakeScore", kappa: kappa2 },
-    ],
-    batch,
+export function generatorGradients(objective: Objective, batch: TrainBatch): GeneratorGradients {
+  const checked = checkObjective(where, objective);
+  const update = checked.method.generator;
+  if (isDataUpdate(update)) return dataGradients(where, checked, update, batch);
+  const asked = Object.values(update.asks).flatMap(({ of, guidanceScale: kappa = 1 }) => {
+    const model = of === "discriminator" ? undefined : checked[of];
+    return model ? [{ model, role: of, kappa }] : [];
+  });
+  const placed = checkTrainBatch(where, checked, asked, batch);
+  const asks = Object.fromEntries(
+    Object.entries(update.asks).filter(([, { startsAt = 0 }]) => placed.moment.nimg >= startsAt),
   );
-  const { t, cond, uncond } = batch;
-  const pass: Pass = {
-    ...batch,
-    inputs: inputsOf(batch),
-    generator,
-    level,
-    lossScale,
-    loss: { alpha, weight, reduction, level },
-    ofTeacher: (xt) => predictX0(teacher, { xt, t, cond, uncond, guidanceScale: kappa4 }),
-    ofFake: (xt) => predictX0(fakeScore, { xt, t, cond, uncond, guidanceScale: kappa2 }),
-  };
+  if (Object.values(asks).some(({ at }) => at === "other") && batch.other === undefined)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: the method ${checked.method.name} asks at another x_t; the batch needs other.`,
+    );
+  const { t, cond, uncond, other } = batch;
+  const passes = passesOf(checked, asks, {
+    xt: { t, cond, uncond },
+    other: { t: other?.t ?? t, cond, uncond },
+  });
+  const step: Step = { objective: checked, update, batch, placed, passes };
   return tidy(() => {
-    const result = backward === "joint" ? joint(pass) : staged(pass);
-    const delta = onlyValid(sub(result.teacher, result.fake), result.valid);
-    return { ...result, deltaSquared: mul(total(square(delta)), 1 / (delta.shape[0] as number)) as Scalar };
+    const flows = passes.some(({ gradient }) => gradient);
+    const result = flows && checked.backward === "staged" ? staged(step) : onOneTape(step);
+    return { ...result, deltaSquared: deltaSquared(result) };
   });
 }
 
-/** A checked batch with the three networks as functions. */
-interface Pass extends TrainBatch {
-  readonly inputs: readonly Tensor[];
-  readonly generator: GeneratorModel;
-  readonly level: NoiseLevel;
-  readonly lossScale: number;
-  readonly loss: SidLossOptions;
-  readonly ofTeacher: (xt: Tensor) => Tensor;
-  readonly ofFake: (xt: Tensor) => Tensor;
+const where = "generatorGradients";
+
+/** A checked batch, and the passes through networks that it takes. */
+interface Step {
+  readonly objective: Checked;
+  readonly update: GeneratorUpdate;
+  readonly batch: TrainBatch;
+  readonly placed: Placed;
+  readonly passes: readonly Pass[];
 }
 
-type Result = Omit<GeneratorGradients, "deltaSquared">;
+type Result = Omit<GeneratorGradients, "deltaSquared"> & { readonly generated: Tensor };
 
-function joint({ inputs, generator, noises, cond, noise, level, lossScale, loss, ofTeacher, ofFake }: Pass): Result {
+/** Samples and their noisy versions; inputs that are not finite are zeros. */
+function make({ objective, batch, placed }: Step, finite?: Tensor1D) {
+  const clean = finite
+    ? {
+        ...batch,
+        noises: batch.noises.map((z) => onlyValid(z, finite)),
+        cond: batch.cond && onlyValid(batch.cond, finite),
+      }
+    : batch;
+  const { generated, xt, slope } = noised(objective, clean, placed);
+  const other =
+    batch.other && placed.other && addNoise({ x0: generated, noise: batch.other.noise, level: placed.other });
+  return { generated, slope, at: { xt, other: other ?? xt } };
+}
+
+/** Which samples count, and the method's gradient there: `∂L/∂x_g` as `generated`, then one by each answer's name. */
+function judge(
+  { objective, update, batch, placed }: Step,
+  generated: Tensor,
+  answers: Readonly<Record<string, Tensor>>,
+) {
+  const valid = finiteSamples(...inputsOf(batch), generated, ...Object.values(answers));
+  const circumstances: Circumstances = {
+    level: placed.level,
+    t: batch.t,
+    moment: placed.moment,
+    valid,
+    cond: batch.cond,
+  };
+  const { loss, ...cotangents } = update.cotangents({ generated, ...answers }, circumstances);
+  const tensors: Readonly<Record<string, Tensor>> = { generated, ...answers };
+  const given: Record<string, Tensor> = {};
+  for (const [name, cotangent] of Object.entries(cotangents)) {
+    if (cotangent === undefined) continue;
+    const from = `${objective.method.name}.cotangents`;
+    checkTensor(from, name, cotangent);
+    if (name !== "generated" && !update.asks[name]?.gradient)
+      throw new SidError(
+        "invalid-argument",
+        `${from}: returned a gradient for ${JSON.stringify(name)}, which is no question with gradient: true.`,
+      );
+    checkSameShape(from, { [name]: tensors[name] as Tensor, "its gradient": cotangent });
+    given[name] = cotangent;
+  }
+  checkTensor(`${objective.method.name}.cotangents`, "loss", loss);
+  return { valid, loss, cotangents: given };
+}
+
+/** Σ of each output by its cotangent: its gradient is the pass's pullback. */
+function weighted(outputs: readonly Tensor[], cotangents: readonly (Tensor | undefined)[]): Scalar {
+  const terms = outputs.flatMap((x, i) => {
+    const cotangent = cotangents[i];
+    return cotangent ? [sum(mul(x, cotangent))] : [];
+  });
+  return (terms.length === 0 ? mul(sum(outputs[0] as Tensor), 0) : terms.reduce((a, b) => add(a, b))) as Scalar;
+}
+
+function named(names: readonly string[], tensors: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(names.map((name, i) => [name, tensors[i] as Tensor]));
+}
+
+const scaled = <T extends Tensor>(x: T, factor: number): T => (factor === 1 ? x : (mul(x, factor) as T));
+
+function onOneTape(step: Step): Result {
+  const { objective, update, batch, passes } = step;
+  const names = passes.flatMap((pass) => pass.names);
+  const finite = finiteSamples(...inputsOf(batch));
   const { result, carried } = carryOut((carry) =>
     valueAndGradients(() => {
-      const generated = generator.generate(noises, cond);
-      const xt = addNoise({ x0: generated, noise, level });
-      const teacher = ofTeacher(xt);
-      const fake = ofFake(xt);
-      const valid = noGrad(() => finiteSamples(...inputs, generated, teacher, fake));
-      carry(generated, teacher, fake, valid);
-      return mul(sidLoss({ generated, teacher, fake }, { ...loss, valid }), lossScale) as Scalar;
-    }, generator.variables),
+      const { generated, at } = make(step, finite);
+      const outputs = passes.flatMap((pass) => {
+        const run = () => pass.run(at[pass.at]);
+        return pass.gradient ? run() : besideTape(run);
+      });
+      const { valid, loss, cotangents } = besideTape(() => judge(step, generated, named(names, outputs)));
+      carry(generated, valid, loss, ...outputs);
+      const gradients = [cotangents["generated"], ...names.map((name) => cotangents[name])];
+      return scaled(weighted([generated, ...outputs], gradients), update.lossScale ?? 1);
+    }, objective.generator.variables),
   );
-  const [generated, teacher, fake, valid] = carried as [Tensor, Tensor, Tensor, Tensor1D];
-  return { loss: result.value, gradients: result.gradients, generated, teacher, fake, valid };
+  const [generated, valid, loss, ...outputs] = carried as [Tensor, Tensor1D, Scalar, ...Tensor[]];
+  return {
+    loss: scaled(loss, update.lossScale ?? 1),
+    gradients: result.gradients,
+    generated,
+    answers: named(names, outputs),
+    valid,
+  };
 }
 
-function staged({ inputs, generator, noises, cond, noise, level, lossScale, loss, ofTeacher, ofFake }: Pass): Result {
-  const generated = noGrad(() => generator.generate(noises, cond));
-  checkSameShape("generatorGradients", { generated, noise });
-  const xt = addNoise({ x0: generated, noise, level });
-  const teacher = noGrad(() => ofTeacher(xt));
-  const cotangentsAt = (fake: Tensor) => {
-    const valid = finiteSamples(...inputs, generated, teacher, fake);
-    return { valid, ...sidCotangents({ generated, teacher, fake }, { ...loss, valid }) };
-  };
-  // One forward pass of the fake score gives both its value and its backward pass.
-  const { result, carried } = carryOut((carry) => {
-    const weighted = (x: Tensor) => {
-      const fake = ofFake(x);
-      carry(fake);
-      return sum(
-        mul(
-          fake,
-          noGrad(() => cotangentsAt(fake).fake),
-        ),
-      );
-    };
-    return vjp(weighted, [xt], scalar(1));
+function staged(step: Step): Result {
+  const { objective, update, batch, placed, passes } = step;
+  const { generated, at, slope } = besideTape(() => make(step));
+  // One forward pass of the last network gives both its answers and its backward pass: the costliest one, ψ as a rule.
+  const flowing = passes.filter(({ gradient }) => gradient);
+  const last = flowing.findLast(({ whole }) => whole) ?? (flowing[flowing.length - 1] as Pass);
+  const early = passes.filter((pass) => pass !== last);
+  const before = Object.assign(
+    {},
+    ...early.map((pass) =>
+      named(
+        pass.names,
+        besideTape(() => pass.run(at[pass.at])),
+      ),
+    ),
+  ) as Record<string, Tensor>;
+  let order: string[] = [];
+  const { result, carried } = carryOut((carry) =>
+    vjp(
+      (x) => {
+        const outputs = last.run(x);
+        const answers = { ...before, ...named(last.names, outputs) };
+        const { valid, loss, cotangents } = besideTape(() => judge(step, generated, answers));
+        order = Object.keys(cotangents);
+        carry(valid, loss, ...outputs, ...Object.values(cotangents));
+        return weighted(
+          outputs,
+          last.names.map((name) => cotangents[name]),
+        );
+      },
+      [at[last.at]],
+      scalar(1),
+    ),
+  );
+  const [valid, loss, ...rest] = carried as [Tensor1D, Scalar, ...Tensor[]];
+  const answers = { ...before, ...named(last.names, rest) };
+  const cotangents: Readonly<Record<string, Tensor | undefined>> = named(order, rest.slice(last.names.length));
+
+  const through = flowing.map((pass): [Pass, Tensor] => {
+    if (pass === last) return [pass, result[0] as Tensor];
+    const gradients = pass.names.map((name) => cotangents[name]);
+    return [pass, vjp((x) => weighted(pass.run(x), gradients), [at[pass.at]], scalar(1))[0] as Tensor];
   });
-  const fake = carried[0] as Tensor;
-  const throughFake = result[0] as Tensor;
-  const { valid, ...direct } = cotangentsAt(fake);
-  const throughTeacher = vjp(ofTeacher, [xt], direct.teacher)[0] as Tensor;
-  const throughInput = mul(add(throughTeacher, throughFake), perSample(level.alpha, xt.rank));
-  const cotangent = mul(onlyValid(add(direct.generated, throughInput), valid), lossScale);
-  const cleanNoises = noises.map((z) => onlyValid(z, valid));
-  const cleanCond = cond && onlyValid(cond, valid);
+  const slopes = { xt: slope, other: placed.other?.alpha ?? slope };
+  const parts = (["xt", "other"] as const).flatMap((place) => {
+    const [first, ...others] = through.filter(([pass]) => pass.at === place).map(([, gradient]) => gradient);
+    if (first === undefined) return [];
+    return [
+      mul(
+        others.reduce((a, b) => add(a, b), first),
+        perSample(slopes[place], first.rank),
+      ),
+    ];
+  });
+  const [first, ...others] = [...(cotangents["generated"] ? [cotangents["generated"]] : []), ...parts] as [Tensor];
+  const sumOfParts = others.reduce((a, b) => add(a, b), first);
+  const cotangent = scaled(onlyValid(sumOfParts, valid), update.lossScale ?? 1);
+  const cleanNoises = batch.noises.map((z) => onlyValid(z, valid));
+  const cleanCond = batch.cond && onlyValid(batch.cond, valid);
+  const { generator } = objective;
   const gradients = pullback(() => generator.generate(cleanNoises, cleanCond), cotangent, generator.variables);
-  const value = mul(sidLoss({ generated, teacher, fake }, { ...loss, valid }), lossScale) as Scalar;
-  return { loss: value, gradients, generated, teacher, fake, valid };
+  return { loss: scaled(loss, update.lossScale ?? 1), gradients, generated, answers, valid };
+}
+
+/** Mean of `‖f_φ − f_ψ‖²`, where both were asked. */
+function deltaSquared({ answers, valid }: Result): Scalar {
+  const { teacher, fake } = answers;
+  if (teacher === undefined || fake === undefined) return scalar(0);
+  const delta = onlyValid(sub(teacher, fake), valid);
+  return mul(total(square(delta)), 1 / (delta.shape[0] as number)) as Scalar;
 }

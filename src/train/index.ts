@@ -4,10 +4,11 @@
  * @module sid-lsg/train
  */
 export { type Adam, type AdamOptions, type AdamState, adam } from "./adam";
-export type { TrainBatch } from "./batch";
+export type { OtherNoising, TrainBatch } from "./batch";
 export { type ConditionSource, type PromptConditionsOptions, type PromptSource, promptConditions } from "./conditions";
 export { distill } from "./distill";
 export type {
+  DistillAdam,
   DistillCheckpoint,
   DistillEma,
   DistillMetrics,
@@ -18,8 +19,8 @@ export type {
 } from "./distill-options";
 export type { DistillRun, DistillSummary } from "./distill-run";
 export { type EmaSchedule, emaBeta, updateEma } from "./ema";
-export { type FakeScoreGradients, type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
-export { type GeneratorGradients, type GeneratorObjective, generatorGradients } from "./generator-gradients";
+export { type FakeScoreGradients, fakeScoreGradients } from "./fake-score-gradients";
+export { type GeneratorGradients, generatorGradients } from "./generator-gradients";
 export { type ImageSample, type ImageSource, type ImageSourceOptions, imageSource } from "./images";
 export {
   type CosineRateOptions,
@@ -28,6 +29,7 @@ export {
   type WarmupRateOptions,
   warmupRate,
 } from "./learning-rate";
+export type { Objective } from "./objective";
 export {
   fakeScoreStep,
   type GradientHook,

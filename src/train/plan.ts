@@ -1,35 +1,28 @@
 import type { Variable } from "@tensorflow/tfjs-core";
 import {
   checkBoolean,
-  checkFinite,
   checkFunction,
   checkInteger,
   checkObject,
-  checkOneOf,
   checkPositive,
-  checkRange,
   describe,
   type KeysOf,
 } from "../core/checks";
 import { SidError } from "../core/errors";
-import { guidanceKeys, guidanceWarnings, noGuidance } from "../guidance/strategies";
-import { fakeScoreWeights } from "../losses/fake-score";
-import { lossWeights } from "../losses/weights";
-import type { GeneratorModel, ScoreModel } from "../models/types";
-import { uniformTimesteps } from "../schedules/timestep-laws";
+import { isDataUpdate } from "../methods/check-method";
+import type { FakeScoreUpdate, Method, Recipe } from "../methods/types";
+import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
 import { checkAdamOptions } from "./adam";
-import type { DistillOptions } from "./distill-options";
+import type { DistillAdam, DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
-import type { FakeScoreObjective } from "./fake-score-gradients";
-import type { GeneratorObjective } from "./generator-gradients";
+import { checkObjective, needsImages } from "./objective";
 
 const where = "distill";
 
 const known: KeysOf<DistillOptions> = {
-  ...{ teacher: 1, fakeScore: 1, generator: 1, sampleShape: 1, iterations: 1, conditions: 1, guidance: 1, alpha: 1 },
-  ...{ weight: 1, fakeWeight: 1, reduction: 1, backward: 1, timesteps: 1, batch: 1, accumulationRounds: 1 },
-  ...{ learningRate: 1, fakeLearningRate: 1, beta1: 1, beta2: 1, epsilon: 1, lossScale: 1, fakeLossScale: 1 },
-  ...{ contextDropout: 1, ema: 1, seed: 1, onIteration: 1, onWarning: 1, onGradients: 1, snapshots: 1 },
+  ...{ teacher: 1, fakeScore: 1, generator: 1, method: 1, sampleShape: 1, iterations: 1, conditions: 1, images: 1 },
+  ...{ discriminator: 1, backward: 1, batch: 1, accumulationRounds: 1, learningRate: 1, fakeLearningRate: 1 },
+  ...{ adam: 1, fakeAdam: 1, ema: 1, seed: 1, onIteration: 1, onWarning: 1, onGradients: 1, snapshots: 1 },
   ...{ checkpoint: 1, signal: 1, checkTeacher: 1 },
 };
 
@@ -39,38 +32,19 @@ export type Plan = ReturnType<typeof planOf>;
 /** Fills in the defaults and throws unless the options make sense. */
 export function planOf(options: DistillOptions) {
   checkObject(where, "options", options, known);
-  const { teacher, fakeScore, generator, conditions, ema, checkpoint, snapshots } = options;
-  const { guidance = noGuidance(), alpha = 1, weight = "l1", fakeWeight = "eps", reduction = "sum" } = options;
-  const {
-    backward = "staged",
-    timesteps = uniformTimesteps(),
-    batch = 512,
-    accumulationRounds = 1,
-    seed = 0,
-  } = options;
-  const { learningRate = 1e-6, fakeLearningRate = learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8 } = options;
-  const { lossScale = 1, fakeLossScale = 1, contextDropout = 0.1, checkTeacher = true } = options;
+  const { teacher, fakeScore, generator, conditions, images, discriminator, ema, checkpoint, snapshots } = options;
+  const { backward, batch = 512, accumulationRounds = 1, seed = 0, checkTeacher = true } = options;
   const { onIteration, onWarning = console.warn, onGradients } = options;
   if (ema !== undefined) checkObject(where, "ema", ema, { target: 1, halfLife: 1, rampUp: 1 });
   if (snapshots !== undefined) checkObject(where, "snapshots", snapshots, { every: 1, run: 1 });
   if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, { path: 1, every: 1, keep: 1, resume: 1 });
   checkNetworks(options);
-  checkObject(where, "guidance", guidance, guidanceKeys);
-  for (const name of ["kappa1", "kappa2", "kappa4"] as const) checkFinite(where, name, guidance[name]);
-  for (const [name, kappa] of Object.entries(guidance))
-    if (kappa !== 1 && conditions === undefined)
-      throw new SidError(
-        "invalid-argument",
-        `${where}: guidance with ${name} = ${kappa} needs the option conditions, which is not given; without conditions there is noGuidance().`,
-      );
-  checkFinite(where, "alpha", alpha);
-  if (typeof weight !== "function") checkOneOf(where, "weight", weight, lossWeights);
-  checkOneOf(where, "reduction", reduction, ["sum", "mean"]);
-  checkOneOf(where, "backward", backward, ["staged", "joint"]);
-  for (const [name, scale] of Object.entries({ lossScale, fakeLossScale })) checkFinite(where, name, scale);
-  checkPositive(where, "learningRate", learningRate);
-  checkAdamOptions(where, { learningRate, beta1, beta2, epsilon });
-  checkPositive(where, "fakeLearningRate", fakeLearningRate);
+  const objective = checkObjective(where, {
+    ...{ generator, teacher, fakeScore, discriminator, backward },
+    ...{ average: ema?.target, method: options.method },
+  });
+  const { method } = objective;
+  checkMaterial(method, options);
   checkInteger(where, "iterations", options.iterations, 0);
   checkInteger(where, "batch", batch, 1);
   checkInteger(where, "accumulationRounds", accumulationRounds, 1);
@@ -85,13 +59,10 @@ export function planOf(options: DistillOptions) {
       `${where}: sampleShape must be an array, got ${describe(options.sampleShape)}.`,
     );
   options.sampleShape.forEach((size, i) => void checkInteger(where, `sampleShape[${i}]`, size, 1));
-  checkRange(where, "contextDropout", contextDropout, 0, 1);
   checkBoolean(where, "checkTeacher", checkTeacher);
-  if (typeof fakeWeight !== "function") checkOneOf(where, "fakeWeight", fakeWeight, fakeScoreWeights);
   checkInteger(where, "seed", seed, 0);
-  if (typeof timesteps !== "function")
-    throw new SidError("invalid-argument", `${where}: timesteps must be a timestep law, got ${describe(timesteps)}.`);
   checkMethods("conditions", conditions, ["sample", "unconditional"]);
+  checkMethods("images", images, ["sample"]);
   checkMethods("snapshots", snapshots, ["run"]);
   checkMethods("signal", options.signal, ["addEventListener"]);
   for (const [name, hook] of Object.entries({ onIteration, onWarning, onGradients }))
@@ -114,25 +85,27 @@ export function planOf(options: DistillOptions) {
   const average = ema && { target: ema.target, halfLife: ema.halfLife ?? 50_000, rampUp: defined(ema.rampUp, 0.05) };
   if (average) emaBeta({ nimg: 0, batch, halfLife: average.halfLife, rampUp: average.rampUp });
 
-  for (const warning of guidanceWarnings(guidance)) onWarning(`${where}: ${warning}`);
-  const shared = { generator, fakeScore, guidance, reduction };
-  const fakeObjective: FakeScoreObjective = { ...shared, weight: fakeWeight, lossScale: fakeLossScale };
-  const generatorObjective: GeneratorObjective = { ...shared, teacher, alpha, weight, lossScale, backward };
-  const adamOptions = { beta1, beta2, epsilon };
+  for (const warning of method.warnings ?? []) onWarning(`${where}: ${warning}`);
+  const { first = "fakeScore", updates = 1, contextDropout = 0 }: Partial<FakeScoreUpdate> = method.fakeScore ?? {};
+  const { startsAt = 0 }: { readonly startsAt?: number | undefined } = isDataUpdate(method.generator)
+    ? {}
+    : method.generator;
   return {
-    fakeObjective,
-    generatorObjective,
-    fakeAdam: { ...adamOptions, learningRate: fakeLearningRate },
-    generatorAdam: { ...adamOptions, learningRate },
+    objective,
+    ...optimizersOf(options, method.recipe ?? {}),
     ema: average,
     batch,
     accumulationRounds,
     seed,
-    timesteps,
+    first,
+    /** Updates of the fake score in an iteration. */
+    fakeUpdates: method.fakeScore ? updates : 0,
     contextDropout,
+    /** Images before the generator's first update. */
+    startsAt,
     conditions,
+    images: needsImages(method) ? images : undefined,
     checkTeacher,
-    dropsContext: conditions !== undefined && contextDropout > 0 && (guidance.kappa1 !== 1 || guidance.kappa2 !== 1),
     sampleShape: options.sampleShape,
     iterations: options.iterations,
     snapshots,
@@ -142,6 +115,49 @@ export function planOf(options: DistillOptions) {
     onIteration,
     signal: options.signal,
   };
+}
+
+/** What both optimisers are told: the run's own options before the method's. */
+function optimizersOf(options: DistillOptions, recipe: Recipe) {
+  const { learningRate = recipe.learningRate ?? 1e-6, adam = {}, fakeAdam = {} } = options;
+  const { fakeLearningRate = options.learningRate ?? recipe.fakeLearningRate ?? learningRate } = options;
+  checkObject(where, "adam", adam, adamKeys);
+  checkObject(where, "fakeAdam", fakeAdam, adamKeys);
+  const { beta1, beta2, weightDecay, clipNorm, fakeClipNorm = clipNorm, fakeClipValue } = recipe;
+  const generatorAdam = { beta1, beta2, weightDecay, clipNorm, ...given(adam), learningRate };
+  const ofFake = { beta1, beta2, weightDecay, clipNorm: fakeClipNorm, clipValue: fakeClipValue };
+  const fakeScoreAdam = { ...ofFake, ...given(adam), ...given(fakeAdam), learningRate: fakeLearningRate };
+  checkAdamOptions(where, generatorAdam);
+  if (typeof fakeLearningRate !== "function") checkPositive(where, "fakeLearningRate", fakeLearningRate);
+  checkAdamOptions(where, fakeScoreAdam);
+  return { generatorAdam, fakeScoreAdam };
+}
+
+const adamKeys: KeysOf<DistillAdam> = { beta1: 1, beta2: 1, epsilon: 1, weightDecay: 1, clipValue: 1, clipNorm: 1 };
+
+/** The settings that have a value: `undefined` says nothing. */
+function given<T extends object>(settings: T): T {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** Throws unless there are the conditions and images that the method needs. */
+function checkMaterial(method: Method, { conditions, images }: DistillOptions): void {
+  const { generator, fakeScore } = method;
+  const scales: [string, number][] = isDataUpdate(generator)
+    ? [["the teacher", generator.guided ? Number.NaN : 1]]
+    : Object.entries(generator.asks).map(([name, { guidanceScale = 1 }]) => [`the answer ${name}`, guidanceScale]);
+  if (fakeScore) scales.push(["the fake score's update", fakeScore.guidanceScale ?? 1]);
+  for (const [name, kappa] of scales)
+    if (kappa !== 1 && conditions === undefined)
+      throw new SidError(
+        "invalid-argument",
+        `${where}: the method ${method.name} guides ${name}${Number.isNaN(kappa) ? "" : ` (guidanceScale ${kappa})`}, which needs the option conditions, which is not given; without conditions there is no guidance.`,
+      );
+  if (needsImages(method) && images === undefined)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: the method ${method.name} learns from real images and needs the option images, as imageSource() makes it.`,
+    );
 }
 
 /** Throws where an option is given without the functions that will be called. */
@@ -157,18 +173,20 @@ function defined<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value;
 }
 
-function checkNetworks({ teacher, fakeScore, generator, ema }: DistillOptions): void {
-  const networks: Record<string, ScoreModel | GeneratorModel> = { teacher, fakeScore, generator };
+function checkNetworks({ teacher, fakeScore, generator, discriminator, ema }: DistillOptions): void {
+  const networks: Record<string, ScoreModel | GeneratorModel | Discriminator> = { teacher, generator };
+  if (fakeScore !== undefined) networks["fakeScore"] = fakeScore;
+  if (discriminator !== undefined) networks["discriminator"] = discriminator;
   if (ema) networks["ema.target"] = ema.target;
   const owner = new Map<Variable, string>();
   for (const [role, network] of Object.entries(networks)) {
-    const method = role === "teacher" || role === "fakeScore" ? "predict" : "generate";
+    const method = { teacher: "predict", fakeScore: "predict", discriminator: "logit" }[role] ?? "generate";
     if (network === null || typeof network !== "object" || !(method in network) || !Array.isArray(network.variables))
       throw new SidError(
         "invalid-argument",
         `${where}: ${role} must be a network with ${method}(), got ${describe(network)}.`,
       );
-    if (role !== "teacher" && network.variables.length === 0)
+    if (!["teacher", "discriminator"].includes(role) && network.variables.length === 0)
       throw new SidError("invalid-argument", `${where}: ${role} has no variables, so it cannot train.`);
     for (const variable of network.variables) {
       const other = owner.get(variable);

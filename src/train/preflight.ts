@@ -12,10 +12,11 @@ import {
 import { checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { sampleSize } from "../core/per-sample";
-import { checkTensor } from "../core/tensor-checks";
 import type { ScoreModel } from "../models/types";
 import { noiseLevel } from "../predict/level";
+import { momentOf } from "./batch";
 import { checkDeclared, declarationFigures } from "./check-declared";
+import { type Drawing, drawBatch } from "./draw-batch";
 import { fakeScoreGradients } from "./fake-score-gradients";
 import { generatorGradients } from "./generator-gradients";
 import type { Plan } from "./plan";
@@ -25,41 +26,51 @@ const where = "distill";
 
 /** Throws unless the networks, the conditions and the timestep law fit together. Assigns nothing. */
 export async function preflight(plan: Plan, uncond: Tensor | undefined): Promise<void> {
-  const { generator, fakeScore, teacher } = plan.generatorObjective;
-  await checkFiniteWeights({ teacher, fakeScore, generator, ...(plan.ema && { "ema.target": plan.ema.target }) });
+  const { generator, fakeScore, discriminator, teacher, method } = plan.objective;
+  await checkFiniteWeights({
+    ...{ teacher, generator },
+    ...(fakeScore && { fakeScore }),
+    ...(discriminator && { discriminator }),
+    ...(plan.ema && { "ema.target": plan.ema.target }),
+  });
   // The ends of the law, which a few draws need not come near.
-  const law = plan.timesteps(probeStream(), 256);
-  checkPerSample(where, "what the option timesteps draws", law, 256);
+  const moment = momentOf(plan.objective, { nimg: 0, iteration: 0, passes: generator.steps });
+  const law = method.generator.timesteps(probeStream(), 256, moment);
+  checkPerSample(where, `what ${method.name}'s timesteps draws`, law, 256);
+  checkTimes(teacher, law);
   const figures = tidy(() => dryRun(plan, uncond, law));
   const values = await figures.data().finally(() => figures.dispose());
   if (plan.checkTeacher) checkDeclared(teacher, law, [...values]);
 }
 
-/** Both gradients of one small batch, thrown away; returns the figures that {@link checkDeclared} judges. */
+/** All gradients of one small batch, thrown away; returns the figures that {@link checkDeclared} judges. */
 function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]): Tensor1D {
-  const { generator, teacher } = plan.generatorObjective;
+  const { objective } = plan;
+  const { generator, teacher, method } = objective;
   const stream = probeStream();
   // Few images, no more than the memory must hold anyway, or enough points in the plane for the figures to mean something.
   const few = Math.min(2, plan.batch / plan.accumulationRounds);
   const count = Math.min(256, Math.max(few, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
-  const shape = [count, ...plan.sampleShape];
-  const noises = Array.from({ length: generator.steps }, () => stream.normal(shape));
-  const noise = stream.normal(shape);
-  const cond = plan.conditions?.sample(stream, count);
-  if (plan.conditions) checkTensor(where, "what conditions.sample returns", cond as Tensor);
+  const passes = generator.steps;
+  const moment = momentOf(objective, { nimg: Number.MAX_SAFE_INTEGER, iteration: 0, passes });
+  const draw = (network: Drawing["network"], cond?: Tensor) => {
+    const batch = drawBatch(plan, { stream, uncond, count, passes, network, moment, cond });
+    checkPerSample(where, `what ${method.name}'s timesteps draws`, batch.t, count);
+    checkTimes(teacher, batch.t);
+    if (batch.other) checkTimes(teacher, batch.other.t);
+    return batch;
+  };
+  const batch = draw("generator");
+  const { cond } = batch;
   if (cond && uncond && cond.shape.slice(1).join() !== uncond.shape.slice(1).join())
     throw new SidError(
       "shape-mismatch",
       `${where}: the conditions ${showShape(cond)} and the empty one ${showShape(uncond)} must agree but for the batch.`,
     );
-  const drawn = plan.timesteps(stream, count);
-  checkPerSample(where, "what the option timesteps draws", drawn, count);
-  checkTimes(teacher, [...drawn, ...law]);
   try {
-    const batch = { noises, noise, t: drawn, cond, uncond };
-    fakeScoreGradients(plan.fakeObjective, batch);
-    const x0 = generatorGradients(plan.generatorObjective, batch).generated;
-    return plan.checkTeacher ? declarationFigures(teacher, { x0, noise, cond, law }) : tensor1d([]);
+    if (plan.fakeUpdates > 0) fakeScoreGradients(objective, draw("fakeScore", cond));
+    const x0 = generatorGradients(objective, batch).generated ?? batch.images;
+    return plan.checkTeacher && x0 ? declarationFigures(teacher, { x0, noise: batch.noise, cond, law }) : tensor1d([]);
   } catch (cause) {
     const shapes = cause instanceof SidError && cause.code === "shape-mismatch";
     if (cause instanceof SidError && !shapes) throw cause;
@@ -80,7 +91,7 @@ function checkTimes({ schedule }: ScoreModel, drawn: readonly number[]): void {
     if (!(cause instanceof SidError)) throw cause;
     throw new SidError(
       cause.code,
-      `${where}: the option timesteps draws what the teacher's schedule lacks (${cause.message.replace(/\.$/, "")}); it must be a law in the schedule's unit, e.g. uniformTimesteps({ min, max }) for DDPM, logNormalSigmas() for EDM, logitNormalTimes() for flow.`,
+      `${where}: the method's timesteps draws what the teacher's schedule lacks (${cause.message.replace(/\.$/, "")}); it must be a law in the schedule's unit, e.g. uniformTimesteps({ min, max }) for DDPM, logNormalSigmas() for EDM, logitNormalTimes() for flow.`,
       { cause },
     );
   }

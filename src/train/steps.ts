@@ -29,8 +29,9 @@ import type { Adam } from "./adam";
 import type { TrainBatch } from "./batch";
 import { breathe } from "./breathe";
 import { carryOut } from "./carry-out";
-import { type FakeScoreObjective, fakeScoreGradients } from "./fake-score-gradients";
-import { type GeneratorObjective, generatorGradients } from "./generator-gradients";
+import { fakeScoreGradients } from "./fake-score-gradients";
+import { generatorGradients } from "./generator-gradients";
+import { fakeScoreVariables, type Objective } from "./objective";
 
 /**
  * Sees the gradients of a step, one per variable, after accumulation and before they are cleaned;
@@ -53,7 +54,7 @@ export interface StepOptions {
 export interface StepFigures {
   /** Mean loss over the batches, times the loss scale. */
   readonly loss: number;
-  /** Mean `‖f_φ − f_ψ‖²` per sample; 0 in a fake-score step, which has no teacher. */
+  /** Mean `‖f_φ − f_ψ‖²` per sample; 0 in a fake-score step, and where a method asks one of both only. */
   readonly deltaSquared: number;
   /** Samples that left the batch because they were not finite. */
   readonly droppedSamples: number;
@@ -68,9 +69,10 @@ export interface StepFigures {
  *
  * Every loss is a mean over its batch, and the batches are averaged: `R` batches of `B` samples are one of `R·B`.
  *
- * @param objective - networks, guidance and loss; see {@link fakeScoreGradients}.
+ * @param objective - networks and method; see {@link fakeScoreGradients}.
  * @param batches - of one size; borrowed. A generator function can make each when it is its turn.
- * @param options - the optimiser of the fake score's variables, and a hook.
+ * @param options - the optimiser of the fake score's variables, followed by the discriminator's where the method trains
+ *   one, and a hook.
  * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
  * @throws SidError `invalid-argument` without batches or with an optimiser of other variables, `shape-mismatch`
  *   for batches of different sizes; otherwise as {@link fakeScoreGradients}. Nothing is assigned then.
@@ -83,28 +85,29 @@ export interface StepFigures {
  *
  * const schedule = ddpmSchedule();
  * const stream = randomStream(1);
- * const generator = generatorFrom(gaussianModel({ mean: [1, 0], variance: 0.5, schedule }));
+ * const teacher = gaussianModel({ mean: [1, 0], variance: 0.5, schedule });
+ * const generator = generatorFrom(gaussianModel({ mean: [0, 0], variance: 1, schedule }));
  * const fakeScore = mlp({ dim: 2, hidden: 16 }, { name: "fake-step", schedule, predicts: "eps", weights: stream });
  * const optimizer = adam(fakeScore.variables, { learningRate: 1e-3 });
  * const batch = { noises: [stream.normal([4, 2])], noise: stream.normal([4, 2]), t: [20, 300, 600, 979] };
- * const [figures] = await readFigures(await fakeScoreStep({ generator, fakeScore }, [batch], { optimizer }));
+ * const [figures] = await readFigures(await fakeScoreStep({ generator, teacher, fakeScore }, [batch], { optimizer }));
  * console.log(figures?.droppedSamples); // 0
  * ```
  */
 export async function fakeScoreStep(
-  objective: FakeScoreObjective,
+  objective: Objective,
   batches: Iterable<TrainBatch>,
   options: StepOptions,
 ): Promise<Tensor1D> {
   checkObject("fakeScoreStep", "objective", objective);
-  checkOptimizer("fakeScoreStep", objective.fakeScore, options);
+  checkOptimizer("fakeScoreStep", { variables: fakeScoreVariables(objective) }, options);
   return finish(await accumulate("fakeScoreStep", batches, (batch) => fakeScoreGradients(objective, batch)), options);
 }
 
 /**
  * One update of the generator: gradients accumulated over `batches`, cleaned, one optimiser step.
  *
- * @param objective - networks, guidance and loss; see {@link generatorGradients}.
+ * @param objective - networks and method; see {@link generatorGradients}.
  * @param batches - of one size; borrowed, as in {@link fakeScoreStep}.
  * @param options - the optimiser of the generator's variables, and a hook.
  * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
@@ -132,7 +135,7 @@ export async function fakeScoreStep(
  * ```
  */
 export async function generatorStep(
-  objective: GeneratorObjective,
+  objective: Objective,
   batches: Iterable<TrainBatch>,
   options: StepOptions,
 ): Promise<Tensor1D> {

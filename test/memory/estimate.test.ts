@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { longGuidance } from "../../src/guidance";
 import { estimateMemory, type MemoryConfig } from "../../src/memory";
+import { sidLsg } from "../../src/methods";
 import { generatorFrom, parseUnetConfig, type ScoreModel, unet } from "../../src/models";
 import { lora } from "../../src/models/sd";
 import { ddpmSchedule } from "../../src/schedules";
@@ -36,7 +37,7 @@ async function peakBytes(f: () => Promise<void>): Promise<number> {
 
 /** The run that a configuration describes, on the backend of the test. */
 async function run(config: MemoryConfig): Promise<void> {
-  const { unet: architecture, size, batch = 1, tokens = 77, guidance, backward, beta1, gradientCheckpointing } = config;
+  const { unet: architecture, size, batch = 1, tokens = 77, method, backward, beta1, gradientCheckpointing } = config;
   const { attentionSlice, lora: adapter, ema, generator } = config;
   const owned: ScoreModel[] = [];
   const own = <T extends ScoreModel>(model: T): T => {
@@ -64,9 +65,9 @@ async function run(config: MemoryConfig): Promise<void> {
       sampleShape: [...size, architecture.inChannels],
       conditions: { sample: (_, count) => condition(count), unconditional: () => condition(1) },
       ...{ batch, checkTeacher: false, iterations: 1, onWarning: () => {} },
-      ...(guidance && { guidance }),
+      ...(method && { method }),
       ...(backward && { backward }),
-      ...(beta1 !== undefined && { beta1 }),
+      ...(beta1 !== undefined && { adam: { beta1 } }),
     });
   } finally {
     for (const model of owned) model.dispose();
@@ -103,8 +104,8 @@ describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () 
   test.each<[string, MemoryConfig]>([
     ["staged", large],
     ["joint", { ...large, backward: "joint" }],
-    ["guided", { ...large, guidance: longGuidance(2) }],
-    ["guided jointly", { ...large, guidance: longGuidance(2), backward: "joint" }],
+    ["guided", { ...large, method: sidLsg({ guidance: longGuidance(2) }) }],
+    ["guided jointly", { ...large, method: sidLsg({ guidance: longGuidance(2) }), backward: "joint" }],
     ["gradientCheckpoint", { ...large, gradientCheckpointing: true }],
     ["gradientCheckpoint jointly", { ...large, gradientCheckpointing: true, backward: "joint" }],
     ["in slices", { ...large, attentionSlice: 16 }],

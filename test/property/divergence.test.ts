@@ -1,9 +1,10 @@
 import { test } from "@fast-check/vitest";
-import { dispose, mul, type Tensor, tensor2d, tidy } from "@tensorflow/tfjs-core";
+import { dispose, mul, tensor2d, tidy } from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { pullback, randomStream } from "../../src/core";
 import { lsg } from "../../src/guidance";
 import { sidCotangents } from "../../src/losses";
+import { sidLsg } from "../../src/methods";
 import { copyWeights, gaussianMixtureModel, gaussianModel, generatorFrom, mlp, predictX0 } from "../../src/models";
 import { addNoise, noiseLevel } from "../../src/predict";
 import { ddpmSchedule } from "../../src/schedules";
@@ -99,11 +100,12 @@ describe("P7: where teacher, fake score and generator are one network, the first
       uncond: stream.normal([1, 3]),
     };
     const guidance = { ...lsg(kappas.fake), kappa4: kappas.teacher };
-    const objective = { generator: generatorFrom(student), teacher, fakeScore, guidance, alpha: 1.2, weight, backward };
+    const method = sidLsg({ guidance, alpha: 1.2, weight });
+    const objective = { generator: generatorFrom(student), teacher, fakeScore, method, backward };
     const result = generatorGradients(objective, batch);
     const gradients = result.gradients.flatMap(numbers);
     const { noises, noise, cond, uncond } = batch;
-    dispose([...Object.values(result), ...result.gradients, ...noises, noise, cond, uncond] as Tensor[]);
+    dispose([{ ...result }, noises, noise, cond, uncond] as never);
     for (const model of [teacher, fakeScore, student]) model.dispose();
     return gradients.map(Math.abs);
   };

@@ -1,7 +1,7 @@
 import { add, div, exp, mul, sub } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { perSample } from "../../src/core/per-sample";
-import { lsg } from "../../src/guidance";
+import { sidLsg } from "../../src/methods";
 import { functionModel, type GeneratorModel, gaussianModel, generatorFrom, type ScoreModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillOptions, distill } from "../../src/train";
@@ -50,7 +50,7 @@ function affineGenerator(name: string): GeneratorModel {
 // With both networks able to be exact, the generator must find the teacher's law N((1, −0.5), 0.25).
 test.each<[string, Partial<DistillOptions>]>([
   ["the default recipe", {}],
-  ["α = 0.5 without a weight, on one tape", { alpha: 0.5, weight: "none", backward: "joint" }],
+  ["α = 0.5 without a weight, on one tape", { method: sidLsg({ alpha: 0.5, weight: "none" }), backward: "joint" }],
 ])("distill finds the teacher's law with %s", async (_, options) => {
   const teacher = gaussianModel({ mean: [1, -0.5], variance: 0.25, schedule });
   const fakeScore = gaussianScore();
@@ -62,7 +62,7 @@ test.each<[string, Partial<DistillOptions>]>([
     generator,
     ema: { target: average, halfLife: 1500 },
     sampleShape: [2],
-    guidance: lsg(1),
+    method: sidLsg(),
     iterations: 140,
     batch: 64,
     learningRate: 0.03,

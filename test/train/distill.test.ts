@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, vi } from "vitest";
 import { type HostTensor, type RandomStream, SidError } from "../../src/core";
 import { lsg, shortGuidance } from "../../src/guidance";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io";
+import { type SidOptions, sidLsg } from "../../src/methods";
 import { generatorFrom, type ScoreModel } from "../../src/models";
 import { uniformTimesteps } from "../../src/schedules";
 import { type ConditionSource, type DistillMetrics, type DistillOptions, distill } from "../../src/train";
@@ -32,6 +33,10 @@ interface Outcome {
   readonly error: string;
 }
 
+/** The method of these runs, with changes. */
+const method = (changes: SidOptions = {}) =>
+  sidLsg({ guidance: lsg(1.5), timesteps: uniformTimesteps({ min: 100, max: 900 }), ...changes });
+
 /** One run from the same start; the networks are made and freed here. */
 async function run(
   changes: Partial<DistillOptions> = {},
@@ -53,12 +58,11 @@ async function run(
       ema: { target: generatorFrom(average, { steps: 2 }), halfLife: 100, rampUp: 0.5 },
       sampleShape: [features],
       conditions,
-      guidance: lsg(1.5),
+      method: method(),
       iterations: 5,
       batch: 4,
       accumulationRounds: 2,
       learningRate: 0.01,
-      timesteps: uniformTimesteps({ min: 100, max: 900 }),
       checkTeacher: false,
       ...changes,
     };
@@ -141,9 +145,9 @@ describe("distill", () => {
 
   test("each of several moments of Adam is resumed", async () => {
     const checkpoint = { path: path("moments"), every: 1 };
-    const whole = await run({ beta1: 0.9 });
-    await run({ beta1: 0.9, checkpoint, iterations: 2 });
-    const rest = await run({ beta1: 0.9, checkpoint: { ...checkpoint, resume: true } });
+    const whole = await run({ adam: { beta1: 0.9 } });
+    await run({ adam: { beta1: 0.9 }, checkpoint, iterations: 2 });
+    const rest = await run({ adam: { beta1: 0.9 }, checkpoint: { ...checkpoint, resume: true } });
     expect(rest.weights).toEqual(whole.weights);
   });
 
@@ -181,12 +185,12 @@ describe("distill", () => {
   test("tells of doubtful guidance, once and at the call, on the console unless told otherwise", async () => {
     const warnings: string[] = [];
     const onWarning = (warning: string) => void warnings.push(warning);
-    await run({ guidance: lsg(2), iterations: 1, onWarning });
+    await run({ method: method({ guidance: lsg(2) }), iterations: 1, onWarning });
     expect(warnings).toEqual([]);
-    await run({ guidance: shortGuidance(0.5), iterations: 2, onWarning });
+    await run({ method: method({ guidance: shortGuidance(0.5) }), iterations: 2, onWarning });
     expect(warnings).toEqual([expect.stringMatching(/^distill: kappa1 = 1 differs from kappa2 = 0.5/)]);
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
-    await run({ guidance: shortGuidance(0.5), iterations: 1 });
+    await run({ method: method({ guidance: shortGuidance(0.5) }), iterations: 1 });
     expect(warn.mock.calls).toEqual([warnings]);
     warn.mockRestore();
   });
@@ -267,8 +271,7 @@ describe("distill", () => {
       const model = tinyNetwork("train-distill/spied-generator", 10);
       const plain = generatorFrom(model);
       const { error } = await run({
-        contextDropout: 1,
-        guidance: { ...lsg(kappa), kappa2 },
+        method: method({ contextDropout: 1, guidance: { ...lsg(kappa), kappa2 } }),
         onWarning: () => {},
         iterations: 1,
         accumulationRounds: 1,
@@ -306,12 +309,13 @@ describe("distill", () => {
     await run({ checkpoint, iterations: 2 });
     const resume = { ...checkpoint, resume: true };
     const cases: [Partial<DistillOptions>, string, (number | undefined)?, number?][] = [
-      [{ alpha: 1.2 }, "alpha"],
-      [{ guidance: lsg(2) }, "guidance.kappa1 (checkpoint 1.5, this run 2)"],
+      [{ method: method({ alpha: 1.2 }) }, "method.alpha (checkpoint 1, this run 1.2)"],
+      [{ method: method({ guidance: lsg(2) }) }, "method.guidance.kappa1 (checkpoint 1.5, this run 2)"],
+      [{ method: { ...method(), name: "other" } }, "method.name"],
       [{ learningRate: 0.02 }, "generatorAdam.learningRate (checkpoint 0.01, this run 0.02)"],
       [{ batch: 8 }, "batch"],
       [{ seed: 3 }, "seed"],
-      [{ timesteps: uniformTimesteps() }, "timesteps"],
+      [{ method: method({ timesteps: uniformTimesteps() }) }, "timesteps"],
       [{ conditions: { ...conditions, name: "other" } }, "conditions.name (checkpoint noise, this run other)"],
       [{ conditions: { ...conditions, unconditional: () => tensor([[0.5, -0.4, 0]]) } }, "conditions.empty"],
       [{ backward: "joint" }, "backward"],

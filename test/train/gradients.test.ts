@@ -4,9 +4,10 @@ import { describe, expect } from "vitest";
 import { type PredictionType, SidError } from "../../src/core";
 import { lsg, noGuidance, shortGuidance, zeroCfg } from "../../src/guidance";
 import { fakeScoreLoss, sidLoss } from "../../src/losses";
-import { generatorFrom, predictX0 } from "../../src/models";
+import { type SidOptions, sid, sidLsg } from "../../src/methods";
+import { generatorFrom, predictX0, type ScoreModel } from "../../src/models";
 import { addNoise, noiseLevel } from "../../src/predict";
-import { fakeScoreGradients, type GeneratorObjective, generatorGradients, type TrainBatch } from "../../src/train";
+import { fakeScoreGradients, generatorGradients, type Objective, type TrainBatch } from "../../src/train";
 import { expectClose, numbers, relativeError } from "../support/matchers";
 import { tinyBatch, tinyNetwork } from "../support/tiny-network";
 
@@ -14,7 +15,12 @@ const predictions: PredictionType[] = ["eps", "x0", "v"];
 const guidances = [noGuidance(), lsg(1.5), shortGuidance(0.5), zeroCfg()];
 const seeds = fc.integer({ min: 0, max: 1e6 });
 
-type Networks = Pick<GeneratorObjective, "generator" | "teacher" | "fakeScore">;
+type Networks = Pick<Objective, "generator" | "teacher"> & { readonly fakeScore: ScoreModel };
+
+/** The networks with SiD-LSG's method in these options. */
+function lsgOf(nets: Networks, { backward, ...options }: SidOptions & Pick<Objective, "backward"> = {}): Objective {
+  return { ...nets, backward, method: sidLsg(options) };
+}
 
 function networks(seed: number, predicts: PredictionType = "eps", steps = 1): [Networks, free: () => void] {
   const [teacher, fakeScore, network] = ["teacher", "fake", "generator"].map((name, i) =>
@@ -66,10 +72,12 @@ describe("generatorGradients", () => {
     scene(
       seed,
       (nets, batch) => {
-        const staged = generatorGradients({ ...nets, ...options, backward: "staged" }, batch);
-        const joint = generatorGradients({ ...nets, ...options, backward: "joint" }, batch);
-        for (const key of ["loss", "generated", "teacher", "fake", "deltaSquared", "valid"] as const)
-          expectClose(staged[key], joint[key], 1e-6);
+        const staged = generatorGradients(lsgOf(nets, { ...options, backward: "staged" }), batch);
+        const joint = generatorGradients(lsgOf(nets, { ...options, backward: "joint" }), batch);
+        for (const key of ["loss", "generated", "deltaSquared", "valid"] as const)
+          expectClose(staged[key] as Tensor, joint[key] as Tensor, 1e-6);
+        for (const key of ["teacher", "fake"])
+          expectClose(staged.answers[key] as Tensor, joint.answers[key] as Tensor, 1e-6);
         const flat = (all: Tensor[]) => all.flatMap(numbers);
         expect(relativeError(flat(staged.gradients), flat(joint.gradients))).toBeLessThan(1e-5);
         expect(Math.hypot(...flat(joint.gradients))).toBeGreaterThan(0);
@@ -93,8 +101,8 @@ describe("generatorGradients", () => {
         return sidLoss(inputs, { alpha: 1.2, weight: "none" });
       };
       const guidance = { kappa1: 1, kappa2: 1.5, kappa4: 2 };
-      const options = { teacher, fakeScore, generator, guidance, alpha: 1.2, weight: "none" as const };
-      const { gradients, loss: value } = generatorGradients(options, batch);
+      const objective = lsgOf({ teacher, fakeScore, generator }, { guidance, alpha: 1.2, weight: "none" });
+      const { gradients, loss: value } = generatorGradients(objective, batch);
       expectClose(value, loss(), 1e-5);
       const scale = Math.hypot(...gradients.flatMap(numbers));
       generator.variables.forEach((variable, i) => {
@@ -109,7 +117,7 @@ describe("generatorGradients", () => {
     ({ seed, kappa }) => {
       scene(seed, ({ teacher, generator }, batch) => {
         for (const backward of ["staged", "joint"] as const) {
-          const objective = { teacher, fakeScore: teacher, generator, guidance: lsg(kappa), backward };
+          const objective = lsgOf({ teacher, fakeScore: teacher, generator }, { guidance: lsg(kappa), backward });
           const { gradients, deltaSquared } = generatorGradients(objective, batch);
           expect(numbers(deltaSquared)).toEqual([0]);
           // The two backward passes through the one network cancel up to rounding.
@@ -127,13 +135,13 @@ describe("generatorGradients", () => {
       const spoil = (x: Tensor) => spoiled(x, where, bad);
       const rest = without(batch, where);
       for (const guidance of guidances) {
-        const wanted = generatorGradients({ ...nets, guidance }, rest).gradients;
+        const wanted = generatorGradients(lsgOf(nets, { guidance }), rest).gradients;
         for (const broken of [
           { ...batch, noises: batch.noises.map(spoil) },
           { ...batch, noise: spoil(batch.noise) },
           { ...batch, cond: spoil(batch.cond) },
         ]) {
-          const { gradients, valid, loss } = generatorGradients({ ...nets, guidance }, broken);
+          const { gradients, valid, loss } = generatorGradients(lsgOf(nets, { guidance }), broken);
           expect(numbers(valid)).toEqual([0, 1, 2, 3].map((i) => (i === where ? 0 : 1)));
           expect(Number.isFinite(numbers(loss)[0])).toBe(true);
           // The divisor stays the whole batch.
@@ -144,23 +152,28 @@ describe("generatorGradients", () => {
     });
   });
 
-  test("defaults: no guidance, α = 1, the L1 weight, the sum, no loss scale, staged", () => {
+  test("defaults: sid(), staged; of SiD-LSG no guidance, α = 1, the L1 weight, the sum, no loss scale", () => {
     scene(3, (nets, batch) => {
       const wanted = { guidance: noGuidance(), alpha: 1, weight: "l1", reduction: "sum", lossScale: 1 } as const;
-      const given = generatorGradients({ ...nets, ...wanted, backward: "staged" }, batch);
-      const bare = generatorGradients(nets, batch);
+      const given = generatorGradients(lsgOf(nets, { ...wanted, backward: "staged" }), batch);
+      const bare = generatorGradients({ ...nets, method: sidLsg() }, batch);
       expect(numbers(bare.loss)).toEqual(numbers(given.loss));
       expect(bare.gradients.flatMap(numbers)).toEqual(given.gradients.flatMap(numbers));
-      const other = generatorGradients({ ...nets, alpha: 1.2 }, batch);
+      const least = generatorGradients(nets, batch);
+      const plain = generatorGradients({ ...nets, method: sid() }, batch);
+      expect(least.gradients.flatMap(numbers)).toEqual(plain.gradients.flatMap(numbers));
+      const other = generatorGradients(lsgOf(nets, { alpha: 1.2 }), batch);
       expect(relativeError(other.gradients.flatMap(numbers), given.gradients.flatMap(numbers))).toBeGreaterThan(1e-3);
     });
   });
 
   test("a weight of one's own sees the level", () => {
     scene(4, (nets, batch) => {
-      const snr = generatorGradients({ ...nets, weight: "snr" }, batch);
+      const snr = generatorGradients(lsgOf(nets, { weight: "snr" }), batch);
       const own = generatorGradients(
-        { ...nets, weight: (_, level) => tensor(level?.alpha.map((a, i) => (a / (level.sigma[i] ?? 0)) ** 2) ?? []) },
+        lsgOf(nets, {
+          weight: (_, level) => tensor(level?.alpha.map((a, i) => (a / (level.sigma[i] ?? 0)) ** 2) ?? []),
+        }),
         batch,
       );
       expectClose(own.loss, snr.loss, 1e-5);
@@ -172,12 +185,15 @@ describe("generatorGradients", () => {
     scene(1, (nets, batch) => {
       const code = (objective: object, changed: object = {}) =>
         codeOf(() => generatorGradients({ ...nets, ...objective }, { ...batch, ...changed } as TrainBatch));
-      expect(code({ guidance: { ...lsg(2), kappa3: 1.5 } })).toBe("invalid-argument");
-      expect(code({ guidance: lsg(2) }, { uncond: undefined })).toBe("invalid-argument");
-      expect(code({ guidance: lsg(2) }, { cond: undefined })).toBe("invalid-argument");
-      expect(code({ guidance: { ...lsg(2), kappa4: Number.NaN } })).toBe("not-finite");
-      expect(code({ alpha: Number.POSITIVE_INFINITY })).toBe("not-finite");
-      expect(code({ lossScale: Number.NaN })).toBe("not-finite");
+      const method = sidLsg({ guidance: lsg(2) });
+      expect(code({ method }, { uncond: undefined })).toBe("invalid-argument");
+      expect(code({ method }, { cond: undefined })).toBe("invalid-argument");
+      expect(code({ method: { ...method, name: "" } })).toBe("invalid-argument");
+      expect(code({ fakeScore: undefined })).toBe("invalid-argument");
+      const asking = (asks: object) => ({ method: { ...method, generator: { ...method.generator, asks } } });
+      expect(code(asking({ teacher: { of: "teacher", guidanceScale: Number.NaN } }))).toBe("not-finite");
+      // Cotangents for what is no question, or for a question without a gradient.
+      expect(code(asking({ teacher: { of: "teacher" }, fake: { of: "fakeScore" } }))).toBe("invalid-argument");
       expect(code({ backward: "sideways" })).toBe("invalid-argument");
       expect(code({}, { t: [1, 2, 3] })).toBe("shape-mismatch");
       expect(code({}, { t: [1, 2, 3, 1000] })).toBe("out-of-range");
@@ -212,7 +228,7 @@ describe("fakeScoreGradients", () => {
         };
         // Of the scales only the first may count here.
         const guidance = { kappa1: kappa, kappa2: 7, kappa4: -3 };
-        const objective = { fakeScore, generator, guidance, lossScale: 4 };
+        const objective = lsgOf({ teacher: fakeScore, fakeScore, generator }, { guidance, fakeLossScale: 4 });
         const result = fakeScoreGradients(objective, batch);
         expectClose(result.generated, generated, 0);
         // The weight "eps" makes the loss of every prediction type that of the noise.
@@ -233,13 +249,13 @@ describe("fakeScoreGradients", () => {
   )("a sample that is not finite leaves the batch and spoils nothing", ({ seed, bad, where }) => {
     scene(seed, (nets, batch) => {
       const spoil = (x: Tensor) => spoiled(x, where, bad);
-      const wanted = fakeScoreGradients(nets, without(batch, where)).gradients;
+      const wanted = fakeScoreGradients(lsgOf(nets), without(batch, where)).gradients;
       for (const broken of [
         { ...batch, noises: batch.noises.map(spoil) },
         { ...batch, noise: spoil(batch.noise) },
         { ...batch, cond: spoil(batch.cond) },
       ]) {
-        const { gradients, valid } = fakeScoreGradients(nets, broken);
+        const { gradients, valid } = fakeScoreGradients(lsgOf(nets), broken);
         expect(numbers(valid)).toEqual([0, 1, 2, 3].map((i) => (i === where ? 0 : 1)));
         const scaled = wanted.flatMap((g) => numbers(g).map((x) => (3 / 4) * x));
         expect(relativeError(gradients.flatMap(numbers), scaled)).toBeLessThan(1e-4);
@@ -251,10 +267,10 @@ describe("fakeScoreGradients", () => {
     scene(1, (nets, batch) => {
       const code = (objective: object, changed: object = {}) =>
         codeOf(() => fakeScoreGradients({ ...nets, ...objective } as never, { ...batch, ...changed } as TrainBatch));
-      expect(code({ guidance: lsg(2) }, { uncond: undefined })).toBe("invalid-argument");
-      expect(code({ guidance: lsg(0) }, { uncond: undefined })).toBe("invalid-argument");
-      expect(code({ lossScale: Number.NaN })).toBe("not-finite");
-      expect(code({ weight: "snr" })).toBe("invalid-argument");
+      expect(code({ method: sidLsg({ guidance: lsg(2) }) }, { uncond: undefined })).toBe("invalid-argument");
+      expect(code({ method: sidLsg({ guidance: lsg(0) }) }, { uncond: undefined })).toBe("invalid-argument");
+      const { fakeScore: _, ...without } = sidLsg();
+      expect(code({ method: without })).toBe("invalid-argument");
       expect(code({}, { t: [] })).toBe("shape-mismatch");
       expect(code({ fakeScore: { ...nets.fakeScore, predict: (x: Tensor) => concat([x, x]) } })).toBe("shape-mismatch");
       expect(code({ generator: { ...nets.generator, generate: () => concat([batch.noise, batch.noise]) } })).toBe(

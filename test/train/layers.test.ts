@@ -3,6 +3,7 @@ import { layers, sequential } from "@tensorflow/tfjs-layers";
 import { expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { lsg } from "../../src/guidance";
+import { sidLsg } from "../../src/methods";
 import { generatorFrom, layersModel, mlp, type ScoreModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { distill } from "../../src/train";
@@ -56,7 +57,7 @@ test.each([
       sample: (stream, count) => stream.normal([count, 1]),
       unconditional: () => tensor([[0]]),
     },
-    guidance: lsg(1.5),
+    method: sidLsg({ guidance: lsg(1.5) }),
     sampleShape: [2],
     iterations: 2,
     batch: 4,

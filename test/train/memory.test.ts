@@ -2,6 +2,7 @@ import { dispose, memory, profile } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { noGuidance, shortGuidance } from "../../src/guidance";
+import { sidLsg } from "../../src/methods";
 import { generatorFrom, mlp } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { generatorGradients } from "../../src/train";
@@ -33,7 +34,8 @@ test.each([
   };
   const peak = async (backward: "staged" | "joint") => {
     const before = memory().numBytes;
-    const objective = { teacher, fakeScore, generator: generatorFrom(model), guidance, backward };
+    const method = sidLsg({ guidance });
+    const objective = { teacher, fakeScore, generator: generatorFrom(model), method, backward };
     const { peakBytes } = await profile(() => dispose(generatorGradients(objective, batch) as never) as never);
     return peakBytes - before;
   };

@@ -3,6 +3,7 @@ import { add, mul, ones, tensor, tensor3d, tidy, zeros } from "@tensorflow/tfjs-
 import { describe, expect } from "vitest";
 import { type PredictionType, randomStream, SidError } from "../../src/core";
 import { lsg } from "../../src/guidance";
+import { sidLsg } from "../../src/methods";
 import {
   functionModel,
   type GaussianModelOptions,
@@ -12,7 +13,7 @@ import {
   mlp,
   type ScoreModel,
 } from "../../src/models";
-import { ddpmSchedule, logNormalSigmas, uniformTimesteps } from "../../src/schedules";
+import { ddpmSchedule, logNormalSigmas } from "../../src/schedules";
 import { type DistillOptions, distill, promptConditions } from "../../src/train";
 import { digest } from "../../src/train/digest";
 import { planOf } from "../../src/train/plan";
@@ -75,27 +76,27 @@ describe("distill refuses, before any work,", () => {
       },
       "shape-mismatch: distill: .* the option sampleShape \\[5\\]",
     ],
-    ["α that is not finite", () => ({ alpha: Number.NaN }), "not-finite"],
-    ["κ that is not finite", () => ({ guidance: lsg(1.5) && { ...lsg(1), kappa4: Number.NaN } }), "not-finite"],
-    [
-      "the paper's kappa3",
-      () => ({ guidance: { ...lsg(1), kappa3: 2 } }),
-      "invalid-argument: .*it takes kappa1, kappa2, kappa4",
-    ],
     [
       "guidance without conditions",
-      () => ({ guidance: lsg(2), conditions: undefined }),
-      "invalid-argument: distill: .* kappa1 = 2 needs the option conditions",
+      () => ({ method: sidLsg({ guidance: lsg(2) }), conditions: undefined }),
+      "invalid-argument: distill: .* guides the answer teacher \\(guidanceScale 2\\), .* needs the option conditions",
     ],
-    ["an unknown weight", () => ({ weight: "l2" }), "invalid-argument"],
-    ["an unknown weight of the fake score", () => ({ fakeWeight: "l2" }), "invalid-argument"],
-    ["an unknown reduction", () => ({ reduction: "max" }), "invalid-argument"],
+    ["a method's name", () => ({ method: "sid" }), "invalid-argument: distill: method must be an object"],
+    ["an option of the method", () => ({ alpha: 1 }), 'invalid-argument: distill: options has no "alpha"'],
+    [
+      "a method without its fake score",
+      () => ({ fakeScore: undefined }),
+      "invalid-argument: .* needs the option fakeScore",
+    ],
     ["an unknown backward pass", () => ({ backward: "reverse" }), "invalid-argument"],
     ["a learning rate of 0", () => ({ learningRate: 0 }), "out-of-range"],
     ["a fake learning rate that is not finite", () => ({ fakeLearningRate: Number.NaN }), "not-finite"],
-    ["β1 = 1", () => ({ beta1: 1 }), "out-of-range"],
-    ["a loss scale that is not finite", () => ({ lossScale: Number.POSITIVE_INFINITY }), "not-finite"],
-    ["context dropout over 1", () => ({ contextDropout: 1.1 }), "out-of-range"],
+    ["β1 = 1", () => ({ adam: { beta1: 1 } }), "out-of-range"],
+    [
+      "a learning rate among Adam's settings",
+      () => ({ adam: { learningRate: 1 } }),
+      "invalid-argument: .* adam has no",
+    ],
     ["a fractional seed", () => ({ seed: 0.5 }), "invalid-argument"],
     ["a negative half-life", ({ ema }) => ({ ema: { ...ema, halfLife: -1 } }), "out-of-range"],
     ["snapshots every 0 iterations", () => ({ snapshots: { every: 0, run: () => {} } }), "out-of-range"],
@@ -105,28 +106,30 @@ describe("distill refuses, before any work,", () => {
       () => ({ checkpoint: { path: "never-written", resume: "yes" } }),
       "invalid-argument: .* checkpoint.resume",
     ],
-    ["guidance without all scales", () => ({ guidance: { kappa1: 1 } }), "invalid-argument: .* kappa2"],
     ["conditions that cannot be drawn", () => ({ conditions: {} }), "invalid-argument: .* sample"],
     ["snapshots that nobody takes", () => ({ snapshots: { every: 1 } }), "invalid-argument: .* run"],
     ["a hook that is no function", () => ({ onGradients: [] }), "invalid-argument: .* onGradients"],
     ["a signal that is none", () => ({ signal: true }), "invalid-argument: .* signal"],
     [
       "times that the schedule lacks",
-      () => ({ timesteps: logNormalSigmas() }),
+      () => ({ method: sidLsg({ timesteps: logNormalSigmas() }) }),
       "invalid-argument: distill: .* timesteps",
     ],
     [
       "times beyond the schedule",
-      () => ({ timesteps: (_: unknown, n: number) => Array<number>(n).fill(1000) }),
+      () => ({ method: sidLsg({ timesteps: (_: unknown, n: number) => Array<number>(n).fill(1000) }) }),
       "out-of-range",
     ],
-    ["no timestep law", () => ({ timesteps: [1] }), "invalid-argument"],
     [
       "a timestep law that draws nothing",
-      () => ({ timesteps: () => undefined }),
+      () => ({ method: sidLsg({ timesteps: () => undefined as never }) }),
       "invalid-argument: .* timesteps draws",
     ],
-    ["a timestep law that draws too few", () => ({ timesteps: () => [5] }), "shape-mismatch: .* timesteps draws"],
+    [
+      "a timestep law that draws too few",
+      () => ({ method: sidLsg({ timesteps: () => [5] }) }),
+      "shape-mismatch: .* timesteps draws",
+    ],
     [
       "conditions that come later",
       ({ conditions }) => ({ conditions: { ...conditions, sample: async () => {} } }),
@@ -184,7 +187,7 @@ describe("distill refuses, before any work,", () => {
   test("weights that are not finite, by name", async () => {
     for (const role of ["teacher", "fakeScore", "generator"] as const) {
       const weights = (options: DistillOptions) => {
-        const network: ScoreModel | GeneratorModel = options[role];
+        const network = options[role] as ScoreModel | GeneratorModel;
         const [, variable] = network.variables;
         tidy(() => variable?.assign(tensor([[1, 2, Number.NaN, 4]])));
         return {};
@@ -256,31 +259,37 @@ describe("a teacher that predicts something else than it declares", () => {
   );
 });
 
-test("the defaults are SiD-LSG's recipe", () => {
+test("the defaults are the method's recipe, SiD-LSG's where it has none", () => {
   const nets = ["teacher", "fake", "generator", "ema"].map((name, i) => tinyNetwork(`train-options/${name}`, i));
   const [teacher, fakeScore, model, average] = nets as [ScoreModel, ScoreModel, ScoreModel, ScoreModel];
   const ema = { target: generatorFrom(average) };
   const generator = generatorFrom(model);
-  const plan = planOf({ teacher, fakeScore, generator, ema, sampleShape: [features], iterations: 1 });
-  const optimizer = { learningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 };
+  const { recipe: _, ...method } = sidLsg();
+  const options = { teacher, fakeScore, generator, ema, sampleShape: [features], iterations: 1 };
+  const plan = planOf({ ...options, method });
   expect(plan).toMatchObject({
     batch: 512,
     accumulationRounds: 1,
-    fakeAdam: optimizer,
-    generatorAdam: optimizer,
-    contextDropout: 0.1,
+    fakeScoreAdam: { learningRate: 1e-6 },
+    generatorAdam: { learningRate: 1e-6 },
+    fakeUpdates: 1,
+    first: "fakeScore",
+    contextDropout: 0,
+    startsAt: 0,
     ema: { halfLife: 50_000, rampUp: 0.05 },
-    generatorObjective: {
-      guidance: lsg(1),
-      alpha: 1,
-      weight: "l1",
-      reduction: "sum",
-      lossScale: 1,
-      backward: "staged",
-    },
-    fakeObjective: { guidance: lsg(1), weight: "eps", reduction: "sum", lossScale: 1 },
+    objective: { backward: "staged", method },
   });
-  expect(plan.timesteps(randomStream(1), 50)).toEqual(uniformTimesteps({ min: 20, max: 980 })(randomStream(1), 50));
+  expect(planOf(options).objective.method.name).toBe("sid");
+  const recipe = { learningRate: 2, fakeLearningRate: 3, beta1: 0.5, clipNorm: 1, fakeClipNorm: 2, weightDecay: 0.1 };
+  const { generatorAdam, fakeScoreAdam } = planOf({ ...options, method: { ...method, recipe } });
+  expect(generatorAdam).toEqual({ learningRate: 2, beta1: 0.5, beta2: undefined, clipNorm: 1, weightDecay: 0.1 });
+  expect(fakeScoreAdam).toMatchObject({ learningRate: 3, beta1: 0.5, clipNorm: 2, weightDecay: 0.1 });
+  const told = planOf({
+    ...{ ...options, method: { ...method, recipe }, learningRate: 4 },
+    ...{ adam: { beta1: 0.25, epsilon: undefined }, fakeAdam: { clipNorm: 5 } },
+  });
+  expect(told.generatorAdam).toMatchObject({ learningRate: 4, beta1: 0.25, clipNorm: 1 });
+  expect(told.fakeScoreAdam).toMatchObject({ learningRate: 4, beta1: 0.25, clipNorm: 5 });
   for (const m of nets) m.dispose();
 });
 

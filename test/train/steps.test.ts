@@ -3,13 +3,12 @@ import { concat, dispose, mul, type Tensor, type Tensor1D, tensor, tidy } from "
 import { describe, expect } from "vitest";
 import { SidError } from "../../src/core";
 import { lsg } from "../../src/guidance";
+import { sidLsg } from "../../src/methods";
 import { generatorFrom } from "../../src/models";
 import {
   adam,
-  type FakeScoreObjective,
   fakeScoreGradients,
   fakeScoreStep,
-  type GeneratorObjective,
   type GradientHook,
   generatorGradients,
   generatorStep,
@@ -38,13 +37,9 @@ async function oneStep(
   const fakeScore = tinyNetwork("train-steps/fake", 2);
   const model = tinyNetwork("train-steps/generator", 3);
   const trained = network === "fake" ? fakeScore : model;
-  const objective: FakeScoreObjective & Omit<GeneratorObjective, "weight"> = {
-    teacher,
-    fakeScore,
-    generator: generatorFrom(model),
-    guidance: lsg(1.5),
-    lossScale: changes.lossScale ?? 1,
-  };
+  const { lossScale = 1 } = changes;
+  const method = sidLsg({ guidance: lsg(1.5), lossScale, fakeLossScale: lossScale });
+  const objective = { teacher, fakeScore, generator: generatorFrom(model), method };
   const optimizer = adam(trained.variables, { learningRate: 0.01, epsilon: 0.1 });
   let gradients: number[] = [];
   try {
@@ -53,7 +48,7 @@ async function oneStep(
       gradients = g.flatMap(numbers);
       return changes.hook?.(g);
     };
-    const [figures] = await readFigures(await step(objective as never, rounds, { optimizer, onGradients }));
+    const [figures] = await readFigures(await step(objective, rounds, { optimizer, onGradients }));
     return { figures: figures as StepFigures, gradients, weights: trained.variables.flatMap((v) => numbers(v)) };
   } finally {
     optimizer.dispose();

@@ -16,6 +16,7 @@ const open: Readonly<Record<string, string>> = {
   Moment: "made by the loop",
   Circumstances: "made by the loop",
   DataInputs: "made by the loop",
+  GeneratorGradients: "what generatorGradients returns",
   ImageSource: "a structural object, often of a class",
   ImageSample: "what an ImageSource draws",
   ModelComponent: "what readComponent returns, or more",

@@ -38,7 +38,7 @@ export function absent(options: sid.DistillOptions): void {
   const nothing = { conditions: undefined, ema: undefined, snapshots: undefined, checkpoint: undefined };
   sid.distill({ ...options, ...nothing, onGradients: undefined, signal });
   sid.sidLoss(inputs, { level: undefined, valid: undefined });
-  sid.distill({ ...options, batch: undefined, guidance: undefined });
+  sid.distill({ ...options, batch: undefined, method: undefined });
   // @ts-expect-error: what has no default must have a value
   sid.distill({ ...options, iterations: undefined });
 }

@@ -9,6 +9,7 @@ import { noGrad, randomStream, valueAndGradients, vjp } from "../../../src/core"
 import { besideTape, mayNeedGradient, runTape } from "../../../src/core/tape";
 import { asWholeGraph } from "../../../src/core/whole-graph";
 import { lsg } from "../../../src/guidance";
+import { sidLsg } from "../../../src/methods";
 import { generatorFrom, parseUnetConfig, type Unet, unet } from "../../../src/models";
 import { attention } from "../../../src/models/nn/attention";
 import { ddpmSchedule } from "../../../src/schedules";
@@ -257,7 +258,7 @@ test("training: same figures, and a resumed run is the same bit for bit", async 
       fakeScore,
       generator: generatorFrom(student),
       conditions: { sample: (_, count) => text(count), unconditional: () => text(1) },
-      guidance: lsg(1.5),
+      method: sidLsg({ guidance: lsg(1.5) }),
       sampleShape: [4, 4, 3],
       batch: 2,
       iterations,

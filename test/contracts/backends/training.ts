@@ -1,5 +1,5 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { lsg, randomStream } from "sid-lsg";
+import { lsg, randomStream, sidLsg } from "sid-lsg";
 import { generatorFrom } from "sid-lsg/models";
 import { adam, fakeScoreGradients, generatorGradients, type TrainBatch, updateEma } from "sid-lsg/train";
 import { casesOf, joined } from "./contract-case";
@@ -26,19 +26,19 @@ function iteration(backward: "staged" | "joint"): Tensor[] {
       using(makeUnet("generator", 33), (model) =>
         using(makeUnet("average", 33), (average) => {
           const generator = generatorFrom(model);
-          const guidance = lsg(1.5);
+          const objective = { teacher, fakeScore, generator, method: sidLsg({ guidance: lsg(1.5) }), backward };
           const options = { learningRate: 1e-2, epsilon: 0.1 };
           const [fakeAdam, generatorAdam] = [adam(fakeScore.variables, options), adam(model.variables, options)];
           try {
-            const fake = fakeScoreGradients({ generator, fakeScore, guidance }, batch(41));
+            const fake = fakeScoreGradients(objective, batch(41));
             fakeAdam.step(fake.gradients);
-            const ours = generatorGradients({ teacher, fakeScore, generator, guidance, backward }, batch(42));
+            const ours = generatorGradients(objective, batch(42));
             generatorAdam.step(ours.gradients);
             updateEma(average.variables, model.variables, 0.5);
             const { loss, generated, deltaSquared } = ours;
             const gradients = [fake.gradients, ours.gradients].map(joined);
             const weights = [fakeScore, model, average].map(({ variables }) => joined(variables));
-            return [fake.loss, loss, generated, deltaSquared, ...gradients, ...weights];
+            return [fake.loss, loss, generated as Tensor, deltaSquared, ...gradients, ...weights];
           } finally {
             fakeAdam.dispose();
             generatorAdam.dispose();

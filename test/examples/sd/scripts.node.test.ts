@@ -337,20 +337,22 @@ test.each([
 test("the recipe is that of the paper unless options say otherwise", () => {
   const parse = (...args: string[]) => parseDistillOptions(["--model", "m", "--prompts", "p", ...args]);
   expect(parse()).toMatchObject({
-    ...{ tMin: 20, tMax: 980, microBatch: 1, emaHalfLife: 50_000, emaRamp: 0.05, resolution: 512 },
+    ...{ tMax: 980, microBatch: 1, emaHalfLife: 50_000, emaRamp: 0.05, resolution: 512 },
     generator: { tInit: 625, steps: 1 },
-    recipe: { alpha: 1, batch: 512, learningRate: 1e-6, fakeLearningRate: 1e-6, beta1: 0, beta2: 0.999, epsilon: 1e-8 },
+    method: { name: "sidLsg", settings: { alpha: 1, weight: "l1", contextDropout: 0.1 } },
+    recipe: { batch: 512, learningRate: 1e-6, fakeLearningRate: 1e-6, adam: { beta1: 0, beta2: 0.999, epsilon: 1e-8 } },
   });
-  expect(parse("--kappa=2", "--kappa4", "3", "--kappa2=1")?.recipe.guidance).toEqual({
+  expect(parse("--kappa=2", "--kappa4", "3", "--kappa2=1")?.method.settings["guidance"]).toEqual({
     kappa1: 2,
     kappa2: 1,
     kappa4: 3,
   });
-  expect(parse("--guidance", "zero-cfg")?.recipe.guidance).toEqual({ kappa1: 0, kappa2: 0, kappa4: 1 });
+  expect(parse("--guidance", "zero-cfg")?.method.settings["guidance"]).toEqual({ kappa1: 0, kappa2: 0, kappa4: 1 });
   expect(parse("--lora-rank", "8")?.lora).toEqual({ rank: 8, alpha: 8, output: "both" });
   expect(parse("--lr", "1e-3")?.recipe).toMatchObject({ learningRate: 1e-3, fakeLearningRate: 1e-3 });
-  expect(parse("--fake-lr", "1e-3", "--loss-scale", "2", "--fake-loss-scale", "3")?.recipe).toMatchObject({
-    ...{ learningRate: 1e-6, fakeLearningRate: 1e-3, lossScale: 2, fakeLossScale: 3 },
+  expect(parse("--fake-lr", "1e-3", "--loss-scale", "2", "--fake-loss-scale", "3")).toMatchObject({
+    recipe: { learningRate: 1e-6, fakeLearningRate: 1e-3 },
+    method: { generator: { lossScale: 2 }, fakeScore: { lossScale: 3 } },
   });
   expect(() => parseDistillOptions([])).toThrow("--prompts");
   expect(() => parseGenerateOptions(["--model", "m"])).toThrow("wanted one of --prompt TEXT and --prompts FILE");

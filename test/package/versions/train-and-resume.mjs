@@ -7,7 +7,17 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ddpmSchedule, distill, generatorFrom, lsg, parseUnetConfig, randomStream, readWeights, unet } from "sid-lsg";
+import {
+  ddpmSchedule,
+  distill,
+  generatorFrom,
+  lsg,
+  parseUnetConfig,
+  randomStream,
+  readWeights,
+  sidLsg,
+  unet,
+} from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 
 const [backend, options = "{}"] = process.argv.slice(2);
@@ -37,7 +47,14 @@ async function train(seed, iterations, checkpoint) {
   const network = (name, from) => unet(config, { name, schedule, predicts: "eps", weights: randomStream(from) });
   const [teacher, fakeScore, student] = [network("teacher", 1), network("fake", seed), network("student", seed)];
   const { iteration } = await distill({
-    ...{ teacher, fakeScore, generator: generatorFrom(student), conditions, guidance: lsg(1.5), checkTeacher: false },
+    ...{
+      teacher,
+      fakeScore,
+      generator: generatorFrom(student),
+      conditions,
+      method: sidLsg({ guidance: lsg(1.5) }),
+      checkTeacher: false,
+    },
     ...{ sampleShape: [8, 8, 4], batch: 4, accumulationRounds: 2, learningRate: 1e-3, iterations, checkpoint },
   });
   assert.equal(iteration, iterations);

@@ -1,0 +1,88 @@
+import { where as select, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
+import { showShape } from "../core/checks";
+import { SidError } from "../core/errors";
+import type { RandomStream } from "../core/random";
+import { checkTensor } from "../core/tensor-checks";
+import { isDataUpdate } from "../methods/check-method";
+import type { Moment } from "../methods/types";
+import type { OtherNoising, TrainBatch } from "./batch";
+import type { ConditionSource } from "./conditions";
+import type { Plan } from "./plan";
+
+/** What a batch is drawn for. */
+export interface Drawing {
+  readonly stream: RandomStream;
+  readonly uncond: Tensor | undefined;
+  /** Samples. */
+  readonly count: number;
+  /** Passes of the generator. */
+  readonly passes: number;
+  /** Whose update it is for. */
+  readonly network: "fakeScore" | "generator";
+  readonly moment: Moment;
+  /** The conditions, where there are some already; borrowed. */
+  readonly cond?: Tensor | undefined;
+}
+
+/** Draws all that an update of that network needs; the caller owns the tensors. */
+export function drawBatch(plan: Plan, drawing: Drawing): TrainBatch {
+  const { stream, uncond, count, passes, network, moment } = drawing;
+  const { method } = plan.objective;
+  const update = method.generator;
+  const ofFake = network === "fakeScore" ? method.fakeScore : undefined;
+  const shape = [count, ...plan.sampleShape];
+  const made: Tensor[] = [];
+  const own = <T extends Tensor | undefined>(x: T): T => {
+    if (x !== undefined) made.push(x);
+    return x;
+  };
+  try {
+    const dropout = ofFake ? plan.contextDropout : 0;
+    const cond = drawing.cond ?? own(plan.conditions && conditions(plan.conditions, stream, count, uncond, dropout));
+    const noises = Array.from({ length: passes }, () => own(stream.normal(shape)));
+    const noise = own(stream.normal(shape));
+    const t = (ofFake ?? update).timesteps(stream, count, moment);
+    const otherLaw = ofFake ? ofFake.discriminator?.timesteps : !isDataUpdate(update) && update.otherTimesteps;
+    const other: OtherNoising | undefined = otherLaw
+      ? { noise: own(stream.normal(shape)), t: otherLaw(stream, count, moment) }
+      : undefined;
+    const wantsImages = ofFake ? ofFake.discriminator !== undefined : isDataUpdate(update);
+    const real = wantsImages ? plan.images?.sample(stream, count) : undefined;
+    const images = own(real?.images);
+    const imageCond = own(real?.cond);
+    if (images && plan.conditions && !imageCond)
+      throw new SidError(
+        "invalid-argument",
+        "distill: the option images gives no conditions (cond), which the networks of this run need.",
+      );
+    if (images && images.shape.join() !== shape.join())
+      throw new SidError(
+        "shape-mismatch",
+        `distill: the option images must give samples [${shape.join(", ")}], got ${showShape(images)}.`,
+      );
+    const uniforms = isDataUpdate(update) ? [...stream.uniform(count)] : undefined;
+    const { nimg, iteration } = moment;
+    return { noises, noise, t, cond, uncond, other, images, imageCond, uniforms, nimg, iteration };
+  } catch (error) {
+    for (const x of made) x.dispose();
+    throw error;
+  }
+}
+
+/** Conditions of `count` samples, a share of them replaced by the empty one. */
+function conditions(
+  source: ConditionSource,
+  stream: RandomStream,
+  count: number,
+  uncond: Tensor | undefined,
+  dropout: number,
+): Tensor {
+  return tidy(() => {
+    const full = source.sample(stream, count);
+    checkTensor("distill", "what conditions.sample returns", full);
+    if (dropout === 0 || uncond === undefined) return full;
+    const dropped = stream.uniform(count).map((u) => u < dropout);
+    const mask = tensor(dropped, [count, ...Array<number>(full.rank - 1).fill(1)], "bool");
+    return select(mask, uncond, full);
+  });
+}
