@@ -48,7 +48,8 @@ const fields: Readonly<Record<string, Make>> = {
   ...Object.fromEntries([
     ...each({ name: "w", predicts: "eps", to: "x0", weight: "none", reduction: "mean" }),
     ...each({ alpha: 1, t: [0.2, 0.4], seed: 1, position: 0, kappa1: 1, kappa2: 1, kappa4: 1 }),
-    ...each({ predictWithFeatures: (y: Tensor) => ({ prediction: y, features: y }) }),
+    ...each({ predictWithFeatures: (y: Tensor) => ({ prediction: y, features: y }), features: (y: Tensor) => y }),
+    ...each({ reads: "fakeScore", channels: 2, logits: "sample", sampleShape: [2] }),
     ...each({ predict: (y: Tensor) => y, dispose: () => {}, apply: (y: Tensor[]) => y[0], trainableWeights: [] }),
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
@@ -170,6 +171,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
     clipTextEncoder: [textConfig, all],
     clipTextParameterSpecs: [textConfig],
   },
+  headDiscriminator: [() => ({ ...all(), features: "vector" })],
   ...{ unet: [unetConfig, all], unetParameterSpecs: [unetConfig], featureStatistics: [numbers, two] },
   ...{ vae: [vaeConfig, all], vaeParameterSpecs: [vaeConfig] },
   ...{ fakeScoreGradients: [objective, batch], generatorGradients: [objective, batch] },

@@ -13,6 +13,10 @@ export {
   layersModel,
 } from "./adapters";
 export type { ConfigOptions } from "./config/config-values";
+export { type BottleneckDiscriminatorOptions, bottleneckDiscriminator } from "./discriminators/bottleneck";
+export type { LogitShape } from "./discriminators/common";
+export { type HeadDiscriminatorOptions, headDiscriminator } from "./discriminators/head";
+export { type NetworkDiscriminatorOptions, networkDiscriminator } from "./discriminators/network";
 export { type GeneratorOptions, generatorFrom } from "./generator";
 export type { Adapter, LowRank } from "./nn/layers";
 export { type PredictX0Inputs, predictX0, predictX0WithFeatures, type X0WithFeatures } from "./predict-x0";

@@ -1,14 +1,14 @@
-import { concat, mul, type Tensor } from "@tensorflow/tfjs-core";
+import { concat, type Tensor } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, describe, showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import { perSample, type Timesteps } from "../../core/per-sample";
+import type { Timesteps } from "../../core/per-sample";
 import type { PredictionName } from "../../core/prediction-type";
 import { checkBatch } from "../../core/tensor-checks";
 import type { NoiseSchedule } from "../../schedules/types";
 import { checkDeclaration, declared, functionModel } from "../adapters";
 import { silu } from "../nn/activations";
 import { declareLayers } from "../nn/layers";
-import { timeEmbedding } from "../nn/time-embedding";
+import { noiseInputs } from "../nn/noise-inputs";
 import type { ScoreModel } from "../types";
 import { checkSource } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
@@ -102,16 +102,8 @@ export function mlp(config: MlpConfig, options: MlpOptions): ScoreModel {
   const parameters = createParameters(name, at.specs, options.weights);
 
   const inputs = (xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor => {
-    const levels = t.map((time) => [schedule.alpha(time), schedule.sigma(time)] as const);
-    const scale = perSample(
-      levels.map(([alpha, sigma]) => 1 / Math.hypot(alpha, sigma)),
-      2,
-    );
-    const features = timeEmbedding(
-      levels.map(([alpha, sigma]) => (1000 * sigma) / (alpha + sigma)),
-      { dim: timeDim },
-    );
-    return concat([mul(xt, scale), features, ...(cond === undefined ? [] : [cond])], 1);
+    const { scaled, time } = noiseInputs(schedule, xt, t, timeDim);
+    return concat([scaled, time, ...(cond === undefined ? [] : [cond])], 1);
   };
   /** The last hidden layer. */
   const trunk = (called: string, xt: Tensor, t: Timesteps, cond: Tensor | undefined): Tensor => {
