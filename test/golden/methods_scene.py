@@ -25,7 +25,7 @@ def weights():
 NETWORKS = {name: weights() for name in ("generator", "average", "teacher", "fakeScore")}
 HEAD = {"k": draw((12, 1), 1.0).requires_grad_(), "k0": draw((1,), 0.3).requires_grad_()}
 BATCH = {
-    "noises": draw((2, *SHAPE)),
+    "noises": draw((4, *SHAPE)),
     "noise": draw(SHAPE),
     "otherNoise": draw(SHAPE),
     "images": draw(SHAPE, 0.5),

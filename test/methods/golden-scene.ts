@@ -28,6 +28,8 @@ export interface GoldenCase {
   readonly times: readonly number[];
   readonly t: readonly number[];
   readonly other: readonly number[];
+  readonly nimg?: number;
+  readonly discriminator?: { readonly form: "head" | "map"; readonly reads: "fakeScore" | "teacher" };
   readonly generator: { readonly loss: number; readonly gradients: Numbers; readonly cotangents?: Numbers };
   readonly fakeScore?: { readonly loss: number; readonly gradients: Numbers };
 }
@@ -43,9 +45,8 @@ interface Golden {
 /** What PyTorch computed. */
 export const golden = JSON.parse(readFileSync(new URL("../golden/methods.json", import.meta.url), "utf8")) as Golden;
 
-const [count, height, width, channels] = golden.shape;
-const place = [height, width, channels];
-const shapes: Readonly<Record<string, readonly number[]>> = { w: place, u: [channels, 12], v: place, r: place };
+const [count, ...place] = golden.shape;
+const shapes: Readonly<Record<string, readonly number[]>> = { w: place, u: [3, 12], v: place, r: place };
 
 const schedules: Readonly<Record<GoldenCase["schedule"], NoiseSchedule>> = {
   vp: ddpmSchedule({ betaSchedule: "scaled_linear", betaStart: 0.00085, betaEnd: 0.012 }),
@@ -94,7 +95,7 @@ function network(name: keyof Golden["networks"], schedule: NoiseSchedule, predic
 }
 
 /** One number per sample, by a linear head; or one per place, the mean over the channels. */
-export function discriminatorOf(form: "head" | "map", reads: "fakeScore" | "teacher"): Discriminator {
+function discriminatorOf(form: "head" | "map", reads: "fakeScore" | "teacher"): Discriminator {
   const [k, k0] =
     form === "map"
       ? []
@@ -115,35 +116,46 @@ export function discriminatorOf(form: "head" | "map", reads: "fakeScore" | "teac
   };
 }
 
-/** The networks of a case; the caller disposes of them. */
-export function networksOf({ schedule, predicts, times, passes }: GoldenCase) {
-  const all = (name: keyof Golden["networks"], kind: PredictionType) => network(name, schedules[schedule], kind);
-  const chain = { tInit: times[0] as number, steps: times.length, gradientThrough: "last" } as const;
+/** The networks of a case, its batch and where it stands; `dispose` frees the networks. */
+export function sceneOf(item: GoldenCase) {
+  const { predicts, times, passes, t, other, nimg = 1e9, discriminator: read } = item;
+  const schedule = schedules[item.schedule];
+  const chain = { tInit: times[0] as number, steps: passes > 1 ? times.length : 1, gradientThrough: "last" } as const;
+  const discriminator = read && discriminatorOf(read.form, read.reads);
+  const networks = {
+    teacher: network("teacher", schedule, predicts.teacher),
+    fakeScore: network("fakeScore", schedule, predicts.fakeScore),
+    generator: generatorFrom(network("generator", schedule, predicts.generator), chain),
+    average: generatorFrom(network("average", schedule, predicts.generator), chain),
+    ...(discriminator && { discriminator }),
+  };
+  const noises = Array.from({ length: passes }, (_, i) => numbersOf("noises", golden.shape, i));
+  const cond = numbersOf("cond", [count, 3]);
+  const interval = { from: times[passes - 1] as number, to: times[passes] ?? 0 };
   return {
-    schedule: schedules[schedule],
-    teacher: all("teacher", predicts.teacher),
-    fakeScore: all("fakeScore", predicts.fakeScore),
-    generator: generatorFrom(all("generator", predicts.generator), passes > 1 ? chain : { ...chain, steps: 1 }),
-    average: generatorFrom(all("average", predicts.generator), chain),
+    networks,
+    level: noiseLevel(schedule, t),
+    moment: { schedule, nimg, iteration: 0, interval },
+    batch: {
+      noises,
+      noise: numbersOf("noise"),
+      t,
+      cond,
+      uncond: numbersOf("uncond", [1, 3]),
+      other: { noise: numbersOf("otherNoise"), t: other },
+      images: numbersOf("images"),
+      imageCond: cond,
+      nimg,
+      uniforms: golden.batch["uniforms"] as readonly number[],
+    },
+    dispose() {
+      for (const each of Object.values(networks)) each.dispose();
+    },
   };
 }
 
-/** A batch for any case; the caller owns its tensors. */
-export function batchOf({ t, other, passes }: GoldenCase) {
-  const of = (name: string, shape: readonly number[] = golden.shape) =>
-    tensor([...(golden.batch[name] as readonly number[])], [...shape], "float32");
-  const size = count * height * width * channels;
-  const noises = Array.from({ length: passes }, (_, i) =>
-    tensor((golden.batch["noises"] as readonly number[]).slice(i * size, (i + 1) * size), [...golden.shape], "float32"),
-  );
-  return {
-    noises,
-    noise: of("noise"),
-    t,
-    cond: of("cond", [count, 3]),
-    uncond: of("uncond", [1, 3]),
-    other: { noise: of("otherNoise"), t: other },
-    images: of("images"),
-    uniforms: golden.batch["uniforms"] as readonly number[],
-  };
+/** Part of the batch as a tensor, the i-th of several. */
+function numbersOf(name: string, shape: readonly number[] = golden.shape, i = 0): Tensor {
+  const size = shape.reduce((a, b) => a * b);
+  return tensor((golden.batch[name] as readonly number[]).slice(i * size, (i + 1) * size), [...shape], "float32");
 }
