@@ -1,7 +1,7 @@
 import { add, clone, concat, mul, slice, split, sub, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
 import { checkFinite, checkFunction, checkObject, checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { Timesteps } from "../core/per-sample";
+import { perSample, type Timesteps } from "../core/per-sample";
 import { checkBatch, checkSameShape, checkTensor } from "../core/tensor-checks";
 
 /** What {@link guide} combines. */
@@ -10,8 +10,8 @@ export interface GuideInputs {
   readonly cond: Tensor;
   /** The prediction without it, of the same type and shape. */
   readonly uncond: Tensor;
-  /** κ; 1 is no guidance. */
-  readonly guidanceScale: number;
+  /** κ, one for all or one per sample; 1 is no guidance. */
+  readonly guidanceScale: number | readonly number[];
 }
 
 /**
@@ -43,10 +43,18 @@ export function guide(inputs: GuideInputs): Tensor {
     guidanceScale: 1,
   });
   checkSameShape("guide", { cond, uncond });
-  checkFinite("guide", "guidanceScale", guidanceScale);
+  checkScale("guide", guidanceScale, cond.shape[0] as number);
   if (guidanceScale === 1) return clone(cond);
   if (guidanceScale === 0) return clone(uncond);
-  return tidy(() => add(uncond, mul(sub(cond, uncond), guidanceScale)));
+  return tidy(() => {
+    const kappa = typeof guidanceScale === "number" ? guidanceScale : perSample(guidanceScale, cond.rank);
+    return add(uncond, mul(sub(cond, uncond), kappa));
+  });
+}
+
+function checkScale(where: string, scale: number | readonly number[], batch: number): void {
+  if (typeof scale === "object") checkPerSample(where, "guidanceScale", scale, batch);
+  else checkFinite(where, "guidanceScale", scale);
 }
 
 const where = "guidedPrediction";
@@ -65,10 +73,10 @@ export interface GuidedPredictionInputs {
   /** The empty condition, `[1, ...]`, tiled over the batch; needed unless the guidance scale is 1. */
   readonly uncond?: Tensor | undefined;
   /**
-   * κ; 1 is no guidance.
+   * κ, one for all or one per sample; 1 is no guidance.
    * @defaultValue `1`
    */
-  readonly guidanceScale?: number | undefined;
+  readonly guidanceScale?: number | readonly number[] | undefined;
 }
 
 /**
@@ -113,7 +121,7 @@ export function guidedPass(call: Call, inputs: GuidedPredictionInputs): Answer {
   checkBatch(where, "xt", xt);
   const batch = xt.shape[0] as number;
   checkPerSample(where, "t", t, batch);
-  checkFinite(where, "guidanceScale", scale);
+  checkScale(where, scale, batch);
   if (scale === 1) {
     if (cond !== undefined) checkRows("cond", cond, batch);
     return tidy(() => pass(call, xt, t, cond));
@@ -146,7 +154,7 @@ function repeat(empty: Tensor, batch: number): Tensor {
   return tile(empty, [batch, ...empty.shape.slice(1).map(() => 1)]);
 }
 
-function needed(name: string, condition: Tensor | undefined, batch: number, scale: number): Tensor {
+function needed(name: string, condition: Tensor | undefined, batch: number, scale: number | readonly number[]): Tensor {
   if (condition === undefined)
     throw new SidError("invalid-argument", `${where}: guidanceScale ${scale} needs ${name}, which is not given.`);
   return checkRows(name, condition, batch);

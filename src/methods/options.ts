@@ -105,3 +105,8 @@ export function fakeScoreOf(
     updates: settled.fakeUpdates,
   };
 }
+
+/** The weight of the noise's error, and EDM's where the schedule is EDM's: α = 1 wherever there is noise. */
+export function noiseOrEdm(alpha: number, sigma: number): number {
+  return (alpha / sigma) ** 2 + (alpha === 1 ? 4 : 0);
+}

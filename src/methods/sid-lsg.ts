@@ -1,4 +1,4 @@
-import { identityDefaults, identityMethod, type SidOptions } from "./sid";
+import { type SidOptions, scoreIdentity, sidDefaults } from "./sid";
 import type { ScoreMethod } from "./types";
 
 /**
@@ -35,5 +35,5 @@ import type { ScoreMethod } from "./types";
  * ```
  */
 export function sidLsg(options: SidOptions = {}): ScoreMethod<"teacher" | "fake"> {
-  return identityMethod("sidLsg", options, identityDefaults(), { learningRate: 1e-6, beta1: 0, beta2: 0.999 });
+  return scoreIdentity("sidLsg", options, sidDefaults(), { learningRate: 1e-6, beta1: 0, beta2: 0.999 });
 }

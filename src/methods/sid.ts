@@ -1,40 +1,20 @@
-import { checkFinite, checkObject, checkRange, type KeysOf } from "../core/checks";
-import { type Guidance, guidanceKeys, guidanceWarnings, noGuidance } from "../guidance/strategies";
+import { checkFinite, checkObject, type KeysOf } from "../core/checks";
 import { sidCotangents, sidLoss } from "../losses/sid";
-import { logitNormalTimes, logNormalSigmas, sidSigmas, uniformTimesteps } from "../schedules/timestep-laws";
-import { bySchedule } from "./by-schedule";
-import {
-  checkMethodOptions,
-  fakeScoreOf,
-  type MethodOptions,
-  methodOptions,
-  type Settled,
-  settingsOf,
-  settle,
-} from "./options";
+import { noiseOrEdm, type Settled, settingsOf, settle } from "./options";
+import { type GuidedMethodOptions, guidedDefaults, guidedMethodOptions, throughNetworks } from "./through-networks";
 import type { Recipe, ScoreMethod } from "./types";
 
-/** Options of the methods whose generator descends {@link sidLoss}: `sid`, `sidLsg`, `sidDit`. */
-export interface SidOptions extends MethodOptions {
+/** Options of the methods whose generator descends {@link sidLoss}. */
+export interface SidOptions extends GuidedMethodOptions {
   /**
    * α of the loss.
    * @defaultValue `1.2` in `sid`, `1` in the others
    */
   readonly alpha?: number | undefined;
-  /**
-   * The guidance scales.
-   * @defaultValue no guidance; κ = 4.5 in `sidDit`
-   */
-  readonly guidance?: Guidance | undefined;
-  /**
-   * Share of the conditions that become the empty one in the fake score's update; only where κ1 or κ2 is not 1.
-   * @defaultValue `0.1`; 0 in `sidDit`
-   */
-  readonly contextDropout?: number | undefined;
 }
 
 /** The keys of {@link SidOptions}. */
-export const sidOptions: KeysOf<SidOptions> = { ...methodOptions, alpha: 1, guidance: 1, contextDropout: 1 };
+export const sidOptions: KeysOf<SidOptions> = { ...guidedMethodOptions, alpha: 1 };
 
 /**
  * Score identity distillation, without images.
@@ -82,69 +62,33 @@ export const sidOptions: KeysOf<SidOptions> = { ...methodOptions, alpha: 1, guid
  * ```
  */
 export function sid(options: SidOptions = {}): ScoreMethod<"teacher" | "fake"> {
-  const defaults = { ...identityDefaults(), alpha: 1.2, lossScale: 100, fakeWeight: noiseOrEdm };
-  return identityMethod("sid", options, defaults, { learningRate: 1e-5, beta1: 0, beta2: 0.999 });
+  const defaults = { ...sidDefaults(), alpha: 1.2, lossScale: 100, fakeWeight: noiseOrEdm };
+  return scoreIdentity("sid", options, defaults, { learningRate: 1e-5, beta1: 0, beta2: 0.999 });
 }
 
-/** The weight of the noise's error, and EDM's where the schedule is EDM's: α = 1 wherever there is noise. */
-export function noiseOrEdm(alpha: number, sigma: number): number {
-  return (alpha / sigma) ** 2 + (alpha === 1 ? 4 : 0);
+/** What the methods of this loss share. */
+export function sidDefaults(): Settled<SidOptions> {
+  return { ...guidedDefaults(), alpha: 1 };
 }
 
-/** What the methods of this family share. */
-export function identityDefaults(): Settled<SidOptions> {
-  const [discrete, flow] = [uniformTimesteps(), logitNormalTimes({ mean: Math.LN2, std: 1.6 })];
-  return {
-    alpha: 1,
-    guidance: noGuidance(),
-    contextDropout: 0.1,
-    weight: "l1",
-    timesteps: bySchedule({ discrete, flow, ve: sidSigmas() }),
-    lossScale: 1,
-    reduction: "sum",
-    fakeTimesteps: bySchedule({ discrete, flow, ve: logNormalSigmas() }),
-    fakeWeight: "eps",
-    fakeLossScale: 1,
-    fakeUpdates: 1,
-    steps: "all",
-  };
-}
-
-/** A method of this family: κ1 guides ψ while it trains, κ2 and κ4 guide ψ and φ in the generator's loss. */
-export function identityMethod(
+/** The method of that name on {@link sidLoss}. */
+export function scoreIdentity(
   name: string,
   options: SidOptions,
   defaults: Settled<SidOptions>,
   recipe: Recipe,
 ): ScoreMethod<"teacher" | "fake"> {
-  checkObject(name, "options", options, sidOptions);
-  const settled = settle(options, defaults);
-  checkMethodOptions(name, settled);
-  const { alpha, weight, reduction, guidance } = settled;
-  checkFinite(name, "alpha", alpha);
-  checkRange(name, "contextDropout", settled.contextDropout, 0, 1);
-  checkObject(name, "guidance", guidance, guidanceKeys);
-  for (const kappa of ["kappa1", "kappa2", "kappa4"] as const) checkFinite(name, `guidance.${kappa}`, guidance[kappa]);
-  const { kappa1, kappa2, kappa4 } = guidance;
-  const contextDropout = kappa1 !== 1 || kappa2 !== 1 ? settled.contextDropout : 0;
-  return {
+  const settled = settle(checkObject(name, "options", options, sidOptions), defaults);
+  const { weight, reduction } = settled;
+  const alpha = checkFinite(name, "alpha", settled.alpha);
+  return throughNetworks({
     name,
-    settings: settingsOf({ ...settled, contextDropout }, defaults),
-    generator: {
-      timesteps: settled.timesteps,
-      asks: {
-        teacher: { of: "teacher", guidanceScale: kappa4, gradient: true },
-        fake: { of: "fakeScore", guidanceScale: kappa2, gradient: true },
-      },
-      cotangents(inputs, { level, valid }) {
-        const how = { alpha, weight, reduction, level, valid };
-        return { loss: sidLoss(inputs, how), ...sidCotangents(inputs, how) };
-      },
-      lossScale: settled.lossScale,
-    },
-    fakeScore: { ...fakeScoreOf(settled), guidanceScale: kappa1, contextDropout },
-    steps: settled.steps,
+    settings: settingsOf(settled, defaults),
+    settled,
     recipe,
-    warnings: guidanceWarnings(guidance),
-  };
+    cotangents(inputs, { level, valid }) {
+      const how = { alpha, weight, reduction, level, valid };
+      return { loss: sidLoss(inputs, how), ...sidCotangents(inputs, how) };
+    },
+  });
 }

@@ -9,11 +9,11 @@ import {
   fakeScoreOf,
   type MethodOptions,
   methodOptions,
+  noiseOrEdm,
   type Settled,
   settingsOf,
   settle,
 } from "./options";
-import { noiseOrEdm } from "./sid";
 import { uniformTimes } from "./times";
 import type { Circumstances, Cotangents, FakeScoreUpdate, Question, Recipe, ScoreMethod } from "./types";
 

@@ -52,6 +52,12 @@ export type ScoreMethod<Q extends string = string> = Method<Q> & {
   readonly generator: GeneratorUpdate<Q>;
 };
 
+/** A method whose generator learns from noisy real images: consistency distillation. */
+export type DataMethod = Method & {
+  /** The update of the generator. */
+  readonly generator: DataUpdate;
+};
+
 /** Settings of both optimisers; what is absent is Adam's `(0, 0.999)`, `1e-8` at 1e-6 without decay and clipping. */
 export interface Recipe {
   /** The generator's step size. */

@@ -18,10 +18,10 @@ export interface PredictX0Inputs {
   /** What stands for "no condition", `[1, ...]`; needed unless `guidanceScale` is 1. */
   readonly uncond?: Tensor | undefined;
   /**
-   * κ; 1 is the plain conditional prediction.
+   * κ, one for all or one per sample; 1 is the plain conditional prediction.
    * @defaultValue `1`
    */
-  readonly guidanceScale?: number | undefined;
+  readonly guidanceScale?: number | readonly number[] | undefined;
 }
 
 /**

@@ -22,6 +22,27 @@ describe("guide", () => {
     }),
   );
 
+  test.prop([seeds, shapes, scales])("each sample may have a κ of its own", (seed, shape, scale) =>
+    free(() => {
+      const [cond, uncond] = draw(seed, shape, 2) as [Tensor, Tensor];
+      const count = shape[0] as number;
+      const own = Array.from({ length: count }, (_, i) => scale + i);
+      const together = numbers(guide({ cond, uncond, guidanceScale: own }));
+      const each = own.map((kappa) => numbers(guide({ cond, uncond, guidanceScale: kappa })));
+      const size = cond.size / count;
+      expectClose(
+        together,
+        together.map((_, i) => each[Math.floor(i / size)]?.[i] as number),
+        1e-6,
+      );
+      expectSidError(
+        "shape-mismatch",
+        () => guide({ cond, uncond, guidanceScale: [...own, 1] }),
+        /one number per sample/,
+      );
+    }),
+  );
+
   // Values that a sum would round away or spoil.
   test("is exactly one of the two at κ = 1 and κ = 0", () =>
     free(() => {

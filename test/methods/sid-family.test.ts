@@ -1,10 +1,21 @@
 import { fc, test } from "@fast-check/vitest";
-import { type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import { mul, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { randomStream, type SidErrorCode } from "../../src/core";
-import { antiCfg, lsg, noGuidance, shortGuidance } from "../../src/guidance";
-import { type LossInputs, type LossWeight, sidLoss } from "../../src/losses";
-import { cotangentsOf, type Moment, type ScoreMethod, type SidOptions, sid } from "../../src/methods";
+import { antiCfg, lsg, noGuidance, shortGuidance, zeroCfg } from "../../src/guidance";
+import { type LossInputs, type LossWeight, type SimDistance, sidLoss, simLoss } from "../../src/losses";
+import {
+  cotangentsOf,
+  fewStepSid,
+  type Moment,
+  type ScoreMethod,
+  type SidOptions,
+  type SimOptions,
+  sid,
+  sidDit,
+  sidLsg,
+  sim,
+} from "../../src/methods";
 import { checkMethod } from "../../src/methods/check-method";
 import type { NoiseLevel } from "../../src/predict";
 import { ddpmSchedule, edmSchedule, flowSchedule, type NoiseSchedule } from "../../src/schedules";
@@ -15,6 +26,8 @@ import { draw, free, levels, seeds, shapes } from "../support/values";
 const batches = shapes.chain((shape) => fc.tuple(fc.constant(shape), levels(shape[0] as number)));
 const reductions = fc.constantFrom("sum" as const, "mean" as const);
 const weights = fc.constantFrom<LossWeight>("l1", "none", "snr", "one-minus-sigma", "inverse-sigma-squared");
+const names = ["loss", "generated", "teacher", "fake"] as const;
+const makers = { sid, sidLsg, fewStepSid, sidDit };
 const moment = (schedule: NoiseSchedule): Moment => ({ schedule, nimg: 0, iteration: 0 });
 
 function inputsOf(seed: number, shape: readonly number[]): LossInputs {
@@ -30,29 +43,105 @@ const circumstances = (level: NoiseLevel, valid = level.alpha.map(() => 1)) => (
 });
 
 describe("the methods on the score-identity loss", () => {
-  test.prop([seeds, batches, weights, reductions, fc.double({ min: 0, max: 2, noNaN: true })])(
+  const makes = fc.constantFrom(...Object.values(makers));
+  test.prop([makes, seeds, batches, weights, reductions, fc.double({ min: 0, max: 2, noNaN: true })])(
     "cotangents are the tape's gradient of the published loss",
-    (seed, [shape, level], weight, reduction, alpha) =>
+    (make, seed, [shape, level], weight, reduction, alpha) =>
       free(() => {
         const inputs = inputsOf(seed, shape);
         const valid = level.alpha.map((_, i) => Number(i !== 1));
         const at = circumstances(level, valid);
-        const method = sid({ alpha, weight, reduction });
+        const method = make({ alpha, weight, reduction });
         const closed = method.generator.cotangents(inputs, at);
         const how = { alpha, weight, reduction, level, valid: at.valid };
         const tape = cotangentsOf((given) => sidLoss(given, how), inputs, ["generated", "teacher", "fake"]);
-        for (const name of ["loss", "generated", "teacher", "fake"] as const)
-          expectClose(closed[name] as Tensor, tape[name] as Tensor, 1e-6);
+        for (const name of names) expectClose(closed[name] as Tensor, tape[name] as Tensor, 1e-6);
+      }),
+  );
+
+  test.prop([seeds, batches, reductions])(
+    "SIM with the squared distance is twice SiD at α = 1",
+    (seed, [shape, level], reduction) =>
+      free(() => {
+        const [inputs, at] = [inputsOf(seed, shape), circumstances(level)];
+        const twice = sid({ alpha: 1, weight: "none", reduction }).generator.cotangents(inputs, at);
+        const own = sim({ reduction }).generator.cotangents(inputs, at);
+        for (const name of names) expectClose(own[name] as Tensor, mul(twice[name] as Tensor, 2), 1e-5);
+      }),
+  );
+
+  const distances = fc.constantFrom<SimDistance>("squared", { huber: 0.5 }, (y) => mul(y, 3));
+  test.prop([distances, seeds, batches, weights, reductions])(
+    "SIM's cotangents are the tape's gradient of its loss, for each distance",
+    (distance, seed, [shape, level], weight, reduction) =>
+      free(() => {
+        const inputs = inputsOf(seed, shape);
+        const at = circumstances(
+          level,
+          level.alpha.map((_, i) => Number(i !== 0)),
+        );
+        const closed = sim({ distance, weight, reduction }).generator.cotangents(inputs, at);
+        const how = { distance, weight, reduction, level, valid: at.valid };
+        const tape = cotangentsOf((given) => simLoss(given, how), inputs, ["generated", "teacher", "fake"]);
+        for (const name of names) expectClose(closed[name] as Tensor, tape[name] as Tensor, 1e-6);
+      }),
+  );
+
+  test.prop([seeds, batches])(
+    "few-step SiD is SiD-LSG with its scales and a random number of passes",
+    (seed, [shape, level]) =>
+      free(() => {
+        for (const guidance of [zeroCfg(), antiCfg(-0.5)]) {
+          const few = fewStepSid({ guidance });
+          const same = sidLsg({ guidance, steps: "random" });
+          expect({ ...few.settings }).toEqual({ ...same.settings });
+          expect(few.generator.asks).toEqual(same.generator.asks);
+          const [inputs, at] = [inputsOf(seed, shape), circumstances(level)];
+          const [one, other] = [few, same].map(({ generator }) => generator.cotangents(inputs, at));
+          for (const name of names) expectClose(one?.[name] as Tensor, other?.[name] as Tensor, 0);
+        }
+        expect(fewStepSid().settings["guidance"]).toEqual(zeroCfg());
       }),
   );
 
   test.each<[string, ScoreMethod, object]>([
     ["sid", sid(), { alpha: 1.2, weight: "l1", lossScale: 100, fakeLossScale: 1, fakeUpdates: 1, steps: "all" }],
+    ["sidLsg", sidLsg(), { alpha: 1, weight: "l1", fakeWeight: "eps", lossScale: 1, reduction: "sum", steps: "all" }],
+    ["fewStepSid", fewStepSid(), { alpha: 1, weight: "l1", guidance: zeroCfg(), lossScale: 1, steps: "random" }],
+    ["sidDit", sidDit(), { weight: "one-minus-sigma", fakeWeight: "flow", lossScale: 100, contextDropout: 0 }],
+    ["sim", sim(), { distance: "squared", weight: "none", fakeWeight: "default", lossScale: 1, steps: "all" }],
   ])("%s is well-formed and has the published defaults", (name, method, settings) => {
     expect(checkMethod("distill", method)).toBe(method);
     expect(method.name).toBe(name);
     expect(method.settings).toMatchObject(settings);
     expect(JSON.parse(JSON.stringify(method.settings))).toEqual(method.settings);
+  });
+
+  test.each([
+    [sid(), 1e-5, noGuidance(), 0],
+    [sidLsg(), 1e-6, noGuidance(), 0],
+    [sidLsg({ guidance: lsg(1.5) }), 1e-6, lsg(1.5), 0.1],
+    [fewStepSid(), 1e-6, zeroCfg(), 0.1],
+    [sidDit(), 5e-6, lsg(4.5), 0],
+    [sim(), 1e-5, noGuidance(), 0],
+  ] as const)(
+    "recipes, scales and dropped texts as published",
+    ({ recipe, generator, fakeScore }, rate, kappas, dropout) => {
+      expect(recipe).toEqual({ learningRate: rate, beta1: 0, beta2: 0.999 });
+      expect(generator.asks.teacher).toEqual({ of: "teacher", guidanceScale: kappas.kappa4, gradient: true });
+      expect(generator.asks.fake).toEqual({ of: "fakeScore", guidanceScale: kappas.kappa2, gradient: true });
+      expect(fakeScore?.guidanceScale).toBe(kappas.kappa1);
+      expect(fakeScore?.contextDropout).toBe(dropout);
+    },
+  );
+
+  test.each<[SimOptions["distance"], SidErrorCode, RegExp]>([
+    ["cubed" as "squared", "invalid-argument", /sim: distance must be one of "squared"/],
+    [{ huber: -1 }, "out-of-range", /distance\.huber/],
+    [{ hubre: 1 } as never, "invalid-argument", /distance has no "hubre"; it takes huber/],
+    [null as never, "invalid-argument", /distance must be an object/],
+  ])("distance %o is refused", (distance, code, message) => {
+    expectSidError(code, () => sim({ distance }), message);
   });
 
   test("sid's laws: SiD's ladder and EDM's law for σ, Stable Diffusion's timesteps, SiD-DiT's times for flow", () => {
