@@ -78,7 +78,7 @@ const known: KeysOf<SidaOptions> = {
  * `sida({ guidance: lsg(4.5), contextDropout: 0, weight: "one-minus-sigma", fakeWeight: "flow", steps: "random",
  * adversarialScale: 1, adversarialMean: "sample", discriminatorWeight: () => d, startsAt: 20_000, adversarialStartsAt: 40_000 })`.
  *
- * Source: Zhou et al., arXiv:2410.14919; SiD, branch sida, @a5510fd sida_training/sida_loss.py L25-126,
+ * Source: Zhou et al., arXiv:2410.14919; SiD@a5510fd (branch sida) sida_training/sida_loss.py L25-126,
  * sida_training_loop.py L347-427.
  *
  * @param options - what differs from the defaults.
