@@ -56,6 +56,7 @@ test("every file that the README and the guide link to is there", async () => {
     "docs/backends.md",
     "docs/faq.md",
     "docs/guide.md",
+    "docs/methods.md",
     "docs/performance.md",
     "docs/stable-diffusion.md",
   ]) {
