@@ -103,7 +103,7 @@ export function lcm(options: LcmOptions = {}): DataMethod {
   checkOneOf(name, "reduction", reduction, ["sum", "mean"]);
   if (huber !== null) checkRange(name, "huber", huber, 0, Number.MAX_VALUE);
 
-  const loss = ({ generator, teacher, average, images, noise, t, uniforms, cond, uncond }: DataInputs) => {
+  const loss = ({ generator, teacher, average, images, noise, t, uniforms, valid, cond, uncond }: DataInputs) => {
     const { schedule } = teacher;
     const { time, place, unit } = ladderOf(schedule);
     const level = noiseLevel(schedule, t);
@@ -118,7 +118,7 @@ export function lcm(options: LcmOptions = {}): DataMethod {
       return output(networkOf(average, "average"), ddimStep(guided, xt, level, noiseLevel(schedule, earlier)), earlier);
     });
     const prediction = output(networkOf(generator, "generator"), xt, t);
-    return consistencyLoss({ prediction, target }, { reduction, ...(huber === null ? {} : { huber }) });
+    return consistencyLoss({ prediction, target }, { reduction, valid, ...(huber === null ? {} : { huber }) });
   };
 
   return {

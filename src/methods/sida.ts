@@ -138,7 +138,7 @@ export function sida(options: SidaOptions = {}): ScoreMethod<"teacher" | "fake" 
         if (logit === undefined) return generator.cotangents(inputs, circumstances);
         const { level, valid } = circumstances;
         const loss = ({ logit, ...x }: LossInputs & { readonly logit: Tensor }) => {
-          const entropy = onlyValid(perSampleMean(softplus(neg(clipByValue(logit, -10, 10)))), valid);
+          const entropy = onlyValid(perSampleMean(softplus(neg(clipByValue(onlyValid(logit, valid), -10, 10)))), valid);
           const weights = weightOfEach(x, weight, circumstances);
           const adversarial =
             adversarialMean === "batch" ? mul(mean(entropy), mean(weights)) : mean(mul(entropy, weights));
@@ -146,9 +146,7 @@ export function sida(options: SidaOptions = {}): ScoreMethod<"teacher" | "fake" 
           const identity = sidLoss(x, { alpha, weight, reduction, level, valid });
           return add(mul(identity, 0.5), mul(adversarial, 0.5 * share * elements)) as Scalar;
         };
-        return cotangentsOf(loss, { ...inputs, logit: onlyValid(logit, valid) }, [
-          ...(["generated", "teacher", "fake", "logit"] as const),
-        ]);
+        return cotangentsOf(loss, { ...inputs, logit }, ["generated", "teacher", "fake", "logit"]);
       },
     },
     fakeScore: fakeScore && { ...fakeScore, discriminator: critic(discriminatorWeight) },

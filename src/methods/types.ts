@@ -193,6 +193,8 @@ export interface DataInputs {
   readonly t: Timesteps;
   /** A number in `[0, 1)` per sample, for what else is drawn. */
   readonly uniforms: readonly number[];
+  /** 1 for images that count; zeros stand for the others, which must reach neither loss nor gradient. */
+  readonly valid: Tensor1D;
   /** The condition, batch axis first. */
   readonly cond?: Tensor | undefined;
   /** The empty condition, `[1, ...]`; there where the update is `guided`. */

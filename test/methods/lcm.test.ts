@@ -1,4 +1,4 @@
-import { add, dispose, mul, type Tensor, tensor2d, tidy, variable } from "@tensorflow/tfjs-core";
+import { add, dispose, mul, type Tensor, tensor1d, tensor2d, tidy, variable } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { randomStream, type SidErrorCode, valueAndGradients } from "../../src/core";
 import { type LcmOptions, lcm } from "../../src/methods";
@@ -95,6 +95,7 @@ describe("lcm", () => {
         noise: column(noise),
         cond: column(text),
         uncond: column([empty]),
+        valid: tensor1d([1, 1, 1]),
       };
       const variables = [...all.generator.variables, ...all.average.variables, ...all.teacher.variables];
       const loss = () => generator.loss({ ...inputs, t, uniforms });
@@ -145,6 +146,7 @@ describe("lcm", () => {
         noise: column(noise),
         cond: column(text),
         uncond: column([empty]),
+        valid: tensor1d([1, 1, 1]),
       };
       const ask = (generator: GeneratorModel) => () =>
         lcm().generator.loss({ ...inputs, generator, t: [19, 39, 59], uniforms });
