@@ -107,6 +107,17 @@ for (const [network, target] of [
   );
 }
 
+for (const [method, against, how, target] of [
+  ["dmd2", "sid", "as distill runs both, unguided", 0.7],
+  ["sds", "sid", "as distill runs both, unguided", 0.45],
+  ["dmd2Guided", "sidLong", "as distill runs both, the teacher guided", 0.7],
+  ["sdsGuided", "sidLong", "as distill runs both, the teacher guided", 0.45],
+] as const) {
+  const common = { network: "middle", backend: "wasm", threads: 1, backward: "staged" } as const;
+  const value = await between(await ours({ ...common, method }), await ours({ ...common, method: against }));
+  atMost(`whole iteration, middle network, time of ${method} against ${against}, ${how}`, value as number, target);
+}
+
 const block = residualBlock();
 const jax = await peer("node", ["jax-js/residual.mjs"]);
 if (jax) {

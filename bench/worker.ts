@@ -5,6 +5,7 @@
 import { getBackend } from "@tensorflow/tfjs-core";
 import { useBackend } from "sid-lsg/backends";
 import { totalFlops, watchKernels } from "./kernel-watch";
+import { type BenchMethod, methods } from "./methods";
 import { iterations, type ShapeName, shapeOf } from "./networks";
 
 /** What to run. */
@@ -16,12 +17,24 @@ export interface Request {
   readonly compile?: boolean;
   /** @defaultValue that of the network */
   readonly batch?: number;
+  /** @defaultValue `"sidLsg"`, under LSG at 1.5 */
+  readonly method?: BenchMethod;
+  /** @defaultValue `"joint"` */
+  readonly backward?: "joint" | "staged";
 }
 
-const { network, backend, threads, compile = false, batch } = JSON.parse(process.argv[2] ?? "") as Request;
+const {
+  network,
+  backend,
+  threads,
+  compile = false,
+  batch,
+  method,
+  backward,
+} = JSON.parse(process.argv[2] ?? "") as Request;
 await useBackend(backend, { threads, compile });
 const shape = shapeOf(network);
-const run = iterations({ ...shape, batch: batch ?? shape.batch });
+const run = iterations({ ...shape, batch: batch ?? shape.batch }, backward, method && methods[method]());
 // The first iteration tries the networks and grows the heap; it takes more until the engine has compiled everything.
 const flops = totalFlops(await watchKernels(getBackend(), () => run.next()));
 if (backend !== "cpu") for (const started = performance.now(); performance.now() - started < 3000; ) await run.next();
