@@ -155,7 +155,7 @@ export function sceneOf(item: GoldenCase) {
 }
 
 /** Part of the batch as a tensor, the i-th of several. */
-function numbersOf(name: string, shape: readonly number[] = golden.shape, i = 0): Tensor {
+export function numbersOf(name: string, shape: readonly number[] = golden.shape, i = 0): Tensor {
   const size = shape.reduce((a, b) => a * b);
   return tensor((golden.batch[name] as readonly number[]).slice(i * size, (i + 1) * size), [...shape], "float32");
 }
