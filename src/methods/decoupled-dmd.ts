@@ -2,6 +2,7 @@ import { add, mul, sub } from "@tensorflow/tfjs-core";
 import { dmd2Defaults, dmd2Recipe } from "./dmd2";
 import { fakeScoreOf, settingsOf } from "./options";
 import {
+  distributionMatching,
   type StoppedGradientMethodOptions,
   settleOptions,
   stoppedGradientMethod,
@@ -30,7 +31,7 @@ const cleaner = () => uniformTimes(({ interval }) => ({ low: 0.02, high: 0.98, b
  * | t′ | the same, but only levels cleaner than the input of the generator's last pass, where the generator tells its times | paper |
  * | all else | as {@link dmd2} without a discriminator | paper |
  *
- * An iteration costs one pass of the teacher at t and one with both texts at t′.
+ * An iteration costs one pass of the teacher at t and one with both texts at t′; at κ = 1 there is no pull, and it is DMD2.
  *
  * Source: Liu et al., arXiv:2511.22677 (decoupled DMD); there is no official code.
  *
@@ -60,12 +61,12 @@ const cleaner = () => uniformTimes(({ interval }) => ({ low: 0.02, high: 0.98, b
  * console.log(generated?.dataSync()[0]); // (0.75 − 0.5) + 2·(0.25 − 0.5) = -0.25
  * ```
  */
-export function decoupledDmd(
-  options: StoppedGradientMethodOptions = {},
-): ScoreMethod<"teacher" | "fake" | "conditional" | "unconditional"> {
+export function decoupledDmd(options: StoppedGradientMethodOptions = {}): ScoreMethod {
   const defaults = dmd2Defaults();
   const settled = settleOptions("decoupledDmd", options, stoppedGradientOptions, defaults);
   const pull = settled.guidanceScale - 1;
+  const fakeScore = { first: "generator" } as const;
+  if (pull === 0) return distributionMatching("decoupledDmd", settled, defaults, dmd2Recipe, { fakeScore });
   return stoppedGradientMethod({
     name: "decoupledDmd",
     settings: settingsOf(settled, defaults),
@@ -81,6 +82,6 @@ export function decoupledDmd(
       teacher: add(teacher, mul(sub(conditional, unconditional), pull)),
       fake,
     }),
-    more: { fakeScore: { ...fakeScoreOf(settled), first: "generator" }, recipe: dmd2Recipe },
+    more: { fakeScore: { ...fakeScoreOf(settled), ...fakeScore }, recipe: dmd2Recipe },
   });
 }

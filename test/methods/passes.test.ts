@@ -138,6 +138,7 @@ const rows: readonly Row[] = [
     "fakeScore",
   ],
   ["decoupled DMD", decoupledDmd(), { G: "1F 1B", φ: "3F", ψ: "1F" }, plain],
+  ["decoupled DMD, κ 1", decoupledDmd({ guidanceScale: 1 }), { G: "1F 1B", φ: "1F", ψ: "1F" }, plain],
   ["TDM, κ 4.5", tdm(), { G: "1F 1B", φ: "2F", ψ: "1F" }, plain],
   [
     "f-distill with a head on φ, which reads along",
