@@ -10,15 +10,21 @@ import {
   dmd,
   dmd2,
   fDistill,
+  fewStepSid,
   type GeneratorUpdate,
+  lcm,
   type Method,
   type Question,
   sds,
   sid,
+  sida,
+  sidDit,
   sidLsg,
+  sim,
   swiftBrush,
   tdm,
   vsd,
+  withReward,
 } from "../../src/methods";
 import { type Discriminator, generatorFrom, type ScoreModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
@@ -166,6 +172,23 @@ const rows: readonly Row[] = [
     sidLsg({ guidance: lsg(1.5) }),
     { G: "1F 1B", φ: "2F 2B", ψ: "2F 2B" },
     { G: "1F", ψ: "2F 2B" },
+  ],
+  ["few-step SiD, Zero-CFG", fewStepSid(), { G: "1F 1B", φ: "1F 1B", ψ: "1F 1B" }, plain],
+  ["SiD-DiT, κ 4.5", sidDit(), { G: "1F 1B", φ: "2F 2B", ψ: "2F 2B" }, { G: "1F", ψ: "2F 2B" }],
+  [
+    "SiDA: the discriminator reads along; real images cost a trunk",
+    sida(),
+    { G: "1F 1B", φ: "1F 1B", ψ: "1F 1B" },
+    { G: "1F", ψ: "1F 1B, trunk 1F 1B" },
+    "fakeScore",
+  ],
+  ["SIM", sim(), { G: "1F 1B", φ: "1F 1B", ψ: "1F 1B" }, plain],
+  ["LCM, guided", lcm(), { G: "1F 1B", φ: "2F", "θ⁻": "1F" }, undefined],
+  [
+    "a reward costs no pass",
+    withReward(dmd2({ guidanceScale: 1 }), { reward: (x) => sum(x, 1), weight: 1 }),
+    { G: "1F 1B", φ: "1F", ψ: "1F" },
+    plain,
   ],
 ];
 
