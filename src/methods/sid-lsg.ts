@@ -33,6 +33,20 @@ import type { ScoreMethod } from "./types";
  * console.log(generator.asks.teacher.guidanceScale, fakeScore?.guidanceScale); // 1.5, 1.5
  * console.log(fakeScore?.contextDropout); // 0.1
  * ```
+ *
+ * @example
+ * ```ts
+ * import { ddpmSchedule, distill, gaussianModel, generatorFrom, mlp, randomStream, sidLsg } from "sid-lsg";
+ *
+ * const schedule = ddpmSchedule();
+ * const teacher = gaussianModel({ mean: [1, -1], variance: 0.25, schedule });
+ * const network = (name: string) =>
+ *   mlp({ dim: 2, hidden: 16, depth: 1, timeDim: 8 }, { name, schedule, predicts: "eps", weights: randomStream(1) });
+ * const generator = generatorFrom(network("G"));
+ * const method = sidLsg({ alpha: 1.2 });
+ * const options = { teacher, fakeScore: network("psi"), generator, sampleShape: [2], method, iterations: 2, batch: 16 };
+ * for await (const { iteration, deltaSquared } of distill(options)) console.log(iteration, deltaSquared);
+ * ```
  */
 export function sidLsg(options: SidOptions = {}): ScoreMethod<"teacher" | "fake"> {
   return scoreIdentity("sidLsg", options, sidDefaults(), { learningRate: 1e-6, beta1: 0, beta2: 0.999 });

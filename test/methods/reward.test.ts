@@ -69,7 +69,7 @@ describe("withReward", () => {
         numbers(inputs.generated).map((x, i) => (i < 2 ? Number.NaN : x)),
         [3, 2],
       );
-      const method = withReward(sid(), { reward: (x) => sum(add(x, 1), 1) as Tensor1D, weight: 1 });
+      const method = withReward(sid(), { reward: near, weight: 1 });
       const [own, clean] = [spoilt, inputs.generated].map((generated) =>
         method.generator.cotangents({ ...inputs, generated }, at(0, [0, 1, 1])),
       );

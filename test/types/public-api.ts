@@ -82,3 +82,28 @@ export function generators(): void {
   // @ts-expect-error: no such code
   throw new sid.SidError("oops", "nothing");
 }
+
+/** Methods are plain data with typed answers; one's own needs no class. */
+export function methods(): void {
+  same<ReturnType<typeof sid.sidLsg>, sid.ScoreMethod<"teacher" | "fake">>(true);
+  same<ReturnType<typeof sid.sida>, sid.ScoreMethod<"teacher" | "fake" | "logit">>(true);
+  const any: readonly sid.Method[] = [sid.sid(), sid.sida(), sid.lcm(), sid.sidDit({ guidance: sid.lsg(2) })];
+  sid.withReward(sid.fewStepSid(), { reward: (x) => sid.finiteSamples(x), weight: any.length });
+  const own: sid.ScoreMethod<"teacher"> = {
+    name: "own",
+    settings: {},
+    generator: {
+      timesteps: sid.uniformTimesteps(),
+      asks: { teacher: { of: "teacher" } },
+      cotangents: (tensors) => sid.cotangentsOf(({ generated }) => mul(generated, 2) as Scalar, tensors, ["generated"]),
+    },
+  };
+  // @ts-expect-error: no such answer
+  own.generator.cotangents({ generated: x, fake: x });
+  // @ts-expect-error: no such weight
+  sid.sidLsg({ weight: "l2" });
+  // @ts-expect-error: a reward has a weight
+  sid.withReward(own, { reward: (samples) => sid.finiteSamples(samples) });
+  // @ts-expect-error: LCM has no fake score to choose times for
+  sid.lcm({ fakeTimesteps: sid.uniformTimesteps() });
+}
