@@ -30,7 +30,8 @@ export interface SidaOptions extends SidOptions {
    */
   readonly adversarialScale?: number | undefined;
   /**
-   * Whether the batch's mean adversarial loss meets each sample's ω, as in SiDA, or each sample's own, as in SiD-DiT.
+   * Whether the batch's mean adversarial loss meets each sample's ω, as in SiDA, or each sample's own, as in SiD-DiT, whose
+   * logits are clipped to ±10 in the discriminator's loss as well.
    * @defaultValue `"batch"`
    */
   readonly adversarialMean?: "batch" | "sample" | undefined;
@@ -149,18 +150,25 @@ export function sida(options: SidaOptions = {}): ScoreMethod<"teacher" | "fake" 
         return cotangentsOf(loss, { ...inputs, logit }, ["generated", "teacher", "fake", "logit"]);
       },
     },
-    fakeScore: fakeScore && { ...fakeScore, discriminator: critic(discriminatorWeight) },
+    fakeScore: fakeScore && { ...fakeScore, discriminator: critic(discriminatorWeight, adversarialMean) },
   };
 }
 
-/** `mean λ · (BCE of samples + BCE of images)/2`. */
-function critic(lambda: (alpha: number, sigma: number) => number): DiscriminatorUpdate {
+/** `mean λ · (BCE of samples + BCE of images)/2`; SiD-DiT clips logits here too. */
+function critic(
+  lambda: (alpha: number, sigma: number) => number,
+  adversarialMean: "batch" | "sample",
+): DiscriminatorUpdate {
   return {
     loss({ generated, real }, { level: { alpha, sigma }, valid }) {
       const weight = alpha.reduce((all, a, i) => all + lambda(a, sigma[i] as number), 0) / alpha.length;
       return tidy(() => {
-        const on = (logit: Tensor) => mean(onlyValid(perSampleMean(softplus(onlyValid(logit, valid))), valid));
-        return mul(add(on(generated), on(neg(real))), weight / 2) as Scalar;
+        const clean = (logit: Tensor) => {
+          const own = onlyValid(logit, valid);
+          return adversarialMean === "sample" ? clipByValue(own, -10, 10) : own;
+        };
+        const on = (logit: Tensor) => mean(onlyValid(perSampleMean(softplus(logit)), valid));
+        return mul(add(on(clean(generated)), on(neg(clean(real)))), weight / 2) as Scalar;
       });
     },
   };

@@ -54,14 +54,14 @@ CASES = []
 
 
 def case(name, schedule, loss, asks, fake=None, kinds=None, passes=1, times=None, t=None, interval=False,
-         nimg=None, brief=False):  # fmt: skip
+         nimg=None, through_all=False, brief=False):  # fmt: skip
     """asks: name → (network, κ, whether the gradient flows, "xt" or "other"); the discriminator's κ is its form.
 
     fake: the loss, its reduction, κ, its scale, and the discriminator's (form, network, loss, x_t) if there is one.
     """
     kinds = dict(zip(("teacher", "fakeScore"), kinds or KINDS[schedule]))
     times, t = times or PASSES[schedule], t or TIMES[schedule]
-    x, given = generate(schedule, times, passes)
+    x, given = generate(schedule, times, passes, through_all)
     last = (times[passes - 1], (times + [None])[passes], given) if interval else None
     cond = BATCH["cond"]
 
@@ -93,6 +93,8 @@ def case(name, schedule, loss, asks, fake=None, kinds=None, passes=1, times=None
     )
     if nimg is not None:
         CASES[-1]["nimg"] = nimg
+    if through_all:
+        CASES[-1]["gradientThrough"] = "all"
     if "logit" in asks:
         CASES[-1]["discriminator"] = {"form": asks["logit"][1], "reads": asks["logit"][0].split(":")[1]}
     if fake is not None:
@@ -159,6 +161,7 @@ map_of_fake = {"logit": ("discriminator:fakeScore", "map", True, "xt")}
 case("sid", "ve", lambda *z: 100 * sid(1.2)(*z), both(1, 1, True), {"error": edm_error})
 case("sidLsg", "vp", sid(1), both(1.5, 1.5, True), eps | {"scale": 1.5})
 case("sidLsg, v", "vp", sid(1), both(2, 2, True), eps | {"scale": 2}, kinds=("v", "v"), brief=True)
+case("sidLsg, two passes", "vp", sid(1), both(1.5, 1.5, True), passes=2, through_all=True, brief=True)
 case("fewStepSid, zero-cfg", "vp", sid(1), both(1, 0, True), eps | {"scale": 0}, passes=2)
 case("fewStepSid, anti-cfg", "vp", sid(1), both(1, -0.5, True), eps | {"scale": -0.5}, passes=2)
 flow = {"error": own_error, "scale": 4.5}
@@ -172,6 +175,11 @@ case("sida, before its discriminator", "ve", lambda *z: 100 * sid(1)(*z), both(1
      nimg=150_000, brief=True)  # fmt: skip
 case("sidDit, discriminator", "flow", sid_dit_gan(), both(4.5, 4.5, True) | map_of_fake,
      flow | {"critic": ("map", "fakeScore", sid_dit_critic, "xt")})  # fmt: skip
+steep = {"logit": ("discriminator:fakeScore", "steep", True, "xt")}
+case("sida, far logits", "ve", sida(), both(1, 1, True) | steep,
+     {"error": edm_error, "critic": ("steep", "fakeScore", sida_critic, "xt")}, brief=True)  # fmt: skip
+case("sidDit, far logits", "flow", sid_dit_gan(), both(4.5, 4.5, True) | steep,
+     flow | {"critic": ("steep", "fakeScore", sid_dit_critic, "xt")}, brief=True)  # fmt: skip
 case("sidDit, mean", "flow", lambda x, y, c: sid(0.5, "l1")(x, y, c) / 12, both(4, 1, True),
      {"error": own_error, "reduce": mean}, brief=True)  # fmt: skip
 case("sds", "vp", sds(lambda a, s: s**2), {"teacher": ("teacher", 101, False, "xt")})
@@ -185,6 +193,7 @@ case("dmd", "vp", dmd, both(3, 1, False), {"error": snr_error, "reduce": mean})
 case("dmd2", "vp", dmd2, both(1.75, 1, False), {"error": noise_error, "reduce": mean})
 case("dmd2, discriminator", "vp", dmd2_gan(1e-3), both(1.75, 1, False) | gan,
      {"error": noise_error, "reduce": mean, "critic": critic})  # fmt: skip
+case("dmd2, EDM", "ve", dmd2, both(1, 1, False), {"error": edm_error, "reduce": mean}, brief=True)
 case("dmd2, Self-Forcing", "flow", dmd2, both(4, 1, False), own, brief=True)
 case("decoupledDmd", "vp", decoupled(1.75), both(1, 1, False)
      | {"with": ("teacher", 1, False, "other"), "without": ("teacher", 0, False, "other")},

@@ -241,7 +241,7 @@ def sida_critic(fake, real, c):
 
 
 def sid_dit_critic(fake, real, c):
-    return SIZE * bce_pair(fake, real) / 2
+    return SIZE * bce_pair(fake.clamp(-10, 10), real.clamp(-10, 10)) / 2
 
 
 def softplus_critic(scale):

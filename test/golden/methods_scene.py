@@ -82,22 +82,22 @@ def x0_of(network, kind, xt, a, s, cond, scale=1.0):
     return without + scale * (with_text - without)
 
 
-def generate(schedule, times, passes):
-    """K passes with fresh noise, the gradient through the last one; also the last input."""
+def generate(schedule, times, passes, through_all=False):
+    """K passes with fresh noise, the gradient through the last one or through all; also the last input."""
     x0 = None
     for i in range(passes):
         a, s = level(schedule, [times[i]] * SHAPE[0])
         z = BATCH["noises"][i]
-        xt = s * z if x0 is None else a * x0.detach() + s * z
+        xt = s * z if x0 is None else a * (x0 if through_all else x0.detach()) + s * z
         x0 = x0_of(NETWORKS["generator"], "x0", xt, a, s, BATCH["cond"])
     return x0, xt
 
 
 def logit(kind, features):
-    """A head of one number per sample, or the mean over the channels: one number per place."""
+    """A head of one number per sample, or the mean over the channels: one number per place, or 30 times that."""
     if kind == "head":
         return features.flatten(1) @ HEAD["k"] + HEAD["k0"]
-    return features.mean(dim=3, keepdim=True)
+    return (30 if kind == "steep" else 1) * features.mean(dim=3, keepdim=True)
 
 
 def flat(x):

@@ -55,11 +55,23 @@ function reward(generated: Tensor, cond: Tensor | undefined): Tensor1D {
 const ofScores = (_: unknown, level: NoiseLevel | undefined) =>
   tensor1d((level as NoiseLevel).alpha.map((a, i) => (a / ((level as NoiseLevel).sigma[i] as number) ** 2) ** 2));
 
+/** As the doc comment of `sida` says. */
+const sidDitWithDiscriminator = () =>
+  sida({
+    guidance: lsg(4.5),
+    weight: "one-minus-sigma",
+    fakeWeight: "flow",
+    adversarialScale: 1,
+    adversarialMean: "sample",
+    discriminatorWeight: () => 12,
+  });
+
 /** The method of each case, by default as published: `test/golden/methods.py`. */
 export const goldenMethods: Readonly<Record<string, () => Method>> = {
   sid: () => sid(),
   sidLsg: () => sidLsg({ guidance: lsg(1.5) }),
   "sidLsg, v": () => sidLsg({ guidance: lsg(2) }),
+  "sidLsg, two passes": () => sidLsg({ guidance: lsg(1.5) }),
   "fewStepSid, zero-cfg": () => fewStepSid(),
   "fewStepSid, anti-cfg": () => fewStepSid({ guidance: antiCfg(-0.5) }),
   sidDit: () => sidDit(),
@@ -74,15 +86,9 @@ export const goldenMethods: Readonly<Record<string, () => Method>> = {
     }),
   sida: () => sida(),
   "sida, before its discriminator": () => sida(),
-  "sidDit, discriminator": () =>
-    sida({
-      guidance: lsg(4.5),
-      weight: "one-minus-sigma",
-      fakeWeight: "flow",
-      adversarialScale: 1,
-      adversarialMean: "sample",
-      discriminatorWeight: () => 12,
-    }),
+  "sida, far logits": () => sida(),
+  "sidDit, discriminator": sidDitWithDiscriminator,
+  "sidDit, far logits": sidDitWithDiscriminator,
   sds: () => sds(),
   "sds, w = 1": () => sds({ weight: "alpha-over-sigma" }),
   "sds, w = a·s²": () => sds({ weight: "alpha-squared-sigma" }),
@@ -93,6 +99,7 @@ export const goldenMethods: Readonly<Record<string, () => Method>> = {
   dmd: () => dmd(),
   dmd2: () => dmd2(),
   "dmd2, discriminator": () => dmd2({ adversarialWeight: 1e-3 }),
+  "dmd2, EDM": () => dmd2({ guidanceScale: 1 }),
   "dmd2, Self-Forcing": () => dmd2({ guidanceScale: 4, fakeWeight: "none" }),
   decoupledDmd: () => decoupledDmd(),
   tdm: () => tdm(),

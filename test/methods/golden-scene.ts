@@ -29,7 +29,8 @@ export interface GoldenCase {
   readonly t: readonly number[];
   readonly other: readonly number[];
   readonly nimg?: number;
-  readonly discriminator?: { readonly form: "head" | "map"; readonly reads: "fakeScore" | "teacher" };
+  readonly gradientThrough?: "all";
+  readonly discriminator?: { readonly form: "head" | "map" | "steep"; readonly reads: "fakeScore" | "teacher" };
   readonly generator: { readonly loss: number; readonly gradients: Numbers; readonly cotangents?: Numbers };
   readonly fakeScore?: { readonly loss: number; readonly gradients: Numbers };
 }
@@ -94,10 +95,10 @@ function network(name: keyof Golden["networks"], schedule: NoiseSchedule, predic
   };
 }
 
-/** One number per sample, by a linear head; or one per place, the mean over the channels. */
-function discriminatorOf(form: "head" | "map", reads: "fakeScore" | "teacher"): Discriminator {
+/** One number per sample, by a linear head; or one per place, the mean over the channels or 30 times that. */
+function discriminatorOf(form: "head" | "map" | "steep", reads: "fakeScore" | "teacher"): Discriminator {
   const [k, k0] =
-    form === "map"
+    form !== "head"
       ? []
       : [
           weight("golden/head/k", golden.head["k"] as readonly number[], [12, 1]),
@@ -108,7 +109,9 @@ function discriminatorOf(form: "head" | "map", reads: "fakeScore" | "teacher"): 
     reads,
     variables: k && k0 ? [k, k0] : [],
     logit: (input) =>
-      k && k0 ? add(matMul(reshape(input, [-1, 12]) as Tensor2D, k as Tensor as Tensor2D), k0) : mean(input, 3, true),
+      k && k0
+        ? add(matMul(reshape(input, [-1, 12]) as Tensor2D, k as Tensor as Tensor2D), k0)
+        : mul(mean(input, 3, true), form === "steep" ? 30 : 1),
     dispose() {
       k?.dispose();
       k0?.dispose();
@@ -118,9 +121,13 @@ function discriminatorOf(form: "head" | "map", reads: "fakeScore" | "teacher"): 
 
 /** The networks of a case, its batch and where it stands; `dispose` frees the networks. */
 export function sceneOf(item: GoldenCase) {
-  const { predicts, times, passes, t, other, nimg = 1e9, discriminator: read } = item;
+  const { predicts, times, passes, t, other, nimg = 1e9, gradientThrough, discriminator: read } = item;
   const schedule = schedules[item.schedule];
-  const chain = { tInit: times[0] as number, steps: passes > 1 ? times.length : 1, gradientThrough: "last" } as const;
+  const chain = {
+    tInit: times[0] as number,
+    steps: passes > 1 ? times.length : 1,
+    gradientThrough: gradientThrough ?? ("last" as const),
+  };
   const discriminator = read && discriminatorOf(read.form, read.reads);
   const networks = {
     teacher: network("teacher", schedule, predicts.teacher),
