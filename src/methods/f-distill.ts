@@ -1,4 +1,5 @@
 import { abs, add, div, mean, reshape, sub, type Tensor, type Tensor1D, tensor1d, tidy } from "@tensorflow/tfjs-core";
+import { checkRunning } from "../core/check-backend";
 import { checkInteger } from "../core/checks";
 import { SidError } from "../core/errors";
 import { sampleSize, sumPerSample } from "../core/per-sample";
@@ -73,7 +74,7 @@ export interface FDistillOptions extends StoppedGradientMethodOptions, Adversari
  * @param options - what differs from the defaults.
  * @returns the method, for `distill`; it needs a discriminator and real images.
  * @throws SidError `invalid-argument`, `out-of-range` or `not-finite` for options that make no sense; `invalid-argument` for
- *   an h that is negative somewhere, of no f-divergence.
+ *   an h that is negative somewhere, of no f-divergence; `missing-backend` for an h of your own before a backend runs.
  *
  * @example
  * ```ts
@@ -144,6 +145,7 @@ function binOf(t: number, { tMin, tMax }: NoiseSchedule, bins: number): number {
 /** Throws for an h that is no divergence's; returns a warning where it could not be looked at. */
 function checkConvex(divergence: Settled<FDistillOptions>["divergence"]): string[] {
   if (typeof divergence !== "function") return [];
+  checkRunning("fDistill");
   const ratios = Array.from({ length: 61 }, (_, i) => 10 ** (i / 10 - 3));
   return tidy(() => {
     const h = fDivergenceWeights({ logit: tensor1d(ratios.map(Math.log)) }, { divergence, clip: null });

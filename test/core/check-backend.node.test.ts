@@ -14,6 +14,7 @@ import {
 import { expect, test } from "vitest";
 import { useBackend } from "../../src/backends";
 import { randomStream, SidError, valueAndGradients, vjp } from "../../src/core";
+import { fDistill } from "../../src/methods";
 import { functionModel, generatorFrom, mlp, type ScoreModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillRun, distill } from "../../src/train";
@@ -63,6 +64,11 @@ test("without a backend, networks and noise say which call is missing", async ()
   await expectAdvice(network, "createParameters");
   await expectAdvice(() => stream.normal([2]), "RandomStream\\.normal");
   expect(stream.state().position, "nothing is drawn").toBe(0);
+});
+
+test("without a backend, methods can be made; only a divergence of one's own must be looked at", async () => {
+  expect(fDistill({ divergence: "neyman" }).name).toBe("fDistill");
+  await expectAdvice(() => fDistill({ divergence: (r) => square(r) }), "fDistill");
 });
 
 test("a backend that TensorFlow.js is still starting is none", async () => {

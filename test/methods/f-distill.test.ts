@@ -6,13 +6,13 @@ import {
   mul,
   scalar,
   softplus,
-  type Tensor,
+  Tensor,
   type Tensor1D,
   tensor1d,
   tensor2d,
 } from "@tensorflow/tfjs-core";
-import { describe, expect } from "vitest";
-import { vjp } from "../../src/core";
+import { describe, expect, vi } from "vitest";
+import { SidError, vjp } from "../../src/core";
 import { type FDivergenceName, fDivergences } from "../../src/losses";
 import { type DiscriminatorUpdate, dmd2, type FDistillOptions, fDistill, type Method } from "../../src/methods";
 import { ddpmSchedule } from "../../src/schedules";
@@ -125,6 +125,24 @@ describe("f-distill", () => {
   ])("an h that is %s is refused when the method is made", (_, divergence, message) =>
     free(() => expectSidError("invalid-argument", () => fDistill({ divergence }), message)),
   );
+
+  test("where values cannot be waited for, an h is left unchecked, with a warning", () => {
+    const { prototype } = Tensor;
+    const read = vi.spyOn(prototype, "dataSync").mockImplementation(() => {
+      throw new SidError("unsupported", "webgpu backend: dataSync() cannot wait");
+    });
+    try {
+      expect(fDistill({ divergence: (r) => add(r, -1) }).warnings).toEqual([
+        expect.stringMatching(/could not be checked/),
+      ]);
+      read.mockImplementation(() => {
+        throw new Error("broken");
+      });
+      expect(() => fDistill({ divergence: (r) => add(r, 1) })).toThrow("broken");
+    } finally {
+      read.mockRestore();
+    }
+  });
 
   test.each<[FDistillOptions, RegExp]>([
     [{ divergence: "kl" as "neyman" }, /divergence must be one of/],
