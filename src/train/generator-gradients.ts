@@ -1,5 +1,6 @@
 import {
   add,
+  clone,
   mul,
   type Scalar,
   scalar,
@@ -172,7 +173,8 @@ function judge(
         `${from}: returned a gradient for ${JSON.stringify(name)}, which is no question with gradient: true.`,
       );
     checkSameShape(from, { [name]: tensors[name] as Tensor, "its gradient": cotangent });
-    given[name] = cotangent;
+    // An answer that is returned as it is must be a constant all the same.
+    given[name] = Object.values(tensors).includes(cotangent) ? clone(cotangent) : cotangent;
   }
   checkTensor(`${objective.method.name}.cotangents`, "loss", loss);
   return { valid, loss, cotangents: given };
