@@ -13,6 +13,7 @@ export const subpaths = [
   "train",
   "memory",
   "metrics",
+  "testing",
   "io",
   "backends",
   "backends/cpu",

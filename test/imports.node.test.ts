@@ -16,6 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   io: [],
   backends: [],
   memory: ["schedules", "guidance", "models", "methods", "train"],
+  testing: ["schedules", "predict", "guidance", "losses", "models", "methods", "train"],
 };
 
 /** Of models, methods and training know the interfaces and what works on every model, never a network. */

@@ -66,6 +66,7 @@ export const categories = [
 
   ["memory/", "Memory"],
   ["metrics/", "Distances"],
+  ["testing/", "Contracts"],
   ["backends/", "Backends"],
 
   ["core/errors", "Errors"],

@@ -116,7 +116,18 @@ test("ESM and CJS in one process have one kind of error, and register kernels an
     assert.equal(await runIn(folderOf(backend), "node", "two-copies.mjs", backend), "one", backend);
 });
 
-const registering = ["", "/guidance", "/predict", "/losses", "/models", "/models/sd", "/methods", "/train", "/memory"];
+const registering = [
+  "",
+  "/guidance",
+  "/predict",
+  "/losses",
+  "/models",
+  "/models/sd",
+  "/methods",
+  "/train",
+  "/memory",
+  "/testing",
+];
 
 test("every part with something to differentiate registers the gradients by itself", async () => {
   for (const part of registering) {
