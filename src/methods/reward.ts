@@ -85,7 +85,7 @@ export function withReward<Q extends string>(method: Method<Q>, options: RewardO
         return tidy(() => {
           const own = generator.cotangents(tensors, circumstances);
           const loss = ({ generated }: Readonly<Record<"generated", Tensor>>) => {
-            const each = reward(onlyValid(generated, valid), cond);
+            const each = reward(onlyValid(generated, valid), cond && onlyValid(cond, valid));
             checkTensor(where, "the reward", each);
             if (each.rank !== 1 || each.shape[0] !== generated.shape[0])
               throw new SidError(
