@@ -41,7 +41,7 @@ export const dmd2Recipe: Recipe = {
  * | ψ | a copy of the teacher, the error of the noise (EDM: λ), t uniform on 0 … 999 | official code |
  * | over a sample | mean in both losses | official code |
  * | ψ per G | 10 (SD1.5); else 5; G first | official code |
- * | steps | a random number of passes, "backward simulation"; the gradient of the last (`backpropagate: "last"` of `generatorFrom`) | official code |
+ * | steps | a random number of passes, "backward simulation"; the gradient of the last (`gradientThrough: "last"` of `generatorFrom`) | official code |
  * | AdamW | (0.9, 0.999), decay 0.01, 1e-5, with a discriminator 5e-7, gradients clipped to norm 10 | official code |
  * | `adversarialWeight` | 0: none; SD1.5: 1e-3 for the last 2k of 41k iterations; SDXL: 5e-3; ImageNet: 3e-3 | official code |
  * | `discriminatorWeight` | 1e-2, at t uniform on 0 … 999 of its own | official code |
