@@ -1,12 +1,13 @@
-import { engine, getKernel, mean } from "@tensorflow/tfjs-core";
+import { engine, getKernel } from "@tensorflow/tfjs-core";
 import { checkArray, checkBoolean, checkInteger, checkObject, type KeysOf } from "../core/checks";
 import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
 import { sid } from "../methods/sid";
 import type { Method } from "../methods/types";
+import { bottleneckDiscriminator } from "../models/discriminators/bottleneck";
 import { type GeneratorOptions, generatorFrom } from "../models/generator";
 import { type LoraOptions, lora } from "../models/sd/lora";
-import type { Discriminator, ScoreModel } from "../models/types";
+import type { ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
 import { type UnetMemoryOptions, unetMemoryKeys } from "../models/unet/network";
 import { unet, unetParameterSpecs } from "../models/unet/unet";
@@ -59,7 +60,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
   readonly generator?: Pick<GeneratorOptions, "steps" | "gradientThrough"> | undefined;
   /**
    * Adam's decay of the first moment; at 0 it is not stored.
-   * @defaultValue `0`
+   * @defaultValue the method's
    */
   readonly beta1?: number | undefined;
   /**
@@ -110,7 +111,7 @@ export interface MemoryEstimate {
 export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstimate> {
   const where = "estimateMemory";
   const { unet: architecture, size, batch = 1, tokens = 77, ema = false } = checkObject(where, "config", config, known);
-  const { method = sid(), backward = "staged", beta1 = 0, fusedKernels = hasFusedKernels() } = config;
+  const { method = sid(), backward = "staged", beta1, fusedKernels = hasFusedKernels() } = config;
   checkObject(where, "unet", architecture);
   const [height, width] = checkArray(where, "size", size);
   checkInteger(where, "size[0]", height, 1);
@@ -136,7 +137,7 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
         images: {
           sample: (stream, count) => ({ images: stream.normal([count, ...sampleShape]), cond: condition(count) }),
         },
-        discriminator: needs.discriminator ? bottleneck : undefined,
+        discriminator: needs.discriminator ? bottleneckDiscriminator() : undefined,
         ...{ method, backward, adam: { beta1 }, batch, iterations: 1, checkTeacher: false },
         onIteration: () => {
           atRest = usage.bytes;
@@ -149,15 +150,6 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
     }
   });
 }
-
-/** SiDA's discriminator: the mean over the channels of the fake score's features. */
-const bottleneck: Discriminator = {
-  name: "estimate-memory/discriminator",
-  reads: "fakeScore",
-  variables: [],
-  logit: (features) => mean(features, -1),
-  dispose() {},
-};
 
 function hasFusedKernels(): boolean {
   const name = engine().backendName;

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { longGuidance } from "../../src/guidance";
 import { estimateMemory, type MemoryConfig } from "../../src/memory";
-import { sidLsg } from "../../src/methods";
-import { generatorFrom, parseUnetConfig, type ScoreModel, unet } from "../../src/models";
+import { dmd2, lcm, type Method, sds, sid, sida, sidLsg } from "../../src/methods";
+import { bottleneckDiscriminator, generatorFrom, parseUnetConfig, type ScoreModel, unet } from "../../src/models";
 import { lora } from "../../src/models/sd";
 import { ddpmSchedule } from "../../src/schedules";
 import { distill } from "../../src/train";
@@ -57,11 +57,19 @@ async function run(config: MemoryConfig): Promise<void> {
     adapter ? own(lora(teacher, { ...adapter, name: `memory/${name}`, weights: stream })) : plain(name);
   const condition = (count: number) => stream.normal([count, tokens, architecture.crossAttentionDim]);
   try {
+    const { fakeScore, generator: update } = method ?? sidLsg();
     await distill({
       teacher,
-      fakeScore: student("fake"),
+      fakeScore: fakeScore && student("fake"),
+      discriminator: fakeScore?.discriminator && bottleneckDiscriminator(),
+      images: {
+        sample: (of, count) => ({
+          images: of.normal([count, ...size, architecture.inChannels]),
+          cond: condition(count),
+        }),
+      },
       generator: generatorFrom(student("generator"), generator),
-      ema: ema ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,
+      ema: ema || "loss" in update ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,
       sampleShape: [...size, architecture.inChannels],
       conditions: { sample: (_, count) => condition(count), unconditional: () => condition(1) },
       ...{ batch, checkTeacher: false, iterations: 1, onWarning: () => {} },
@@ -106,6 +114,14 @@ describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () 
     ["joint", { ...large, backward: "joint" }],
     ["guided", { ...large, method: sidLsg({ guidance: longGuidance(2) }) }],
     ["guided jointly", { ...large, method: sidLsg({ guidance: longGuidance(2) }), backward: "joint" }],
+    ["DMD2, guided, staged", { ...large, method: dmd2() }],
+    ["DMD2 with a discriminator", { ...large, method: dmd2({ adversarialWeight: 1e-3 }) }],
+    ["SiDA, staged", { ...large, method: sida() }],
+    ["SiDA jointly", { ...large, method: sida(), backward: "joint" }],
+    ["SDS, without a fake score", { ...large, method: sds() }],
+    ["LCM", { ...large, method: lcm() }],
+    ["mostly weights, SDS", { ...small, method: sds() }],
+    ["mostly weights, DMD2 with Adam's first moments", { ...small, method: dmd2() }],
     ["gradientCheckpoint", { ...large, gradientCheckpointing: true }],
     ["gradientCheckpoint jointly", { ...large, gradientCheckpointing: true, backward: "joint" }],
     ["in slices", { ...large, attentionSlice: 16 }],
@@ -193,4 +209,18 @@ test("bad configurations are refused", async () => {
       message,
     );
   }
+});
+
+test("a method takes what it promises: no fake score, no backward pass of the teacher", async () => {
+  const peakOf = async (method: Method) => estimateMemory({ ...large, batch: 4, method });
+  const [sds1, dmd, sid1] = [
+    await peakOf(sds({ guidanceScale: 1 })),
+    await peakOf(dmd2({ guidanceScale: 1 })),
+    await peakOf(sid()),
+  ];
+  expect(sds1.weights).toBe((2 / 3) * sid1.weights);
+  expect(dmd.weights).toBe(sid1.weights);
+  expect(sds1.peak).toBeLessThan(0.95 * dmd.peak);
+  // Staged, one network's activations are the most in either.
+  expect(dmd.peak - dmd.atRest).toBeLessThan(1.15 * (sid1.peak - sid1.atRest));
 });
