@@ -69,6 +69,12 @@ test.each(documents.slice(1))("%s is in the package, in the reference and in the
   expect(text("README.md")).toContain(`](${page})`);
 });
 
+test("docs/extending.md adds a method in one file of at most 40 lines", () => {
+  const [, file = ""] = /^```ts setup\n([\s\S]*?)^```$/m.exec(text("docs/extending.md")) ?? [];
+  expect(file).toMatch(/^export function \w+\(.*ScoreMethod</m);
+  expect(file.trimEnd().split("\n").length).toBeLessThanOrEqual(40);
+});
+
 test("the README lists the imports that there are", () => {
   const cells = [...text("README.md").matchAll(/^\| (`sid-lsg[^|]*) \|/gm)].map(([, cell]) => cell ?? "");
   const listed = cells.flatMap((cell) => [...cell.matchAll(/`([^`]*)`/g)].map(([, name]) => name)).sort();
