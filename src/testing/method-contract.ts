@@ -6,6 +6,7 @@ import type { Method } from "../methods/types";
 import { noiseLevel } from "../predict/level";
 import { type ContractCase, fail, leaves, same } from "./contract-case";
 import { cotangentsCases, laterCases } from "./cotangents-cases";
+import { dataCases } from "./data-cases";
 import { discriminatorCases } from "./discriminator-cases";
 import { lawsOf, momentOn, stagesOf } from "./inputs";
 import { trainingCases } from "./training-cases";
@@ -35,7 +36,7 @@ export interface MethodContractOptions {
  * - `cotangents` is pure, borrows its inputs, leaves what it returns and nothing else; its gradients are finite and have
  *   the shapes of the answers; samples with `valid` 0 reach neither loss nor gradients, not even as NaN; loss and
  *   gradients are means over the batch; where the loss is an objective, they are its slopes.
- * - The loss of its discriminator does the same.
+ * - The loss of its discriminator does the same, and so does the loss on images of a method like LCM.
  * - Staged and joint backward agree; a question with `gradient: true` has a cotangent, and no other network is passed
  *   backward.
  * - `distill` runs, is the same for the same seed, changes the generator and leaves no tensor.
@@ -71,6 +72,7 @@ export function methodContract(make: () => Method, options: MethodContractOption
     { name: "its laws draw times of the schedule, as many as asked, from the stream alone", run: () => laws(make()) },
     ...(isDataUpdate(method.generator) ? [] : cotangentsCases(make, { slopes, mixesSamples })),
     ...laterCases(make),
+    ...dataCases(make),
     ...discriminatorCases(make),
     ...trainingCases(make),
   ];

@@ -3,9 +3,12 @@ import {
   abs,
   add,
   dispose,
+  div,
   mean,
   mul,
   neg,
+  onesLike,
+  reshape,
   type Scalar,
   scalar,
   slice,
@@ -16,7 +19,18 @@ import {
 } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { SidError } from "../../src/core";
-import { type Cotangents, type DiscriminatorUpdate, dmd2, type Method, type ScoreMethod, sid } from "../../src/methods";
+import {
+  type Cotangents,
+  type DataInputs,
+  type DataUpdate,
+  type DiscriminatorUpdate,
+  dmd2,
+  lcm,
+  type Method,
+  type ScoreMethod,
+  sid,
+} from "../../src/methods";
+import { predictX0, type ScoreModel } from "../../src/models";
 import { type MethodContractOptions, methodContract } from "../../src/testing";
 import { expectSidError } from "../support/errors";
 
@@ -85,6 +99,12 @@ const only = (kind: string) =>
     },
   }));
 
+/** A method that learns from images, with another loss. */
+function learning(change: (loss: DataUpdate["loss"], inputs: DataInputs) => Scalar): Method {
+  const { generator, ...method } = lcm();
+  return { ...method, generator: { ...generator, loss: (inputs) => change(generator.loss, inputs) } };
+}
+
 const cases = {
   formed: "it is well-formed",
   settings: "its settings are plain data, equal in one made alike, and it owns no tensor",
@@ -94,6 +114,9 @@ const cases = {
   valid: "samples that do not count reach neither loss nor gradients, not even as NaN",
   mean: "loss and gradients are means over the batch, of all samples whether they count or not",
   order: "the order of the samples changes nothing",
+  data: "its loss on images is finite and pure",
+  dataValid: "images that do not count reach neither loss nor gradients",
+  dataMean: "loss and gradients are means over the batch, of all images whether they count or not",
   later: "cotangents does without the answers that begin later",
   critic: "its discriminator's loss is a finite mean over the batch, which samples that do not count do not reach",
   staged: "staged and joint backward agree",
@@ -238,6 +261,35 @@ const faults: Fault[] = [
     [cases.passes],
     /0 backward passes through the teacher, got 1/,
   ],
+  [
+    "a loss on images with dice",
+    () => learning((loss, inputs) => mul(loss(inputs), dice())),
+    [cases.data, cases.dataValid, cases.dataMean, cases.staged, cases.runs],
+    /computed again/,
+  ],
+  [
+    "a loss on images that looks at all of them",
+    () => learning((loss, inputs) => loss({ ...inputs, valid: onesLike(inputs.valid) })),
+    [cases.dataValid],
+    /does not count/,
+  ],
+  [
+    "a mean over the images that count",
+    () => learning((loss, inputs) => mul(loss(inputs), div(inputs.valid.size, sum(inputs.valid)))),
+    [cases.dataMean],
+    /two halves/,
+  ],
+  [
+    "a teacher on the tape",
+    () =>
+      learning((loss, { teacher, ...inputs }) => {
+        const { images, t, cond, generator } = inputs;
+        const answer = teacher.predict(predictX0(generator.network as ScoreModel, { xt: images, t, cond }), t, cond);
+        return add(loss({ teacher, ...inputs }), mul(mean(mul(answer, reshape(inputs.valid, [-1, 1]))), 1e-3));
+      }),
+    [cases.passes],
+    /0 backward passes through the teacher, got 1/,
+  ],
   ["answers told apart by their birth", byBirth, [cases.staged], /staged, beside joint/],
   [
     "a weight of the fake score with dice",
@@ -255,13 +307,14 @@ const faults: Fault[] = [
 
 describe("methodContract", () => {
   test("a method that is whole has every case, and passes", async () => {
-    const { order, later: early, critic, ...usual } = cases;
+    const { order, later: early, critic, data, dataValid, dataMean, ...usual } = cases;
     const names = (make: () => Method, options?: MethodContractOptions) =>
       methodContract(make, options).map(({ name }) => name);
     expect(new Set(names(whole, { slopes }))).toEqual(new Set([...Object.values(usual), ...slopes.map(slopeOf)]));
     expect(names(whole, { mixesSamples: true })).toContain(order);
     expect(names(judged)).toContain(critic);
     expect(names(later)).toContain(early);
+    expect(names(() => lcm())).toEqual(expect.arrayContaining([data, dataValid, dataMean]));
     expect(await failures(whole, { slopes })).toEqual({});
     expect(await failures(whole, { mixesSamples: true })).toEqual({});
     expect(await failures(later, { slopes: ["logit"] })).toEqual({});
