@@ -1,10 +1,12 @@
-/** `npm run sd:distill`: distills a Stable Diffusion into a generator of one step. See docs/stable-diffusion.md. */
+/** `npm run sd:distill`: distills a Stable Diffusion into a generator of a few steps. See docs/stable-diffusion.md. */
 import { runProgram } from "../common/program";
-import { parseDistillOptions, usage } from "./options";
+import { helpWanted, parseDistillOptions } from "./options";
 import { runDistillation } from "./run";
+import { usageOf } from "./usage";
 
 await runProgram(async () => {
-  const settings = parseDistillOptions(process.argv.slice(2));
-  if (settings) await runDistillation(settings);
-  else console.log(usage);
+  const args = process.argv.slice(2);
+  const method = helpWanted(args);
+  if (method === undefined) await runDistillation(parseDistillOptions(args));
+  else console.log(usageOf(method));
 });

@@ -1,20 +1,28 @@
-import { randomStream } from "sid-lsg";
+import { type RandomStream, randomStream } from "sid-lsg";
 import {
+  bottleneckDiscriminator,
   copyWeights,
+  type Discriminator,
   type GeneratorModel,
   generatorFrom,
+  headDiscriminator,
   loadWeights,
   type ScoreModel,
   type Unet,
+  type UnetLevel,
 } from "sid-lsg/models";
 import { type Lora, type LoraWeights, lora, mergeLora } from "sid-lsg/models/sd";
 import { loadParts, type OpenModel } from "./model";
+import { needsOf } from "./needs";
 import type { DistillSettings } from "./options";
 
 /** The networks of a run. */
 export interface Networks {
   readonly teacher: Unet;
-  readonly fakeScore: ScoreModel;
+  /** For methods that have one. */
+  readonly fakeScore: ScoreModel | undefined;
+  /** For methods that have one. */
+  readonly discriminator: Discriminator | undefined;
   readonly generator: GeneratorModel;
   /** Holds the moving average, if there is one. */
   readonly average: GeneratorModel | undefined;
@@ -23,34 +31,57 @@ export interface Networks {
   dispose(): void;
 }
 
-/** The model with what `--adapter` changes; copies of it, or adapters of it that change nothing yet. */
+/**
+ * The model with what `--adapter` changes; copies of it, or adapters of it that change nothing yet, as many as the method
+ * needs.
+ */
 export async function makeNetworks(
   model: OpenModel,
   settings: DistillSettings,
   change: LoraWeights | undefined,
 ): Promise<Networks> {
-  const { memory, lora: adapter, emaHalfLife, recipe } = settings;
+  const { method, memory, lora: adapter, emaHalfLife, recipe } = settings;
   const load = async (name: string) => (await loadParts(model, ["unet"], memory, name)).unet;
   const teacher = await load("teacher");
   if (change) await merge(teacher, change);
   const stream = randomStream(recipe.seed);
+  const adapted = (name: string, { rank, alpha }: { readonly rank: number; readonly alpha: number }) =>
+    lora(teacher, { name, rank, alpha, weights: stream });
   const copy = async (name: string) => {
-    if (adapter) return lora(teacher, { name, rank: adapter.rank, alpha: adapter.alpha, weights: stream });
     const network = await load(name);
     if (change) copyWeights(teacher, network);
     return network;
   };
-  const fakeScore = await copy("fake-score");
-  const trained = await copy("generator");
-  const averaged = emaHalfLife > 0 ? await copy("generator-average") : undefined;
+  const student = (name: string) => (adapter?.networks === "both" ? adapted(name, adapter) : copy(name));
+  const ofFakeScore = (name: string) => (adapter ? adapted(name, adapter) : copy(name));
+  const fakeScore = needsOf(method).fakeScore ? await ofFakeScore("fake-score") : undefined;
+  const trained = await student("generator");
+  const averaged = emaHalfLife > 0 ? await student("generator-average") : undefined;
   const generator = generatorFrom(trained, settings.generator);
   const average = averaged && generatorFrom(averaged, settings.generator);
+  const discriminator = discriminatorOf(settings.discriminator, model, stream);
   return {
-    ...{ teacher, fakeScore, generator, average, result: averaged ?? trained },
+    ...{ teacher, fakeScore, discriminator, generator, average, result: averaged ?? trained },
     dispose() {
-      for (const network of [averaged, trained, fakeScore, teacher]) network?.dispose();
+      for (const network of [discriminator, averaged, trained, fakeScore, teacher]) network?.dispose();
     },
   };
+}
+
+function discriminatorOf(
+  reads: DistillSettings["discriminator"],
+  { configs }: OpenModel,
+  weights: RandomStream,
+): Discriminator | undefined {
+  if (reads === undefined) return undefined;
+  if (reads === "bottleneck") return bottleneckDiscriminator();
+  const whose = reads === "teacher" ? "teacher" : "fakeScore";
+  return headDiscriminator({
+    name: "discriminator",
+    reads: whose,
+    channels: (configs.unet.levels.at(-1) as UnetLevel).channels,
+    weights,
+  });
 }
 
 async function merge(network: Unet, change: LoraWeights): Promise<void> {

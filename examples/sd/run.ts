@@ -4,16 +4,18 @@ import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
 import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
-import type { Vae } from "sid-lsg/models/sd";
+import type { LoraWeights, Vae } from "sid-lsg/models/sd";
 import { distill, promptConditions } from "sid-lsg/train";
-import { checkpointsOf } from "../common/checkpoints";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible, listen } from "../common/program";
 import { startProgress } from "../common/progress";
 import { readAdapter } from "./adapter";
+import { describeRun } from "./describe";
 import { arrange, decodePictures, encodePicture } from "./grid";
+import { type ImageFolder, openImageFolder } from "./images/open";
+import { imageFolderSource } from "./images/source";
 import { openLog } from "./log";
 import { loadParts, type OpenModel, openModel } from "./model";
 import { makeNetworks, type Networks } from "./networks";
@@ -21,29 +23,52 @@ import type { DistillSettings } from "./options";
 import { openPrompts, type Prompts } from "./prompts/open";
 import { showPrompts } from "./prompts/show";
 import { outputs, writeResult } from "./result";
+import { checkResumed, checkStart } from "./resume";
 import { checkSpace, inUnits } from "./space";
 
 /** Checks everything, distills, writes the result. Ctrl-C saves and stops. */
 export async function runDistillation(settings: DistillSettings): Promise<void> {
-  const { out, recipe, dryRun, resume } = settings;
-  const files = outputs(out);
+  const { out } = settings;
   checkStart(settings);
+  await checkResumed(settings);
+  console.log(describeRun(settings));
   const prompts = await openPrompts(settings.prompts, settings.captionKey);
   showPrompts(prompts);
+  const images = await openImages(settings);
   const model = await openModel(settings.place);
   const change = settings.adapter === undefined ? undefined : await readAdapter(settings.adapter, model.configs.unet);
   checkTimes(model, settings);
   model.checkPrompts(prompts);
-  makeFolder(files.samples);
-  lockFolder("out", out);
-  checkStart(settings); // another run may have come and gone
-  await useBackend(settings.backend);
-  await checkMemory(model, settings);
+  makeFolder(outputs(out).samples);
+  const release = lockFolder("out", out);
+  try {
+    checkStart(settings); // another run may have come and gone
+    await useBackend(settings.backend);
+    await checkMemory(model, settings);
+    await withNetworks({ settings, model, prompts, images }, change);
+  } finally {
+    release();
+  }
+}
 
+/** Loads the networks, carries the run out, and frees them. */
+async function withNetworks(opened: Opened, change: LoraWeights | undefined): Promise<void> {
+  const { settings, model } = opened;
+  const { out, recipe } = settings;
   const networks = await makeNetworks(model, settings, change);
-  await checkSpace(out, networks, { beta1: recipe.adam.beta1, keep: settings.keep, others: model.otherBytes });
-  const { text, vae } = await loadParts(model, ["text", "vae"]);
-  const inputs: Inputs = { settings, model, networks, text, vae, prompts };
+  try {
+    await checkSpace(out, networks, { beta1: recipe.adam.beta1, keep: settings.keep, others: model.otherBytes });
+    const parts = await loadParts(model, ["text", "vae"]);
+    await carryOut({ ...opened, networks, ...parts }).finally(() => parts.dispose());
+  } finally {
+    networks.dispose();
+  }
+}
+
+/** The run, once everything is loaded. */
+async function carryOut(inputs: Inputs): Promise<void> {
+  const { settings, model, networks, prompts } = inputs;
+  const { out, dryRun, resume } = settings;
   if (dryRun) {
     await distillation(inputs, { iterations: 0 });
     return console.log(`A dry run: ${prompts.length} prompts, all checks passed, nothing was trained.`);
@@ -52,25 +77,31 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   if (!(await train(inputs))) return;
   const result = { network: networks.result, generator: settings.generator, output: settings.lora?.output ?? "merged" };
   const written = await interruptible("the generator is still being written", () => writeResult(out, model, result));
-  console.log(`The generator is in ${written.map(shown).join(" and ")}, samples are in ${shown(files.samples)}.`);
+  console.log(
+    `The generator is in ${written.map(shown).join(" and ")}, samples are in ${shown(outputs(out).samples)}.`,
+  );
 }
 
-/** Throws unless a run is there to go on with, or none is. */
-function checkStart({ out, resume }: DistillSettings): void {
-  const { checkpoint } = outputs(out);
-  const found = checkpointsOf(checkpoint).length > 0;
-  if (resume && !found) throw new Error(`There is nothing to resume: ${shown(checkpoint)} is missing.`);
-  if (!resume && found)
-    throw new Error(`--out: ${shown(out)} holds a run already; go on with --resume, or take another folder.`);
-}
-
-interface Inputs {
+/** What is there before the first weight is loaded. */
+interface Opened {
   readonly settings: DistillSettings;
   readonly model: OpenModel;
+  readonly prompts: Prompts;
+  /** For methods that learn from real images. */
+  readonly images: ImageFolder | undefined;
+}
+
+interface Inputs extends Opened {
   readonly networks: Networks;
   readonly text: TextConditioner;
   readonly vae: Vae;
-  readonly prompts: Prompts;
+}
+
+async function openImages({ images, imageCaptionKey }: DistillSettings): Promise<ImageFolder | undefined> {
+  if (images === undefined) return undefined;
+  const folder = await openImageFolder(images, { captionKey: imageCaptionKey });
+  console.log(`Real images: ${folder.description}.`);
+  return folder;
 }
 
 /** Height and width of the latents. */
@@ -81,7 +112,8 @@ function sizeOf({ scale }: OpenModel, { resolution }: DistillSettings): [number,
 /** Throws for times that the model's schedule lacks. */
 function checkTimes({ schedule }: OpenModel, { tMax, generator }: DistillSettings): void {
   const count = schedule.numTimesteps;
-  if (tMax > count) throw new Error(`--t-max is at most ${count}, the model's number of timesteps, got ${tMax}.`);
+  if (tMax !== undefined && tMax > count)
+    throw new Error(`--t-max is at most ${count}, the model's number of timesteps, got ${tMax}.`);
   if (generator.tInit >= count)
     throw new Error(`--t-init must be below ${count}, the model's number of timesteps, got ${generator.tInit}.`);
 }
@@ -97,7 +129,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
       tokens: model.tokenizer.maxLength,
     },
     ...{ method: settings.method, backward: recipe.backward, beta1: recipe.adam.beta1, ema: emaHalfLife > 0 },
-    ...{ ...memory, generator, lora: lora && { rank: lora.rank } },
+    ...{ ...memory, generator, lora: lora && { rank: lora.rank, networks: lora.networks } },
   });
   const most = peak + model.otherBytes;
   console.log(
@@ -112,16 +144,17 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
 
 /** The run as `distill` wants it. */
 function distillation(inputs: Inputs, over: { readonly iterations?: number; readonly signal?: AbortSignal }) {
-  const { settings, model, networks, text, prompts } = inputs;
-  const { teacher, fakeScore, generator, average } = networks;
+  const { settings, model, networks, text, vae, prompts, images } = inputs;
+  const { teacher, fakeScore, discriminator, generator, average } = networks;
   const { recipe, resume, checkpointEvery, keep, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
   return distill({
     ...recipe,
-    ...{ teacher, fakeScore, generator, ema: average && { target: average, halfLife, rampUp } },
+    ...{ teacher, fakeScore, discriminator, generator, ema: average && { target: average, halfLife, rampUp } },
     sampleShape: [...sizeOf(model, settings), model.configs.unet.inChannels],
     accumulationRounds: recipe.batch / settings.microBatch,
     method: settings.method,
     conditions: promptConditions({ prompts, conditioner: text }),
+    images: images && imageFolderSource(images, { vae, conditioner: text, size: settings.resolution }),
     checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, keep, resume },
     snapshots: { every: snapshotEvery, run: (shot) => drawSamples(inputs, shot.generator, shot.iteration) },
     ...over,
@@ -130,7 +163,8 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
 
 /** Trains with a progress line and a log; false when Ctrl-C stopped it. */
 async function train(inputs: Inputs): Promise<boolean> {
-  const { iterations } = inputs.settings.recipe;
+  const { recipe, method } = inputs.settings;
+  const { iterations } = recipe;
   const log = openLog(outputs(inputs.settings.out).log);
   const progress = startProgress("distilling", iterations);
   let iteration = 0;
@@ -139,9 +173,11 @@ async function train(inputs: Inputs): Promise<boolean> {
     console.log("Ctrl-C stops and saves; --resume goes on.");
     for await (const metrics of distillation(inputs, { signal })) {
       iteration = metrics.iteration;
-      const { deltaSquared, fakeLoss, droppedSamples } = metrics;
-      const dropped = droppedSamples === 0 ? undefined : droppedSamples;
-      progress.update(iteration, { "score gap": deltaSquared, "fake loss": fakeLoss, "NaN samples": dropped });
+      const { deltaSquared, fakeLoss, generatorLoss, droppedSamples } = metrics;
+      const figures = method.fakeScore
+        ? { "score gap": deltaSquared, "fake loss": fakeLoss }
+        : { "generator loss": generatorLoss };
+      progress.update(iteration, { ...figures, "NaN samples": droppedSamples === 0 ? undefined : droppedSamples });
       await log.add(metrics);
     }
     stopped = signal.aborted;

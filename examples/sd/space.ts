@@ -13,8 +13,9 @@ export async function checkSpace(
   networks: Networks,
   { beta1, keep, others }: { readonly beta1: number; readonly keep: number; readonly others: number },
 ): Promise<void> {
-  const { generator, fakeScore, average, teacher } = networks;
-  const trained = bytesOf(generator) + bytesOf(fakeScore);
+  const { generator, fakeScore, discriminator, average, teacher } = networks;
+  const all = [generator, fakeScore, discriminator].filter((network) => network !== undefined);
+  const trained = all.reduce((sum, network) => sum + bytesOf(network), 0);
   const checkpoint = trained * (beta1 === 0 ? 2 : 3) + (average ? bytesOf(average) : 0);
   const found = checkpointsOf(outputs(out).checkpoint).reduce((sum, file) => sum + statSync(file).size, 0);
   const { bavail, bsize } = await statfs(out);

@@ -1,5 +1,5 @@
 import { engine, getKernel } from "@tensorflow/tfjs-core";
-import { checkArray, checkBoolean, checkInteger, checkObject, type KeysOf } from "../core/checks";
+import { checkArray, checkBoolean, checkInteger, checkObject, checkOneOf, type KeysOf } from "../core/checks";
 import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
 import { sid } from "../methods/sid";
@@ -44,10 +44,10 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly backward?: "staged" | "joint" | undefined;
   /**
-   * One frozen network with two adapters of this rank instead of three networks.
-   * @defaultValue three networks
+   * One frozen network with adapters of this rank instead of networks of their own.
+   * @defaultValue a network for each
    */
-  readonly lora?: Pick<LoraOptions, "rank" | "targets" | "layers"> | undefined;
+  readonly lora?: MemoryLora | undefined;
   /**
    * Whether the generator's weights, or its adapter's, have a moving average.
    * @defaultValue `false`
@@ -69,6 +69,17 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly fusedKernels?: boolean | undefined;
 }
+
+/** The adapters of {@link MemoryConfig.lora}. */
+export interface MemoryLora extends Pick<LoraOptions, "rank" | "targets" | "layers"> {
+  /**
+   * Which networks are adapters: generator and fake score, or the fake score alone, as VSD and SwiftBrush have it.
+   * @defaultValue `"both"`
+   */
+  readonly networks?: "both" | "fake-score" | undefined;
+}
+
+const loraKeys: KeysOf<MemoryLora> = { rank: 1, targets: 1, layers: 1, networks: 1 };
 
 const known: KeysOf<MemoryConfig> = {
   ...{ unet: 1, size: 1, batch: 1, tokens: 1, method: 1, backward: 1, lora: 1, ema: 1, generator: 1, beta1: 1 },
@@ -158,7 +169,7 @@ function hasFusedKernels(): boolean {
 
 /** The run's networks, listed in `owned`, their weights as meaningless as everything on the dry backend. */
 function makeNetworks(
-  { unet: architecture, lora: adapter, ema, generator = {}, ...options }: MemoryConfig,
+  { unet: architecture, lora: adapters, ema, generator = {}, ...options }: MemoryConfig,
   needs: ReturnType<typeof needsOf>,
   owned: { dispose(): void }[],
 ) {
@@ -174,11 +185,14 @@ function makeNetworks(
       weights: blankWeights(architecture),
     });
   const teacher = own(base("teacher"));
-  const student = (name: string): ScoreModel =>
-    own(adapter ? lora(teacher, { ...adapter, name: named(name), weights: randomStream(0) }) : base(name));
+  const { networks = "both", ...adapter } = checkObject("estimateMemory", "lora", adapters ?? { rank: 1 }, loraKeys);
+  checkOneOf("estimateMemory", "lora.networks", networks, ["both", "fake-score"]);
+  const copy = (name: string, adapted: boolean): ScoreModel =>
+    own(adapted ? lora(teacher, { ...adapter, name: named(name), weights: randomStream(0) }) : base(name));
+  const student = (name: string) => copy(name, adapters !== undefined && networks === "both");
   return {
     teacher,
-    fakeScore: needs.fakeScore ? student("fake-score") : undefined,
+    fakeScore: needs.fakeScore ? copy("fake-score", adapters !== undefined) : undefined,
     generator: generatorFrom(student("generator"), generator),
     // Without a ramp, since the ramp's first average shares its buffers with the generator.
     ema: ema || needs.average ? { target: generatorFrom(student("average"), generator), rampUp: null } : undefined,

@@ -3,4 +3,4 @@
  *
  * @module sid-lsg/memory
  */
-export { estimateMemory, type MemoryConfig, type MemoryEstimate } from "./estimate";
+export { estimateMemory, type MemoryConfig, type MemoryEstimate, type MemoryLora } from "./estimate";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { longGuidance } from "../../src/guidance";
 import { estimateMemory, type MemoryConfig } from "../../src/memory";
-import { dmd2, lcm, type Method, sds, sid, sida, sidLsg } from "../../src/methods";
+import { dmd2, lcm, type Method, sds, sid, sida, sidLsg, vsd } from "../../src/methods";
 import { bottleneckDiscriminator, generatorFrom, parseUnetConfig, type ScoreModel, unet } from "../../src/models";
 import { lora } from "../../src/models/sd";
 import { ddpmSchedule } from "../../src/schedules";
@@ -53,14 +53,16 @@ async function run(config: MemoryConfig): Promise<void> {
       }),
     );
   const teacher = plain("teacher");
-  const student = (name: string) =>
-    adapter ? own(lora(teacher, { ...adapter, name: `memory/${name}`, weights: stream })) : plain(name);
+  const { networks = "both", ...options } = adapter ?? { rank: 0 };
+  const copy = (name: string, adapted: boolean) =>
+    adapted ? own(lora(teacher, { ...options, name: `memory/${name}`, weights: stream })) : plain(name);
+  const student = (name: string) => copy(name, adapter !== undefined && networks === "both");
   const condition = (count: number) => stream.normal([count, tokens, architecture.crossAttentionDim]);
   try {
     const { fakeScore, generator: update } = method ?? sidLsg();
     await distill({
       teacher,
-      fakeScore: fakeScore && student("fake"),
+      fakeScore: fakeScore && copy("fake", adapter !== undefined),
       discriminator: fakeScore?.discriminator && bottleneckDiscriminator(),
       images: {
         sample: (of, count) => ({
@@ -141,6 +143,10 @@ describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () 
       "with adapters of convolutions",
       { ...large, lora: { rank: 2, targets: ["conv1", "conv_shortcut", "proj_in"], layers: { proj_in: { rank: 5 } } } },
     ],
+    [
+      "mostly weights, an adapter as the fake score",
+      { ...small, method: vsd(), lora: { rank: 2, networks: "fake-score" } },
+    ],
     ["mostly weights, with adapters", { ...small, lora: { rank: 4, targets: ["to_q", "ff.net.0.proj"] }, ema: true }],
   ])("%s", async (_, config) => {
     const { peak, atRest, weights } = await estimateMemory(config);
@@ -198,6 +204,8 @@ test("bad configurations are refused", async () => {
     [{ unet: 3 }, /unet/],
     [{ ema: "yes" }, /ema/],
     [{ backward: "sideways" }, /backward/],
+    [{ lora: { rank: 1, networks: "teacher" } }, /lora\.networks/],
+    [{ lora: { rank: 1, network: "both" } }, /networks/],
     [{ generator: { steps: 0 } }, /steps/],
   ] as const) {
     const error = await estimateMemory({ ...small, ...more } as never).catch((error) => error);

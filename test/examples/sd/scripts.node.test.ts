@@ -348,7 +348,7 @@ test("the recipe is that of the paper unless options say otherwise", () => {
     kappa4: 3,
   });
   expect(parse("--guidance", "zero-cfg")?.method.settings["guidance"]).toEqual({ kappa1: 0, kappa2: 0, kappa4: 1 });
-  expect(parse("--lora-rank", "8")?.lora).toEqual({ rank: 8, alpha: 8, output: "both" });
+  expect(parse("--lora-rank", "8")?.lora).toEqual({ rank: 8, alpha: 8, output: "both", networks: "both" });
   expect(parse("--lr", "1e-3")?.recipe).toMatchObject({ learningRate: 1e-3, fakeLearningRate: 1e-3 });
   expect(parse("--fake-lr", "1e-3", "--loss-scale", "2", "--fake-loss-scale", "3")).toMatchObject({
     recipe: { learningRate: 1e-6, fakeLearningRate: 1e-3 },
