@@ -39,7 +39,7 @@ export function outputs(folder: string) {
 /** What {@link writeResult} writes. */
 export interface Result {
   readonly network: Unet | Lora;
-  readonly generator: Required<GeneratorOptions>;
+  readonly generator: Required<Omit<GeneratorOptions, "between">>;
   readonly output: "merged" | "adapter" | "both";
 }
 

@@ -1,13 +1,13 @@
-import { mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { add, mul, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { checkFinite, checkInteger, checkMethods, checkObject, checkOneOf, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import { noGrad } from "../core/tape";
+import { besideTape } from "../core/tape";
 import { checkSameShape, checkVariables } from "../core/tensor-checks";
 import { addNoise, noiseLevel } from "../predict";
 import type { NoiseSchedule } from "../schedules/types";
 import { checkDeclaration } from "./adapters";
 import { predictX0 } from "./predict-x0";
-import type { GeneratorModel, ScoreModel } from "./types";
+import type { GeneratedWithInput, GeneratorModel, ScoreModel } from "./types";
 
 /** Options of {@link generatorFrom}. */
 export interface GeneratorOptions {
@@ -27,6 +27,12 @@ export interface GeneratorOptions {
    * @defaultValue `"all"`
    */
   readonly gradientThrough?: "all" | "last" | undefined;
+  /**
+   * What leads from one pass to the next: fresh noise on its sample, or the deterministic step of DDIM, which keeps the
+   * noise that the pass saw (TDM). With it only the first noise has an effect.
+   * @defaultValue `"noise"`
+   */
+  readonly between?: "noise" | "ddim" | undefined;
 }
 
 /**
@@ -35,7 +41,8 @@ export interface GeneratorOptions {
  *     x_1 = f(σ(t_0)·z_0, t_0, c),   x_{i+1} = f(α(t_i)·x_i + σ(t_i)·z_i, t_i, c),   x_g = x_K
  *
  * with t_i = tInit·(1 − i/K), rounded down when the schedule is discrete, and f the unguided
- * x0-prediction. With K = 1 this is the official one-step generator.
+ * x0-prediction. With K = 1 this is the official one-step generator. With `between: "ddim"` z_i is what the pass before saw
+ * beside its sample, `(its input − α(t_{i−1})·x_i)/σ(t_{i−1})`.
  *
  * Source: Zhou et al., arXiv:2406.01561; SiD-LSG@709fc22 training/sid_sd_util.py L163-185.
  *
@@ -64,10 +71,12 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
     tInit = 625,
     steps = 1,
     gradientThrough = "all",
-  } = checkObject(where, "options", options, { tInit: 1, steps: 1, gradientThrough: 1 });
+    between = "noise",
+  } = checkObject(where, "options", options, { tInit: 1, steps: 1, gradientThrough: 1, between: 1 });
   checkFinite(where, "tInit", tInit);
   checkInteger(where, "steps", steps, 1, 1000);
   checkOneOf(where, "gradientThrough", gradientThrough, ["all", "last"]);
+  checkOneOf(where, "between", between, ["noise", "ddim"]);
   const { schedule } = model;
   // t·(K − i)/K rather than t·(1 − i/K): no rounding error below an integer.
   const times = Array.from({ length: steps }, (_, i) => {
@@ -77,25 +86,33 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
   checkTimes(where, schedule, times);
 
   const timeOf = (i: number, x: Tensor) => Array<number>(x.shape[0] as number).fill(times[i] as number);
-  const inputOf = (i: number, noise: Tensor, x0: Tensor | undefined): Tensor => {
+  const inputOf = (i: number, noise: Tensor, before: GeneratedWithInput | undefined): Tensor => {
     const level = noiseLevel(schedule, timeOf(i, noise));
-    return x0 === undefined ? mul(noise, level.sigma[0] as number) : addNoise({ x0, noise, level });
+    if (before === undefined) return mul(noise, level.sigma[0] as number);
+    if (between === "noise") return addNoise({ x0: before.generated, noise, level });
+    const from = noiseLevel(schedule, [times[i - 1] as number]);
+    const rest = (level.sigma[0] as number) / (from.sigma[0] as number);
+    const keep = (level.alpha[0] as number) - rest * (from.alpha[0] as number);
+    return add(mul(before.generated, keep), mul(before.input, rest));
   };
   const ask = (i: number, xt: Tensor, cond: Tensor | undefined) => predictX0(model, { xt, t: timeOf(i, xt), cond });
   /** The last pass's input and its sample, after all passes before it. */
-  const chain = (noises: readonly Tensor[], cond: Tensor | undefined) => {
-    const early = (): Tensor | undefined =>
-      noises.slice(0, -1).reduce<Tensor | undefined>((x0, noise, i) => ask(i, inputOf(i, noise, x0), cond), undefined);
-    const before = noises.length > 1 && gradientThrough === "last" ? noGrad(() => early() as Tensor) : early();
+  const chain = (noises: readonly Tensor[], cond: Tensor | undefined): GeneratedWithInput => {
+    const pass = (before: GeneratedWithInput | undefined, noise: Tensor, i: number): GeneratedWithInput => {
+      const input = inputOf(i, noise, before);
+      return { generated: ask(i, input, cond), input };
+    };
+    const early = () => noises.slice(0, -1).reduce<GeneratedWithInput | undefined>(pass, undefined);
     const last = noises.length - 1;
-    const input = inputOf(last, noises[last] as Tensor, before);
-    return { generated: ask(last, input, cond), input };
+    // Beside the tape no activations are kept.
+    const before = last > 0 && gradientThrough === "last" ? besideTape(early) : early();
+    return pass(before, noises[last] as Tensor, last);
   };
 
   return {
     name: model.name,
     steps,
-    settings: `${predicts} at t = ${times.join(", ")}, gradient through ${gradientThrough}`,
+    settings: `${predicts} at t = ${times.join(", ")}, gradient through ${gradientThrough}${between === "ddim" ? ", DDIM between" : ""}`,
     variables: model.variables,
     network: model,
     times,
@@ -105,7 +122,7 @@ export function generatorFrom(model: ScoreModel, options: GeneratorOptions = {})
     },
     generateWithInput(noises, cond) {
       checkNoises(`${model.name}.generateWithInput`, noises, steps);
-      return tidy(() => chain(noises, cond));
+      return tidy(() => ({ ...chain(noises, cond) }));
     },
     dispose: () => model.dispose(),
   };

@@ -2,7 +2,14 @@ import { fc, test } from "@fast-check/vitest";
 import { add, memory, mul, type Tensor, tensor2d, tidy, variable } from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { pullback, randomStream, SidError } from "../../src/core";
-import { functionModel, gaussianMixtureModel, gaussianModel, generatorFrom, predictX0 } from "../../src/models";
+import {
+  ddimSample,
+  functionModel,
+  gaussianMixtureModel,
+  gaussianModel,
+  generatorFrom,
+  predictX0,
+} from "../../src/models";
 import { addNoise, noiseLevel } from "../../src/predict";
 import { ddpmSchedule, edmSchedule, flowSchedule } from "../../src/schedules";
 import { generatorContract } from "../contracts/generator-contract";
@@ -124,6 +131,23 @@ describe("generatorFrom", () => {
       }
     }));
 
+  test("between passes DDIM keeps the noise that was seen: the chain is the sampler's, whatever the later noises", () =>
+    tidy(() => {
+      for (const [kind, tInit] of [
+        [schedule, 999],
+        [edmSchedule(), 80],
+        [flowSchedule(), 1],
+      ] as const) {
+        const law = gaussianModel({ mean: [1, 2], variance: 0.5, schedule: kind, predicts: "flow" });
+        const generator = generatorFrom(law, { tInit, steps: 4, between: "ddim" });
+        const noises = [1, 2, 3, 4].map((seed) => randomStream(seed).normal([2, 2]));
+        const noise = kind.kind === "vp" ? mul(noises[0] as Tensor, kind.sigma(tInit)) : (noises[0] as Tensor);
+        const times = generator.times as readonly number[];
+        expectClose(generator.generate(noises), ddimSample(law, { noise, times }), 1e-5);
+        expect(generator.settings).toMatch(/DDIM between$/);
+      }
+    }));
+
   test('"all" differentiates through every step, "last" leaves the earlier ones alone', () => {
     const z = [1, 2].map((seed) => randomStream(seed).normal([2, 2]));
     const dy = randomStream(3).normal([2, 2]);
@@ -158,6 +182,7 @@ describe("generatorFrom", () => {
       { steps: 1.5 },
       { steps: Number.POSITIVE_INFINITY },
       { gradientThrough: "first" },
+      { between: "nothing" },
     ),
   })("options that make no sense are refused", ({ bad }) => {
     const model = gaussianMixtureModel(mixture);

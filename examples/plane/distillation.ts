@@ -1,0 +1,136 @@
+import { dispose, type Tensor } from "@tensorflow/tfjs-core";
+import { randomStream } from "sid-lsg";
+import { slicedWasserstein } from "sid-lsg/metrics";
+import { copyWeights, type GeneratorModel, generatorFrom, type ScoreModel } from "sid-lsg/models";
+import { cosineRate, type DistillMetrics, distill } from "sid-lsg/train";
+import type { PlaneMethod } from "./methods";
+import type { Point } from "./plot";
+import { classConditions, classShares, type World } from "./world";
+
+/** Points of both classes. */
+export type Cloud = readonly [readonly Point[], readonly Point[]];
+
+/** Points and how far they are from the mixture. */
+export interface Drawn {
+  readonly cloud: Cloud;
+  /** Sliced Wasserstein distance to real samples of the same class, by how often the class occurs. */
+  readonly distance: number;
+  /** Root mean square distance to the class's mean, that of the mixture being 1. */
+  readonly spread: number;
+}
+
+/** What a method made of a generator. */
+export interface Outcome {
+  readonly before: Drawn;
+  readonly after: Drawn;
+  readonly seconds: number;
+  /** The trained fake score, if there is one; the caller disposes of it. */
+  readonly fakeScore: ScoreModel | undefined;
+}
+
+/** Where and how {@link distillInPlane} works. */
+export interface Workplace {
+  readonly world: World;
+  /** The pretrained network that all start from; borrowed. */
+  readonly student: ScoreModel;
+  /** Real samples to measure with. */
+  readonly truth: Cloud;
+  readonly seed: number;
+  readonly batch?: number;
+  /** @defaultValue the method's own */
+  readonly iterations?: number;
+  readonly onMetrics?: (metrics: DistillMetrics) => void;
+}
+
+/** Distills the ring's exact teacher by one method: fake score, generator and its average start as copies of the student. */
+export async function distillInPlane(entry: PlaneMethod, workplace: Workplace): Promise<Outcome> {
+  const { world, student, truth, seed, batch = 256, iterations = entry.iterations, onMetrics } = workplace;
+  const copy = (name: string) => {
+    const network = world.network(name, randomStream(seed));
+    copyWeights(student, network);
+    return network;
+  };
+  const { method } = entry;
+  const fakeScore = method.fakeScore && copy("fake-score");
+  const generator = generatorFrom(copy("generator"), entry.generator);
+  const average = generatorFrom(copy("average"), entry.generator);
+  const discriminator = entry.discriminator?.(world, randomStream(seed));
+  const size = truth[0].length + truth[1].length;
+  const look = async () => measure(await drawGenerator(average, size, seed), truth);
+  const before = await look();
+  const started = performance.now();
+  const run = distill({
+    ...{ teacher: world.teacher, generator, fakeScore, discriminator, method },
+    ...{ conditions: world.conditions, images: world.images, sampleShape: [2] },
+    ema: { target: average, halfLife: 20 * batch, rampUp: null },
+    ...{ batch, iterations, seed, ...ratesOf(entry, iterations) },
+    onWarning: () => {},
+  });
+  for await (const metrics of run) onMetrics?.(metrics);
+  const seconds = (performance.now() - started) / 1000;
+  const after = await look();
+  for (const network of [generator, average, discriminator]) network?.dispose();
+  return { before, after, seconds, fakeScore };
+}
+
+/** Both step sizes, which fall to 0 along a cosine. */
+function ratesOf({ learningRate, fakeLearningRate = learningRate, method }: PlaneMethod, iterations: number) {
+  const fakeSteps = iterations * (method.fakeScore?.updates ?? 1);
+  return {
+    learningRate: cosineRate(learningRate, { totalSteps: iterations }),
+    fakeLearningRate: cosineRate(fakeLearningRate, { totalSteps: fakeSteps }),
+  };
+}
+
+/** About `count` real samples of both classes, as often as they occur. */
+export async function drawTruth(world: World, count: number, seed: number): Promise<Cloud> {
+  const stream = randomStream(seed);
+  return drawClasses(count, (c, few) => world.sampleClass(stream, c, few));
+}
+
+/** As many samples of the generator. */
+async function drawGenerator(generator: GeneratorModel, count: number, seed: number): Promise<Cloud> {
+  const stream = randomStream(seed);
+  return drawClasses(count, (c, few) => {
+    const noises = Array.from({ length: generator.steps }, () => stream.normal([few, 2]));
+    const cond = classConditions(Array<number>(few).fill(c));
+    const samples = generator.generate(noises, cond);
+    dispose([...noises, cond]);
+    return samples;
+  });
+}
+
+async function drawClasses(count: number, draw: (c: number, few: number) => Tensor): Promise<Cloud> {
+  const clouds: Point[][] = [];
+  for (const [c, share] of classShares.entries()) {
+    const samples = draw(c, Math.round(share * count));
+    clouds.push(await points(samples));
+    samples.dispose();
+  }
+  return clouds as [Point[], Point[]];
+}
+
+/** The rows of `[N, 2]`. */
+export async function points(tensor: Tensor): Promise<Point[]> {
+  const numbers = await tensor.data();
+  return Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i] ?? 0, numbers[2 * i + 1] ?? 0]);
+}
+
+/** Measures a cloud against real samples, as many of each class. */
+export function measure(cloud: Cloud, truth: Cloud): Drawn {
+  const distances = cloud.map((few, c) =>
+    slicedWasserstein(few.flat(), (truth[c] as readonly Point[]).flat(), { dimension: 2 }),
+  );
+  const distance = classShares.reduce((all, share, c) => all + share * (distances[c] as number), 0);
+  return { cloud, distance, spread: spreadOf(cloud) / spreadOf(truth) };
+}
+
+/** Root mean square distance of samples to their class's mean. */
+function spreadOf(cloud: Cloud): number {
+  const squares = cloud.flatMap((few) => {
+    const mean = (axis: 0 | 1) => few.reduce((sum, point) => sum + point[axis], 0) / few.length;
+    const [x, y] = [mean(0), mean(1)];
+    return few.map((point) => (point[0] - x) ** 2 + (point[1] - y) ** 2);
+  });
+  return Math.sqrt(squares.reduce((a, b) => a + b, 0) / squares.length);
+}
