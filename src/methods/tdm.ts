@@ -60,7 +60,8 @@ const within = () =>
  * | ψ per G | 1, ψ first | official code |
  * | AdamW | (0, 0.95), decay 0.01, G at 4e-6, ψ at 2e-5, gradients clipped to norm 1 | official code |
  *
- * The official generator has 4 steps and learns through the last pass alone. t near the interval's cleaner end makes ψ's
+ * The official generator has 4 steps, joined by DDIM (`between: "ddim"` of `generatorFrom`), and learns through the last
+ * pass alone. t near the interval's cleaner end makes ψ's
  * target noisy: its deviation is `s_t²/(s_{t|s}·a_t)`.
  *
  * Source: Luo et al., arXiv:2503.06674; TDM@81b019f train_tdm_demo.py L1082-1187. The target: arXiv:2510.27684 (phased DMD).
