@@ -1,7 +1,8 @@
 /** Every method of the library under the suite that `sid-lsg/testing` gives to those who write their own. */
 import { mean, neg, reshape, slice, square, sub, type Tensor, type Tensor1D, tidy } from "@tensorflow/tfjs-core";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { lsg } from "../../src/guidance";
+import * as exported from "../../src/methods";
 import {
   csd,
   decoupledDmd,
@@ -69,3 +70,9 @@ for (const [title, make, options] of methods)
   describe(title, () => {
     for (const { name, run } of methodContract(make, options)) test(name, run);
   });
+
+test("no method of the library is missing", () => {
+  const { bySchedule, cotangentsOf, withReward: _, ...all } = exported;
+  const names = methods.map(([, make]) => make().name);
+  expect(Object.keys(all).filter((name) => !names.includes(name))).toEqual([]);
+});
