@@ -24,7 +24,7 @@ export interface Place {
   readonly uncond?: Tensor | undefined;
 }
 
-/** The passes that answer the questions: one for each, but a discriminator reads along where its network is asked. */
+/** The passes that answer the questions: one for each, but a discriminator reads along where its network is asked with the condition. */
 export function passesOf(
   { teacher, fakeScore, discriminator }: Checked,
   asks: Readonly<Record<string, Question>>,
@@ -39,8 +39,10 @@ export function passesOf(
     const model = (of === "teacher" ? teacher : fakeScore) as ScoreModel;
     const { t, cond, uncond } = places[at];
     const inputs = (xt: Tensor) => ({ xt, t, cond, uncond, guidanceScale });
+    // At κ = 0 the network does not see the condition, as a discriminator always does.
     const reader = readers.find(
-      ([reading, other]) => !taken.has(reading) && discriminator?.reads === of && (other.at ?? "xt") === at,
+      ([reading, other]) =>
+        !taken.has(reading) && discriminator?.reads === of && (other.at ?? "xt") === at && guidanceScale !== 0,
     );
     if (reader === undefined)
       return [{ at, gradient, names: [name], whole: true, run: (xt) => [predictX0(model, inputs(xt))] }];

@@ -52,7 +52,8 @@ export interface DistillOptions {
    */
   readonly batch?: number | undefined;
   /**
-   * Equal parts that a batch is computed in; memory is that of one part.
+   * Equal parts that a batch is computed in; memory is that of one part. The result is the same but where a method takes
+   * means over a batch for its weights: those of `fDistill` and of `sida`'s adversarial term are each part's own.
    * @defaultValue `1`
    */
   readonly accumulationRounds?: number | undefined;

@@ -106,7 +106,8 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     const uncond = plan.conditions && own(emptyCondition(plan.conditions));
     await preflight(plan, uncond);
     const trained = fakeScoreVariables(plan.objective);
-    const fakeScoreAdam = trained.length > 0 ? own(adam(trained, plan.fakeScoreAdam)) : undefined;
+    const fakeScoreAdam =
+      trained.length > 0 && plan.fakeUpdates > 0 ? own(adam(trained, plan.fakeScoreAdam)) : undefined;
     const generatorAdam = own(adam(generator.variables, plan.generatorAdam));
     const state: RunState = {
       networks: {

@@ -48,8 +48,15 @@ export function drawBatch(plan: Plan, drawing: Drawing): TrainBatch {
       : undefined;
     const wantsImages = ofFake ? ofFake.discriminator !== undefined : isDataUpdate(update);
     const real = wantsImages ? plan.images?.sample(stream, count) : undefined;
+    if (wantsImages) checkTensor("distill", "the images that images.sample returns", real?.images as Tensor);
     const images = own(real?.images);
+    if (real?.cond) checkTensor("distill", "the cond that images.sample returns", real.cond);
     const imageCond = own(real?.cond);
+    if (images && imageCond && !plan.conditions && !isDataUpdate(update))
+      throw new SidError(
+        "invalid-argument",
+        "distill: the option images gives conditions (cond), but the samples have none; give the option conditions, or images without.",
+      );
     if (images && plan.conditions && !imageCond)
       throw new SidError(
         "invalid-argument",

@@ -83,8 +83,10 @@ export function fakeScoreGradients(objective: Objective, batch: TrainBatch): Fak
   if (reading) checkDiscriminatorBatch(method.name, reading, batch);
   return tidy(() => {
     const made = besideTape(() => noised(checked, batch, placed));
+    const { imageCond } = batch;
     const real = reading && batch.images ? [batch.images] : [];
-    const finite = finiteSamples(made.generated, ...inputsOf(batch), ...real);
+    const realCond = reading && imageCond?.dtype === "float32" ? [imageCond] : [];
+    const finite = finiteSamples(made.generated, ...inputsOf(batch), ...real, ...realCond);
     const [xt, x0, noise] = [made.xt, made.target.x0, made.target.noise].map((x) => onlyValid(x, finite)) as [
       ...[Tensor, Tensor, Tensor],
     ];
@@ -93,7 +95,9 @@ export function fakeScoreGradients(objective: Objective, batch: TrainBatch): Fak
     const { level } = placed;
     const { result, carried } = carryOut((carry) =>
       valueAndGradients(() => {
-        const reads = reading && !reading.timesteps && checked.discriminator?.reads === "fakeScore";
+        // At κ = 0 the pass does not see the condition, as a discriminator always does.
+        const reads =
+          reading && !reading.timesteps && guidanceScale !== 0 && checked.discriminator?.reads === "fakeScore";
         const inputs = { xt, t, cond, uncond, guidanceScale };
         const { prediction, features } = guidedPass(
           (...at) =>
@@ -131,8 +135,9 @@ export function fakeScoreGradients(objective: Objective, batch: TrainBatch): Fak
       const generated = features
         ? discriminator.logit(features, t)
         : logit(fresh ? noisy(onlyValid(made.generated, finite), at) : xt, cond);
-      const real = logit(noisy(images, at), batch.imageCond ?? batch.cond);
-      const circumstances = { level: at.level, t: at.t, moment: placed.moment, valid, cond };
+      const real = logit(noisy(images, at), imageCond ? onlyValid(imageCond, finite) : cond);
+      const counted = noGrad(() => mul(valid, finiteSamples(generated, real)) as Tensor1D);
+      const circumstances = { level: at.level, t: at.t, moment: placed.moment, valid: counted, cond };
       return (reading as DiscriminatorUpdate).loss({ generated, real }, circumstances);
     }
   });

@@ -12,7 +12,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { isObject } from "../core/checks";
 import { checkPrediction } from "../core/prediction-type";
-import type { MethodTimesteps } from "../methods/types";
+import type { Method, MethodTimesteps } from "../methods/types";
 import type { ScoreModel } from "../models/types";
 import { momentOf } from "./batch";
 import { digest } from "./digest";
@@ -30,7 +30,8 @@ export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Pro
   const draw = (law: MethodTimesteps | undefined) => law?.(probeStream(), 8, moment);
   const t = method.generator.timesteps(probeStream(), 8, moment);
   return flat({
-    method: { name: method.name, ...method.settings },
+    method: { ...method.settings, name: method.name },
+    updates: updatesOf(method),
     backward,
     fakeScoreAdam: plan.fakeUpdates > 0 ? plan.fakeScoreAdam : "none",
     generatorAdam: plan.generatorAdam,
@@ -60,6 +61,11 @@ export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Pro
       values: await sampleOf(teacher.variables),
     },
   });
+}
+
+/** What a method does, as far as it is plain data: its settings need not tell all of it. */
+function updatesOf({ generator, fakeScore, steps = "all", noising = "sample" }: Method): object {
+  return { steps, noising, generator, fakeScore: fakeScore ?? "none" };
 }
 
 /** Nested settings as one level of text: `guidance.kappa1`. */

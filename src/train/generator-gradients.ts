@@ -11,6 +11,7 @@ import {
   type Tensor1D,
   tidy,
 } from "@tensorflow/tfjs-core";
+import { checkObject, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { besideTape, pullback, valueAndGradients, vjp } from "../core/tape";
@@ -105,15 +106,16 @@ export function generatorGradients(objective: Objective, batch: TrainBatch): Gen
       "invalid-argument",
       `${where}: the method ${checked.method.name} asks at another x_t; the batch needs other.`,
     );
-  const { t, cond, uncond, other } = batch;
-  const passes = passesOf(checked, asks, {
-    xt: { t, cond, uncond },
-    other: { t: other?.t ?? t, cond, uncond },
-  });
-  const step: Step = { objective: checked, update, batch, placed, passes };
+  const stages = checked.backward === "staged" && Object.values(asks).some(({ gradient }) => gradient);
   return tidy(() => {
-    const flows = passes.some(({ gradient }) => gradient);
-    const result = flows && checked.backward === "staged" ? staged(step) : onOneTape(step);
+    const given = stages ? batch : cleaned(batch);
+    const { t, cond, uncond, other } = given;
+    const passes = passesOf(checked, asks, {
+      xt: { t, cond, uncond },
+      other: { t: other?.t ?? t, cond, uncond },
+    });
+    const step: Step = { objective: checked, update, batch, given, placed, passes };
+    const result = stages ? staged(step) : onOneTape(step);
     return { ...result, deltaSquared: deltaSquared(result) };
   });
 }
@@ -125,24 +127,32 @@ interface Step {
   readonly objective: Checked;
   readonly update: GeneratorUpdate;
   readonly batch: TrainBatch;
+  /** The batch as the networks see it. */
+  readonly given: TrainBatch;
   readonly placed: Placed;
   readonly passes: readonly Pass[];
 }
 
 type Result = Omit<GeneratorGradients, "deltaSquared"> & { readonly generated: Tensor };
 
-/** Samples and their noisy versions; inputs that are not finite are zeros. */
-function make({ objective, batch, placed }: Step, finite?: Tensor1D) {
-  const clean = finite
-    ? {
-        ...batch,
-        noises: batch.noises.map((z) => onlyValid(z, finite)),
-        cond: batch.cond && onlyValid(batch.cond, finite),
-      }
-    : batch;
-  const { generated, xt, slope } = noised(objective, clean, placed);
+/** The batch with zeros in place of samples that are not finite: on one tape their 0 gradients would become NaN. */
+function cleaned(batch: TrainBatch): TrainBatch {
+  const finite = finiteSamples(...inputsOf(batch));
+  const { noises, noise, cond, other } = batch;
+  return {
+    ...batch,
+    noises: noises.map((z) => onlyValid(z, finite)),
+    noise: onlyValid(noise, finite),
+    cond: cond && onlyValid(cond, finite),
+    other: other && { ...other, noise: onlyValid(other.noise, finite) },
+  };
+}
+
+/** Samples and their noisy versions. */
+function make({ objective, given, placed }: Step) {
+  const { generated, xt, slope } = noised(objective, given, placed);
   const other =
-    batch.other && placed.other && addNoise({ x0: generated, noise: batch.other.noise, level: placed.other });
+    given.other && placed.other && addNoise({ x0: generated, noise: given.other.noise, level: placed.other });
   return { generated, slope, at: { xt, other: other ?? xt } };
 }
 
@@ -160,12 +170,13 @@ function judge(
     valid,
     cond: batch.cond,
   };
-  const { loss, ...cotangents } = update.cotangents({ generated, ...answers }, circumstances);
+  const from = `${objective.method.name}.cotangents`;
+  const returned = checkObject(from, "what it returned", update.cotangents({ generated, ...answers }, circumstances));
+  const { loss, ...cotangents } = returned;
   const tensors: Readonly<Record<string, Tensor>> = { generated, ...answers };
   const given: Record<string, Tensor> = {};
   for (const [name, cotangent] of Object.entries(cotangents)) {
     if (cotangent === undefined) continue;
-    const from = `${objective.method.name}.cotangents`;
     checkTensor(from, name, cotangent);
     if (name !== "generated" && !update.asks[name]?.gradient)
       throw new SidError(
@@ -176,7 +187,12 @@ function judge(
     // An answer that is returned as it is must be a constant all the same.
     given[name] = Object.values(tensors).includes(cotangent) ? clone(cotangent) : cotangent;
   }
-  checkTensor(`${objective.method.name}.cotangents`, "loss", loss);
+  checkTensor(from, "loss", loss);
+  if (loss.rank !== 0)
+    throw new SidError(
+      "shape-mismatch",
+      `${from}: loss must be a scalar, a mean over the batch, got ${showShape(loss)}.`,
+    );
   return { valid, loss, cotangents: given };
 }
 
@@ -196,12 +212,11 @@ function named(names: readonly string[], tensors: readonly Tensor[]): Record<str
 const scaled = <T extends Tensor>(x: T, factor: number): T => (factor === 1 ? x : (mul(x, factor) as T));
 
 function onOneTape(step: Step): Result {
-  const { objective, update, batch, passes } = step;
+  const { objective, update, passes } = step;
   const names = passes.flatMap((pass) => pass.names);
-  const finite = finiteSamples(...inputsOf(batch));
   const { result, carried } = carryOut((carry) =>
     valueAndGradients(() => {
-      const { generated, at } = make(step, finite);
+      const { generated, at } = make(step);
       const outputs = passes.flatMap((pass) => {
         const run = () => pass.run(at[pass.at]);
         return pass.gradient ? run() : besideTape(run);

@@ -63,10 +63,10 @@ export function checkObjective(where: string, objective: Objective): Checked {
   if (fakeScore) checkScore(where, "fakeScore", fakeScore);
   if (discriminator) checkMethods(where, "discriminator", discriminator, "a discriminator", ["logit"]);
   for (const [role, needed] of Object.entries(needsOf(method)))
-    if (needed && objective[role as keyof Needs] === undefined)
+    if (needed && !objective[role as keyof Needs])
       throw new SidError(
         "invalid-argument",
-        `${where}: the method ${method.name} needs the option ${role}, which is not given.`,
+        `${where}: the method ${method.name} needs the option ${remedies[role as keyof Needs]}, which is not given.`,
       );
   if (discriminator?.reads !== undefined && needsOf(method).discriminator) {
     const read = discriminator.reads === "teacher" ? teacher : fakeScore;
@@ -96,6 +96,13 @@ interface Needs {
   readonly discriminator: boolean;
   readonly average: boolean;
 }
+
+/** Where what is missing is given. */
+const remedies: Readonly<Record<keyof Needs, string>> = {
+  fakeScore: "fakeScore",
+  discriminator: "discriminator",
+  average: "average (of distill: ema, with a second instance of the generator as its target)",
+};
 
 /** The optional networks that a method cannot do without. */
 export function needsOf({ generator, fakeScore }: Method): Needs {

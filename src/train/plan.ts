@@ -4,6 +4,7 @@ import {
   checkFunction,
   checkInteger,
   checkObject,
+  checkPerSample,
   checkPositive,
   describe,
   type KeysOf,
@@ -45,6 +46,7 @@ export function planOf(options: DistillOptions) {
   });
   const { method } = objective;
   checkMaterial(method, options);
+  checkPasses(method, generator);
   checkInteger(where, "iterations", options.iterations, 0);
   checkInteger(where, "batch", batch, 1);
   checkInteger(where, "accumulationRounds", accumulationRounds, 1);
@@ -166,6 +168,22 @@ function checkMethods(name: string, value: object | undefined, methods: readonly
   for (const method of methods)
     if (typeof (value as Readonly<Record<string, unknown>> | null)?.[method] !== "function")
       throw new SidError("invalid-argument", `${where}: ${name} needs the function ${method}, got ${describe(value)}.`);
+}
+
+/** Throws unless the generator can stop after the passes that the method draws, at times in its schedule's order. */
+function checkPasses({ name, steps }: Method, { times, steps: most }: GeneratorModel): void {
+  checkInteger(where, "generator.steps", most, 1);
+  if (times === undefined) {
+    if (steps === "random" && most > 1)
+      throw new SidError(
+        "invalid-argument",
+        `${where}: the method ${name} takes a random number of passes, for which the generator must tell its times and end early, as generatorFrom() makes it; or give the method the option steps: "all".`,
+      );
+    return;
+  }
+  checkPerSample(where, "generator.times", times, most);
+  if (times.some((time, i) => i > 0 && time > (times[i - 1] as number)))
+    throw new SidError("out-of-range", `${where}: generator.times must not increase, got ${times.join(", ")}.`);
 }
 
 /** `null` is a value, `undefined` is not. */

@@ -67,7 +67,8 @@ export interface StepFigures {
 /**
  * One update of the fake score: gradients accumulated over `batches`, cleaned, one optimiser step.
  *
- * Every loss is a mean over its batch, and the batches are averaged: `R` batches of `B` samples are one of `R·B`.
+ * Every loss is a mean over its batch, and the batches are averaged: `R` batches of `B` samples are one of `R·B`, but for
+ * methods that compare the samples of a batch (the means of `fDistill` and of SiDA's adversarial term): theirs are of each.
  *
  * @param objective - networks and method; see {@link fakeScoreGradients}.
  * @param batches - of one size; borrowed. A generator function can make each when it is its turn.
