@@ -116,7 +116,7 @@ export const planeMethods = {
     leads: "Only the pull of the class: away from the other one, to no law at all.",
     approaches: false,
     ...oneStep,
-    iterations: 300,
+    iterations: 100,
     learningRate: 2e-4,
   },
   vsd: {

@@ -60,8 +60,8 @@ export function checkObjective(where: string, objective: Objective): Checked {
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
   checkMethods(where, "generator", generator, "a generator", ["generate"]);
   checkScore(where, "teacher", teacher);
-  if (fakeScore) checkScore(where, "fakeScore", fakeScore);
-  if (discriminator) checkMethods(where, "discriminator", discriminator, "a discriminator", ["logit"]);
+  if (fakeScore !== undefined) checkScore(where, "fakeScore", fakeScore);
+  if (discriminator !== undefined) checkMethods(where, "discriminator", discriminator, "a discriminator", ["logit"]);
   for (const [role, needed] of Object.entries(needsOf(method)))
     if (needed && !objective[role as keyof Needs])
       throw new SidError(

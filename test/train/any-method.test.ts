@@ -239,6 +239,13 @@ describe("noising within the interval of the last pass", () => {
   });
 });
 
+test.each(["teacher", "fakeScore", "generator", "discriminator"])("null is no %s", (role) => {
+  const { teacher, fakeScore, generator, discriminator, free } = stage();
+  const objective = { teacher, fakeScore, generator, discriminator, [role]: null } as unknown as Objective;
+  expect(() => checkObjective("here", objective)).toThrow(new RegExp(`here: ${role} must be .*null`));
+  free();
+});
+
 test("networks that a method needs, and what they must be able to", async () => {
   const needs = async (method: Method, changes: object, reads?: Discriminator["reads"]) => {
     const { free, ...all } = stage(reads);
