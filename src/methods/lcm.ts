@@ -1,4 +1,4 @@
-import { add, mul, type Tensor } from "@tensorflow/tfjs-core";
+import { add, mul, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
 import {
   checkFunction,
   checkInteger,
@@ -13,6 +13,7 @@ import { SidError } from "../core/errors";
 import { perSample } from "../core/per-sample";
 import { noGrad } from "../core/tape";
 import { consistencyLoss, consistencyOutput } from "../losses/consistency";
+import { finiteSamples } from "../losses/nan-policy";
 import { predictX0 } from "../models/predict-x0";
 import type { GeneratorModel, ScoreModel } from "../models/types";
 import { addNoise, type NoiseLevel, noiseLevel } from "../predict/level";
@@ -87,8 +88,15 @@ export function lcm(options: LcmOptions = {}): DataMethod {
   const { solverSteps = 50 } = checkObject(name, "options", options, known);
   checkInteger(name, "solverSteps", solverSteps, 1);
   const defaults: Settled<LcmOptions> = {
-    timesteps: (stream, count, { schedule }) =>
-      stream.integers(count, 1, solverSteps + 1).map((n) => ladderOf(schedule).time(n / solverSteps)),
+    timesteps: (stream, count, { schedule }) => {
+      const { most, time } = ladderOf(schedule);
+      if (solverSteps > most)
+        throw new SidError(
+          "out-of-range",
+          `lcm: solverSteps must be at most ${most}, the timesteps of the schedule, got ${solverSteps}; a step that leads nowhere teaches nothing.`,
+        );
+      return stream.integers(count, 1, solverSteps + 1).map((n) => time(n / solverSteps));
+    },
     lossScale: 1,
     reduction: "mean",
     guidanceScales: [6, 16],
@@ -118,7 +126,8 @@ export function lcm(options: LcmOptions = {}): DataMethod {
       return output(networkOf(average, "average"), ddimStep(guided, xt, level, noiseLevel(schedule, earlier)), earlier);
     });
     const prediction = output(networkOf(generator, "generator"), xt, t);
-    return consistencyLoss({ prediction, target }, { reduction, valid, ...(huber === null ? {} : { huber }) });
+    const counted = noGrad(() => mul(valid, finiteSamples(target)) as Tensor1D);
+    return consistencyLoss({ prediction, target }, { reduction, valid: counted, ...(huber === null ? {} : { huber }) });
   };
 
   return {
@@ -137,6 +146,7 @@ function ladderOf({ kind, discrete, tMin, tMax }: NoiseSchedule) {
       time: (u: number) => tMin + Math.max(0, Math.round(u * count) - 1),
       place: (t: number) => (t - tMin + 1) / count,
       unit: 1,
+      most: count,
     };
   }
   const rho = kind === "ve" ? 7 : 1;
@@ -145,6 +155,7 @@ function ladderOf({ kind, discrete, tMin, tMax }: NoiseSchedule) {
     time: (u: number) => Math.min(Math.max((bottom + u * (top - bottom)) ** rho, tMin), tMax),
     place: (t: number) => (t ** (1 / rho) - bottom) / (top - bottom),
     unit: kind === "flow" ? 1000 : 1,
+    most: Number.POSITIVE_INFINITY,
   };
 }
 

@@ -1,7 +1,9 @@
 import { add, mul, neg, type Scalar, type Tensor, type Tensor1D, tidy } from "@tensorflow/tfjs-core";
 import { checkFinite, checkFunction, checkObject, checkRange, type KeysOf, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
+import { noGrad } from "../core/tape";
 import { checkTensor } from "../core/tensor-checks";
+import { finiteSamples } from "../losses/nan-policy";
 import { onlyValid, reduce } from "../losses/reduce";
 import { isDataUpdate } from "./check-method";
 import { cotangentsOf } from "./cotangents-of";
@@ -92,10 +94,12 @@ export function withReward<Q extends string>(method: Method<Q>, options: RewardO
                 "shape-mismatch",
                 `${where}: the reward must be [${generated.shape[0]}], one number per sample, got ${showShape(each)}.`,
               );
-            return mul(neg(reduce(onlyValid(each, valid))), weight) as Scalar;
+            const counted = noGrad(() => mul(valid, finiteSamples(each)) as Tensor1D);
+            return mul(neg(reduce(onlyValid(each, counted))), weight) as Scalar;
           };
           const added = cotangentsOf(loss, { generated: tensors.generated }, ["generated"]);
-          const along = added.generated as Tensor;
+          // A sample whose reward is not finite goes without, and not the whole batch.
+          const along = onlyValid(added.generated as Tensor, finiteSamples(added.generated as Tensor));
           const generated = own.generated === undefined ? along : add(own.generated, along);
           return { ...own, loss: add(own.loss, added.loss), generated } as Cotangents<Q>;
         });

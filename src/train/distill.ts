@@ -87,8 +87,8 @@ function tooEarly(): SidError {
 }
 
 /** What is told once: with nothing left to learn from, losses and ‖δ‖² are 0, which looks like success. */
-function lostBatch({ iteration, droppedSamples }: DistillMetrics): string {
-  return `distill: at iteration ${iteration} ${droppedSamples} samples, as many as a batch has, were not finite and left their steps: the run has diverged; go back to an earlier checkpoint, with a lower learning rate.`;
+function lostBatchWarning({ iteration, droppedSamples }: DistillMetrics): string {
+  return `distill: at iteration ${iteration} ${droppedSamples} samples, all those of a step, were not finite and left it: the run has diverged; go back to an earlier checkpoint, with a lower learning rate.`;
 }
 
 /** All iterations; keeps `summary` up to date. */
@@ -136,6 +136,7 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     let { iteration, nimg } = start ?? { iteration: 0, nimg: 0 };
     Object.assign(summary, { iteration, nimg, resumedFrom: iteration });
     let saved = iteration;
+    let lost = false;
     const save = async () => {
       if (!files || saved === iteration) return;
       const progress = { iteration, nimg, stream: stream.state() };
@@ -145,13 +146,13 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
 
     while (iteration < plan.iterations && !signal?.aborted) {
       const started = performance.now();
-      const figures = await iterateOnce(run, iteration + 1, nimg);
+      const { lostBatch, ...figures } = await iterateOnce(run, iteration + 1, nimg);
       iteration++;
       nimg += plan.batch;
       const metrics = { iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 };
       Object.assign(summary, { iteration, nimg, metrics });
-      if (metrics.droppedSamples >= plan.batch && summary.droppedSamples < plan.batch)
-        plan.onWarning(lostBatch(metrics));
+      if (lostBatch && !lost) plan.onWarning(lostBatchWarning(metrics));
+      lost ||= lostBatch;
       summary.droppedSamples += metrics.droppedSamples;
       summary.cleanedElements += metrics.cleanedElements;
       await plan.onIteration?.(metrics);
@@ -220,6 +221,7 @@ async function iterateOnce(run: Run, iteration: number, nimg: number) {
       droppedSamples: total((f) => f.droppedSamples),
       cleanedElements: total((f) => f.cleanedElements),
       emaBeta: beta,
+      lostBatch: figures.some(({ droppedSamples }) => droppedSamples >= batch),
     };
   } finally {
     dispose([...ofFake, ...ofGenerator]);

@@ -16,7 +16,7 @@ import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types"
 import { checkAdamOptions } from "./adam";
 import type { DistillAdam, DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
-import { checkObjective, needsImages } from "./objective";
+import { checkObjective, needsImages, needsOf } from "./objective";
 
 const where = "distill";
 
@@ -87,6 +87,10 @@ export function planOf(options: DistillOptions) {
   const average = ema && { target: ema.target, halfLife: ema.halfLife ?? 50_000, rampUp: defined(ema.rampUp, 0.05) };
   if (average) emaBeta({ nimg: 0, batch, halfLife: average.halfLife, rampUp: average.rampUp });
 
+  if (discriminator !== undefined && !needsOf(method).discriminator)
+    onWarning(
+      `${where}: the discriminator "${discriminator.name}" is not used: the method ${method.name}, as its options are, asks none (dmd2 does with an adversarialWeight above 0).`,
+    );
   for (const warning of method.warnings ?? []) onWarning(`${where}: ${warning}`);
   const { first = "fakeScore", updates = 1, contextDropout = 0 }: Partial<FakeScoreUpdate> = method.fakeScore ?? {};
   const { startsAt = 0 }: { readonly startsAt?: number | undefined } = isDataUpdate(method.generator)

@@ -113,6 +113,12 @@ describe("lcm", () => {
   test("its times: DDIM's, as many as are asked for, and those of the other schedules", () => {
     const ddim = timesOf({}, ddpmSchedule(), 2000);
     expect(ddim).toEqual(Array.from({ length: 50 }, (_, i) => 20 * i + 19));
+    expect(timesOf({ solverSteps: 1000 }, ddpmSchedule(), 20_000)).toHaveLength(1000);
+    expectSidError(
+      "out-of-range",
+      () => timesOf({ solverSteps: 1001 }, ddpmSchedule()),
+      /solverSteps must be at most 1000/,
+    );
     expect(timesOf({ solverSteps: 4 }, ddpmSchedule())).toEqual([249, 499, 749, 999]);
     expect(timesOf({ solverSteps: 4 }, half)).toEqual([0.25, 0.5, 0.75, 1]);
     expectClose(timesOf({ solverSteps: 4 }, edm), [rung(0.25), rung(0.5), rung(0.75), 80], 1e-12);

@@ -1,5 +1,16 @@
 import { fc, test } from "@fast-check/vitest";
-import { add, mul, square, sum, type Tensor, type Tensor1D, tensor1d, tensor2d, zeros } from "@tensorflow/tfjs-core";
+import {
+  add,
+  mul,
+  sqrt,
+  square,
+  sum,
+  type Tensor,
+  type Tensor1D,
+  tensor1d,
+  tensor2d,
+  zeros,
+} from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { lcm, type RewardOptions, sid, sidLsg, withReward } from "../../src/methods";
 import { checkMethod } from "../../src/methods/check-method";
@@ -76,6 +87,26 @@ describe("withReward", () => {
       expectClose(own?.generated as Tensor, clean?.generated as Tensor, 1e-6);
       expectClose(own?.loss as Tensor, clean?.loss as Tensor, 1e-6);
       for (const x of numbers(own?.generated as Tensor).slice(0, 2)) expect(Math.abs(x)).toBe(0);
+    }));
+
+  test("a sample whose reward is not finite goes without, the others keep theirs", () =>
+    free(() => {
+      const generated = tensor2d([-2, -2, 1, 2, 3, 4], [3, 2]);
+      const inputs = { ...inputsOf(3), generated };
+      // NaN of the first sample, with a gradient that is NaN as well.
+      const reward: RewardOptions["reward"] = (x) => sum(sqrt(x), 1) as Tensor1D;
+      const [own, alone] = [withReward(sid(), { reward, weight: 1 }), sid()].map(({ generator }) =>
+        generator.cotangents(inputs, at()),
+      );
+      const slopes = [0, 0, 1, 2, 3, 4].map((x) => (x === 0 ? 0 : -0.5 / Math.sqrt(x) / 3));
+      const wanted = numbers(alone?.generated as Tensor).map((g, i) => g + (slopes[i] as number));
+      expectClose(own?.generated as Tensor, wanted, 1e-6);
+      const rewards = [1, 2, 3, 4].reduce((all, x) => all + Math.sqrt(x), 0) / 3;
+      expectClose(
+        [numbers(own?.loss as Tensor)[0] as number],
+        [(numbers(alone?.loss as Tensor)[0] as number) - rewards],
+        1e-5,
+      );
     }));
 
   test("it is a method of another name and other settings", () => {

@@ -2,7 +2,19 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dispose, memory, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
+import {
+  add,
+  dispose,
+  fill,
+  less,
+  memory,
+  range,
+  reshape,
+  type Tensor,
+  tensor,
+  tidy,
+  where,
+} from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { lsg, zeroCfg } from "../../src/guidance";
@@ -48,23 +60,29 @@ function stage(steps = 1) {
 }
 type Stage = ReturnType<typeof stage>;
 
-/** A run of two iterations: how many were done, and what it threw. */
+/** A run of two iterations: how many were done, what it threw and what it warned of. */
 async function run(method: Method, changes: (at: Stage) => object = () => ({}), steps = 1) {
   const at = stage(steps);
   const live = memory().numTensors;
   const { free, ...all } = at;
   let done = 0;
   let message = "";
+  const warnings: string[] = [];
   try {
     const options = { ...all, method, sampleShape: [2], iterations: 2, batch: 4, checkTeacher: false };
     const onIteration = () => void done++;
-    await distill({ ...options, onIteration, onWarning: () => {}, ...changes(at) } as DistillOptions);
+    await distill({
+      ...options,
+      onIteration,
+      onWarning: (warning: string) => void warnings.push(warning),
+      ...changes(at),
+    } as DistillOptions);
   } catch (error) {
     message = `${(error as { code?: string }).code}: ${(error as Error).message}`;
   }
   expect(memory().numTensors, "tensors left by the run").toBe(live);
   free();
-  return { done, message };
+  return { done, message, warnings };
 }
 
 describe("refused before the first iteration", () => {
@@ -155,6 +173,34 @@ describe("refused before the first iteration", () => {
   });
 });
 
+test("a discriminator that the method asks nothing is told of; one that it asks is not", async () => {
+  const unused = (await run(dmd2({ guidanceScale: 1, fakeUpdates: 1 }))).warnings;
+  expect(unused).toEqual([expect.stringMatching(/"odd\/discriminator" is not used.*adversarialWeight/)]);
+  expect((await run(dmd2({ guidanceScale: 1, fakeUpdates: 1, adversarialWeight: 1 }))).warnings).toEqual([]);
+});
+
+test("a few samples lost in each of many updates are no lost batch; all those of one update are", async () => {
+  const spoilt = (share: number) => (at: Stage) => ({
+    discriminator: undefined,
+    conditions: {
+      ...at.conditions,
+      sample: (stream: ReturnType<typeof randomStream>, count: number) => {
+        const [lost, cond] = [Math.ceil(share * count), stream.normal([count, 3])];
+        const spoilt = tidy(() =>
+          where(reshape(less(range(0, count), lost), [count, 1]), fill([count, 3], Number.NaN), cond),
+        );
+        cond.dispose();
+        return spoilt;
+      },
+    },
+  });
+  const method = sidLsg({ fakeUpdates: 7 });
+  expect((await run(method, spoilt(0.25))).warnings).toEqual([]);
+  expect((await run(method, spoilt(1))).warnings).toEqual([
+    expect.stringMatching(/at iteration 1 32 samples.*diverged/),
+  ]);
+});
+
 test("a fake score that the method does not train gets no optimiser", async () => {
   const saved: number[] = [];
   const onIteration = () => void saved.push(memory().numTensors);
@@ -238,4 +284,22 @@ describe("one sample that is not finite leaves the others' gradients finite", ()
       free();
     },
   );
+
+  test("what the teacher says of a real image, in LCM", () => {
+    const { free, teacher, generator } = stage();
+    tidy(() => {
+      const stream = randomStream(4);
+      const [z, noise, images] = [0, 1, 2].map(() => stream.normal([3, 2])) as [Tensor, Tensor, Tensor];
+      const cond = stream.normal([3, 3]);
+      const batch = { noises: [z], noise, t: [100, 400, 800], cond, images, imageCond: cond, uniforms: [0, 0, 0] };
+      const deaf = {
+        ...teacher,
+        predict: (...of: Parameters<typeof teacher.predict>) => add(teacher.predict(...of), bad(2)),
+      };
+      const method = lcm({ guidanceScales: [1, 1] });
+      const { loss, gradients } = generatorGradients({ teacher: deaf, generator, average: generator, method }, batch);
+      for (const x of [loss, ...gradients]) expect(numbers(x).every(Number.isFinite)).toBe(true);
+    });
+    free();
+  });
 });
