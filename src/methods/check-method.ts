@@ -48,6 +48,11 @@ const reserved = ["generated", "loss"];
 /** Throws unless `method` is a well-formed method, with a remedy; returns it. */
 export function checkMethod<M extends Method>(where: string, method: M): M {
   const given: Method = method;
+  if (typeof given === "function")
+    throw new SidError(
+      "invalid-argument",
+      `${where}: method must be a method, got the function ${(given as { readonly name: string }).name} that makes one; call it.`,
+    );
   checkObject(where, "method", given, keys);
   checkText(where, "method.name", method.name);
   const of = `${where}: the method "${method.name}"`;

@@ -94,6 +94,7 @@ describe("checkMethod", () => {
     expectSidError("invalid-argument", () => checkMethod("distill", method), /always sees the condition/);
     for (const nothing of [undefined, null, "sid", sid])
       expectSidError("invalid-argument", () => checkMethod("distill", nothing as unknown as Method), /method must be/);
+    expectSidError("invalid-argument", () => checkMethod("distill", sid as unknown as Method), /function sid.*call it/);
   });
 });
 
