@@ -152,7 +152,7 @@ describe("refused before the first iteration", () => {
   test("a low-level objective without a network", () => {
     const { free, teacher, fakeScore, generator } = stage();
     const missing = { teacher, fakeScore, generator, discriminator: null, method: gan } as never;
-    expect(() => generatorGradients(missing, {} as never)).toThrow(/dmd2 needs the option discriminator/);
+    expect(() => generatorGradients(missing, {} as never)).toThrow(/discriminator must be a discriminator, got null/);
     free();
   });
 
