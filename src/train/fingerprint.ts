@@ -14,6 +14,7 @@ import { isObject } from "../core/checks";
 import { checkPrediction } from "../core/prediction-type";
 import type { Method, MethodTimesteps } from "../methods/types";
 import type { ScoreModel } from "../models/types";
+import type { AdamOptions } from "./adam";
 import { momentOf } from "./batch";
 import { digest } from "./digest";
 import type { Plan } from "./plan";
@@ -33,8 +34,8 @@ export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Pro
     method: { ...method.settings, name: method.name },
     updates: updatesOf(method),
     backward,
-    fakeScoreAdam: plan.fakeUpdates > 0 ? plan.fakeScoreAdam : "none",
-    generatorAdam: plan.generatorAdam,
+    fakeScoreAdam: plan.fakeUpdates > 0 ? optimizerOf(plan.fakeScoreAdam) : "none",
+    generatorAdam: optimizerOf(plan.generatorAdam),
     batch: plan.batch,
     accumulationRounds: plan.accumulationRounds,
     sampleShape: plan.sampleShape,
@@ -66,6 +67,13 @@ export async function fingerprintOf(plan: Plan, uncond: Tensor | undefined): Pro
 /** What a method does, as far as it is plain data: its settings need not tell all of it. */
 function updatesOf({ generator, fakeScore, steps = "all", noising = "sample" }: Method): object {
   return { steps, noising, generator, fakeScore: fakeScore ?? "none" };
+}
+
+/** The settings of an optimiser; a schedule is known by its rates at some steps. */
+function optimizerOf({ learningRate, ...settings }: AdamOptions): object {
+  if (typeof learningRate !== "function") return { ...settings, learningRate };
+  const steps = [0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+  return { ...settings, learningRate: `a schedule ${digest(JSON.stringify(steps.map(learningRate)))}` };
 }
 
 /** Nested settings as one level of text: `guidance.kappa1`. */

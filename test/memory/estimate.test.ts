@@ -220,7 +220,7 @@ test("bad configurations are refused", async () => {
 });
 
 test("a method takes what it promises: no fake score, no backward pass of the teacher", async () => {
-  const peakOf = async (method: Method) => estimateMemory({ ...large, batch: 4, method });
+  const peakOf = async (method: Method) => estimateMemory({ ...large, batch: 4, method, fusedKernels: true });
   const [sds1, dmd, sid1] = [
     await peakOf(sds({ guidanceScale: 1 })),
     await peakOf(dmd2({ guidanceScale: 1 })),

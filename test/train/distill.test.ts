@@ -313,6 +313,10 @@ describe("distill", () => {
       [{ method: method({ guidance: lsg(2) }) }, "method.guidance.kappa1 (checkpoint 1.5, this run 2)"],
       [{ method: { ...method(), name: "other" } }, "method.name"],
       [{ learningRate: 0.02 }, "generatorAdam.learningRate (checkpoint 0.01, this run 0.02)"],
+      [
+        { learningRate: (step: number) => 0.01 / (step + 1) },
+        "generatorAdam.learningRate (checkpoint 0.01, this run a s",
+      ],
       [{ batch: 8 }, "batch"],
       [{ seed: 3 }, "seed"],
       [{ method: method({ timesteps: uniformTimesteps() }) }, "timesteps"],
@@ -330,6 +334,15 @@ describe("distill", () => {
       expect(metrics).toEqual([]);
       if (seed === undefined) expect(weights).toEqual(start.weights);
     }
+    // Of schedules the rates count, and not the function.
+    const scheduled = { path: path("scheduled"), resume: false };
+    const half = (step: number) => 0.01 / (step + 2);
+    await run({ checkpoint: scheduled, iterations: 1, learningRate: half });
+    const again = { ...scheduled, resume: true };
+    expect((await run({ checkpoint: again, learningRate: (step) => 0.01 / (step + 1) })).error).toMatch(
+      /generatorAdam/,
+    );
+    expect((await run({ checkpoint: again, learningRate: (step) => half(step) })).error).toBe("");
     // More iterations are no other run.
     expect((await run({ checkpoint: resume, iterations: 3 })).metrics.map((m) => m.iteration)).toEqual([3]);
   });
