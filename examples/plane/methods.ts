@@ -9,7 +9,6 @@ import {
   lcm,
   lsg,
   type Method,
-  type MethodTimesteps,
   noGuidance,
   type RandomStream,
   sds,
@@ -53,12 +52,6 @@ export interface PlaneMethod {
 
 const oneStep = { iterations: 600, learningRate: 5e-3 } as const;
 const fourSteps = { steps: 4, gradientThrough: "last" } as const;
-
-/** The noisier two thirds of a pass's interval: at its end the fake score's targets would be all noise. */
-const noisierPart: MethodTimesteps = (stream, count, { interval }) => {
-  const { from, to } = interval ?? { from: 999, to: 0 };
-  return stream.integers(count, Math.round((from + 2 * to) / 3), from + 1);
-};
 
 const matches = "With a perfect fake score the mixture is its only fixed point.";
 
@@ -159,7 +152,7 @@ export const planeMethods = {
   },
   tdm: {
     title: "TDM, 4 steps, κ = 1",
-    method: tdm({ guidanceScale: 1, fakeUpdates: 3, timesteps: noisierPart, fakeTimesteps: noisierPart }),
+    method: tdm({ guidanceScale: 1, fakeUpdates: 3 }),
     leads: "Each pass matches the teacher within its own times.",
     approaches: true,
     generator: { ...fourSteps, tInit: 999, between: "ddim" },

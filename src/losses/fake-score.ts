@@ -1,5 +1,5 @@
 import { mul, type Scalar, square, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { checkFloat32, checkObject, checkOneOf } from "../core/checks";
+import { checkFloat32, checkObject, checkOneOf, checkPerSample, checkRange } from "../core/checks";
 import { perSample } from "../core/per-sample";
 import type { PredictionName } from "../core/prediction-type";
 import { checkSameShape } from "../core/tensor-checks";
@@ -65,6 +65,11 @@ export interface FakeScoreLossOptions extends LossOptions {
    * @defaultValue `"eps"`
    */
   readonly weight?: FakeScoreWeight | undefined;
+  /**
+   * One more factor per sample of its weight, 0 or more.
+   * @defaultValue 1
+   */
+  readonly factors?: readonly number[] | undefined;
 }
 
 /**
@@ -115,11 +120,17 @@ export function fakeScoreLoss(inputs: FakeScoreInputs, options: FakeScoreLossOpt
     weight = "eps",
     reduction,
     valid,
-  } = checkObject(where, "options", options, { predicts: 1, weight: 1, reduction: 1, valid: 1 });
+    factors: more,
+  } = checkObject(where, "options", options, { predicts: 1, weight: 1, factors: 1, reduction: 1, valid: 1 });
   checkSameShape(where, { prediction, generated, noise });
   checkLevel(where, level, batchOf(prediction));
   checkLossOptions(where, prediction, options);
-  const weights = checkFloat32(where, "weight", factors(where, level, predicts, weight));
+  if (more !== undefined) {
+    checkPerSample(where, "factors", more, batchOf(prediction));
+    more.forEach((factor, i) => void checkRange(where, `factors[${i}]`, factor, 0, Number.MAX_VALUE));
+  }
+  const own = factors(where, level, predicts, weight);
+  const weights = checkFloat32(where, "weight", more ? own.map((w, i) => w * (more[i] as number)) : own);
   return tidy(() => {
     const target = predictionTarget({ x0: generated, noise, level, predicts });
     const error = onlyValid(sub(prediction, target), valid);

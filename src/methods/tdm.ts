@@ -55,14 +55,15 @@ const within = () =>
  * | κ | 4.5 | official code |
  * | t of both updates | uniform in the last pass's interval, from 20 of 1000 on | official code |
  * | ψ | the error of x0 times min(SNR, 5); the code's importance weight, about 1 as it computes it, is left out | official code |
+ * | | and times `(s_{t|s}/s_t)²`, the inverse of its target's variance | ours |
  * | over a sample | mean in both losses | official code |
  * | steps | a random number of passes, the same in both updates | official code |
  * | ψ per G | 1, ψ first | official code |
  * | AdamW | (0, 0.95), decay 0.01, G at 4e-6, ψ at 2e-5, gradients clipped to norm 1 | official code |
  *
  * The official generator has 4 steps, joined by DDIM (`between: "ddim"` of `generatorFrom`), and learns through the last
- * pass alone. t near the interval's cleaner end makes ψ's
- * target noisy: its deviation is `s_t²/(s_{t|s}·a_t)`.
+ * pass alone. Near the interval's cleaner end ψ's target is all noise, of deviation `s_t²/(s_{t|s}·a_t)`; unweighted, these
+ * times drown the others.
  *
  * Source: Luo et al., arXiv:2503.06674; TDM@81b019f train_tdm_demo.py L1082-1187. The target: arXiv:2510.27684 (phased DMD).
  *

@@ -33,7 +33,8 @@ export interface Method<Q extends string = string> {
   readonly steps?: "all" | "random" | undefined;
   /**
    * How x_t is made: from the generator's sample, or within the interval of times of the generator's last pass, from
-   * where the deterministic sampler arrives at its end.
+   * where the deterministic sampler arrives at its end. There the fake score's target is noisier than x_g, and each
+   * sample's error is weighted by the inverse of that variance as well.
    * @defaultValue `"sample"`
    */
   readonly noising?: "sample" | "interval" | undefined;

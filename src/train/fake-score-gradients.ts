@@ -109,7 +109,13 @@ export function fakeScoreGradients(objective: Objective, batch: TrainBatch): Fak
         const valid = noGrad(() => mul(finite, finiteSamples(prediction)) as Tensor1D);
         carry(valid);
         const compared = { prediction, generated: x0, noise, level };
-        const loss = fakeScoreLoss(compared, { predicts: fakeScore.predicts, weight, reduction, valid });
+        const loss = fakeScoreLoss(compared, {
+          predicts: fakeScore.predicts,
+          weight,
+          factors: made.trust,
+          reduction,
+          valid,
+        });
         const whole = reading ? add(loss, adversarial(features, valid)) : loss;
         return (lossScale === 1 ? whole : mul(whole, lossScale)) as Scalar;
       }, fakeScoreVariables(checked)),

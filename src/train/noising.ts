@@ -18,6 +18,8 @@ export interface Noised {
   readonly target: { readonly x0: Tensor; readonly noise: Tensor };
   /** `∂x_t/∂x_g` of each sample, a number. */
   readonly slope: readonly number[];
+  /** How much the target can be trusted: the inverse of its noise's variance, 1 where all noise is fresh. */
+  readonly trust?: readonly number[] | undefined;
 }
 
 /**
@@ -27,7 +29,8 @@ export interface Noised {
  *     interval:  x_s = a_s·x_g + s_s·ε̂,   x_t = a_t|s·x_s + s_t|s·ε,   a_t|s = a_t/a_s,   s²_t|s = s_t² − a²_t|s·s_s²
  *
  * with ε̂ what the last pass's input held beside x_g. Of the interval only ε is fresh noise, so the target whose
- * regression is the score of x_t is `x0 = (x_t − (s_t²/s_t|s)·ε)/a_t`, with `(s_t/s_t|s)·ε` as its noise.
+ * regression is the score of x_t is `x0 = (x_t − (s_t²/s_t|s)·ε)/a_t`, with `(s_t/s_t|s)·ε` as its noise. That is all
+ * noise at the interval's clean end, where s_t|s is 0: its trust is `(s_t|s/s_t)²`.
  *
  * Source: TDM, arXiv:2503.06674, for the interval; the target derived, and checked by Monte Carlo in the tests.
  */
@@ -64,7 +67,11 @@ export function noised(objective: Checked, batch: TrainBatch, { level, moment }:
       rank,
     ),
   );
-  return { generated, xt, target: { x0, noise: targetNoise }, slope: within.alpha.map((a) => a * keep) };
+  return {
+    ...{ generated, xt, target: { x0, noise: targetNoise } },
+    slope: within.alpha.map((a) => a * keep),
+    trust: ratio.map((r) => 1 / r ** 2),
+  };
 }
 
 /** The level of x_t given x_s: `a_t|s` and `s_t|s`. */

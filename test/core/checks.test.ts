@@ -2,7 +2,6 @@ import { tensor2d } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { nearest } from "../../src/core/nearest";
-import { lsg } from "../../src/guidance";
 import { sidLoss } from "../../src/losses";
 import { ddimSample, gaussianModel, generatorFrom, mlp, type ScoreModel } from "../../src/models";
 import { ddimTimesteps, ddpmSchedule, edmSchedule, uniformTimesteps } from "../../src/schedules";
@@ -74,7 +73,7 @@ describe("a key that options do not have", () => {
     const target = generatorFrom(average);
     const refused: [object, RegExp][] = [
       [{ learningrate: 1 }, /^distill: options has no "learningrate"; did you mean learningRate\?$/],
-      [{ guidance: { ...lsg(1.5), kapa4: 1 } }, /^distill: guidance has no "kapa4"; did you mean kappa4\?$/],
+      [{ adam: { beta_1: 0.5 } }, /^distill: adam has no "beta_1"; did you mean beta1\?$/],
       [{ ema: { target, half_life: 1 } }, /^distill: ema has no "half_life"; did you mean halfLife\?$/],
       [{ checkpoint: { file: "x" } }, /^distill: checkpoint has no "file"; it takes path, every, keep, resume\.$/],
       [{ snapshots: { evry: 1, run: () => {} } }, /^distill: snapshots has no "evry"; did you mean every\?$/],

@@ -224,9 +224,9 @@ def weighted_noise_error(p, kind, x, c):
 
 
 def interval_error(p, kind, x, c):
-    """To the x0 whose mean is the score of x_t: (x_t − (s_t²/s_t|s)·ε)/a_t, times min(SNR, 5)."""
+    """To the x0 whose mean is the score of x_t: (x_t − (s_t²/s_t|s)·ε)/a_t, times min(SNR, 5) and (s_t|s/s_t)²."""
     target = (c.xt - c.s**2 / c.ts * c.noise) / c.a
-    return ((c.a / c.s) ** 2).clamp(max=5) * (to_x0(kind, p, c.xt, c.a, c.s) - target) ** 2
+    return (c.ts / c.s) ** 2 * ((c.a / c.s) ** 2).clamp(max=5) * (to_x0(kind, p, c.xt, c.a, c.s) - target) ** 2
 
 
 # ── The discriminators' losses: (logit of the samples, logit of the images, circumstances) to a number ──

@@ -2,6 +2,7 @@
 import { dispose, mul, square, sub, sum, type Tensor, tensor1d, tensor2d, tidy } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { type FDivergenceName, fDivergenceWeights } from "../../src/losses";
+import { sidLsg } from "../../src/methods";
 import { gaussianModel, predictX0 } from "../../src/models";
 import { generatorGradients } from "../../src/train";
 import { numbers } from "../support/matchers";
@@ -25,7 +26,7 @@ test("Q6: KL(p_θ ‖ p_data) is ½∫E‖f_φ − f_ψ‖² dSNR, and its gradi
     const schedule = standing(a, s);
     const teacher = gaussianModel({ ...data, schedule });
     const fakeScore = gaussianModel({ ...start, schedule });
-    const objective = { generator, teacher, fakeScore, alpha: 0.5, weight: "none" } as const;
+    const objective = { generator, teacher, fakeScore, method: sidLsg({ alpha: 0.5, weight: "none" }) };
     const result = generatorGradients(objective, { noises: [z], noise, t: [0, 0, 0, 0] });
     kl += 0.5 * dSnr * (numbers(result.deltaSquared)[0] as number);
     result.gradients.flatMap(numbers).forEach((g, i) => {
