@@ -1,32 +1,18 @@
-import {
-  add,
-  clone,
-  mul,
-  type Scalar,
-  scalar,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  type Tensor1D,
-  tidy,
-} from "@tensorflow/tfjs-core";
-import { checkObject, showShape } from "../core/checks";
+import { add, mul, type Scalar, scalar, square, sub, type Tensor, type Tensor1D, tidy } from "@tensorflow/tfjs-core";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { besideTape, pullback, valueAndGradients, vjp } from "../core/tape";
-import { checkSameShape, checkTensor } from "../core/tensor-checks";
 import { finiteSamples } from "../losses/nan-policy";
 import { onlyValid } from "../losses/reduce";
 import { isDataUpdate } from "../methods/check-method";
-import type { Circumstances, GeneratorUpdate } from "../methods/types";
 import { addNoise } from "../predict/level";
 import { type Pass, passesOf } from "./ask";
-import { checkTrainBatch, inputsOf, type Placed, type TrainBatch } from "./batch";
+import { checkTrainBatch, inputsOf, type TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
 import { dataGradients } from "./data-gradients";
+import { judge, named, type Step, scaled, weighted } from "./judge";
 import { noised } from "./noising";
-import { type Checked, checkObjective, type Objective } from "./objective";
+import { checkObjective, type Objective } from "./objective";
 
 /** What {@link generatorGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
 export interface GeneratorGradients {
@@ -122,17 +108,6 @@ export function generatorGradients(objective: Objective, batch: TrainBatch): Gen
 
 const where = "generatorGradients";
 
-/** A checked batch, and the passes through networks that it takes. */
-interface Step {
-  readonly objective: Checked;
-  readonly update: GeneratorUpdate;
-  readonly batch: TrainBatch;
-  /** The batch as the networks see it. */
-  readonly given: TrainBatch;
-  readonly placed: Placed;
-  readonly passes: readonly Pass[];
-}
-
 type Result = Omit<GeneratorGradients, "deltaSquared"> & { readonly generated: Tensor };
 
 /** The batch with zeros in place of samples that are not finite: on one tape their 0 gradients would become NaN. */
@@ -155,61 +130,6 @@ function make({ objective, given, placed }: Step) {
     given.other && placed.other && addNoise({ x0: generated, noise: given.other.noise, level: placed.other });
   return { generated, slope, at: { xt, other: other ?? xt } };
 }
-
-/** Which samples count, and the method's gradient there: `∂L/∂x_g` as `generated`, then one by each answer's name. */
-function judge(
-  { objective, update, batch, placed }: Step,
-  generated: Tensor,
-  answers: Readonly<Record<string, Tensor>>,
-) {
-  const valid = finiteSamples(...inputsOf(batch), generated, ...Object.values(answers));
-  const circumstances: Circumstances = {
-    level: placed.level,
-    t: batch.t,
-    moment: placed.moment,
-    valid,
-    cond: batch.cond,
-  };
-  const from = `${objective.method.name}.cotangents`;
-  const returned = checkObject(from, "what it returned", update.cotangents({ generated, ...answers }, circumstances));
-  const { loss, ...cotangents } = returned;
-  const tensors: Readonly<Record<string, Tensor>> = { generated, ...answers };
-  const given: Record<string, Tensor> = {};
-  for (const [name, cotangent] of Object.entries(cotangents)) {
-    if (cotangent === undefined) continue;
-    checkTensor(from, name, cotangent);
-    if (name !== "generated" && !update.asks[name]?.gradient)
-      throw new SidError(
-        "invalid-argument",
-        `${from}: returned a gradient for ${JSON.stringify(name)}, which is no question with gradient: true.`,
-      );
-    checkSameShape(from, { [name]: tensors[name] as Tensor, "its gradient": cotangent });
-    // An answer that is returned as it is must be a constant all the same.
-    given[name] = Object.values(tensors).includes(cotangent) ? clone(cotangent) : cotangent;
-  }
-  checkTensor(from, "loss", loss);
-  if (loss.rank !== 0)
-    throw new SidError(
-      "shape-mismatch",
-      `${from}: loss must be a scalar, a mean over the batch, got ${showShape(loss)}.`,
-    );
-  return { valid, loss, cotangents: given };
-}
-
-/** Σ of each output by its cotangent: its gradient is the pass's pullback. */
-function weighted(outputs: readonly Tensor[], cotangents: readonly (Tensor | undefined)[]): Scalar {
-  const terms = outputs.flatMap((x, i) => {
-    const cotangent = cotangents[i];
-    return cotangent ? [sum(mul(x, cotangent))] : [];
-  });
-  return (terms.length === 0 ? mul(sum(outputs[0] as Tensor), 0) : terms.reduce((a, b) => add(a, b))) as Scalar;
-}
-
-function named(names: readonly string[], tensors: readonly Tensor[]): Record<string, Tensor> {
-  return Object.fromEntries(names.map((name, i) => [name, tensors[i] as Tensor]));
-}
-
-const scaled = <T extends Tensor>(x: T, factor: number): T => (factor === 1 ? x : (mul(x, factor) as T));
 
 function onOneTape(step: Step): Result {
   const { objective, update, passes } = step;

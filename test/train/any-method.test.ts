@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dispose, mean, memory, type Scalar, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { dispose, mean, memory, type Scalar, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
 import { dmd2, fDistill, type Method, type Question, sidLsg, tdm } from "../../src/methods";
@@ -170,6 +170,25 @@ describe("discriminators", () => {
     });
     free();
   });
+});
+
+test.each(["staged", "joint"] as const)("a gradient that is not finite leaves with its sample, %s", (backward) => {
+  const { free, teacher, fakeScore, generator } = stage();
+  tidy(() => {
+    const stream = randomStream(3);
+    const normal = (width: number) => stream.normal([3, width]);
+    const batch = { noises: [normal(2)], noise: normal(2), t: [100, 500, 900], cond: normal(3) };
+    const of = (weights: number[]) => {
+      const method = sidLsg({ weight: () => tensor1d(weights) });
+      return generatorGradients({ generator, teacher, fakeScore, method, backward }, batch);
+    };
+    const [spoiled, without] = [of([1, Number.NaN, 2]), of([1, 0, 2])];
+    expect(numbers(spoiled.valid)).toEqual([1, 0, 1]);
+    expect(numbers(without.valid)).toEqual([1, 1, 1]);
+    const flat = (gradients: Tensor[]) => gradients.flatMap(numbers);
+    expect(relativeError(flat(spoiled.gradients), flat(without.gradients))).toBeLessThan(1e-6);
+  });
+  free();
 });
 
 describe("noising within the interval of the last pass", () => {
