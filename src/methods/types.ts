@@ -242,7 +242,8 @@ export interface FakeScoreUpdate {
    */
   readonly lossScale?: number | undefined;
   /**
-   * Share of the conditions that become the empty one, before the images are generated.
+   * Share of the conditions that become the empty one, before the images are generated; with a discriminator those of
+   * the real images in the same places.
    * @defaultValue `0`
    */
   readonly contextDropout?: number | undefined;

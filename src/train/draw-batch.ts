@@ -6,7 +6,6 @@ import { checkTensor } from "../core/tensor-checks";
 import { isDataUpdate } from "../methods/check-method";
 import type { Moment } from "../methods/types";
 import type { OtherNoising, TrainBatch } from "./batch";
-import type { ConditionSource } from "./conditions";
 import type { Plan } from "./plan";
 
 /** What a batch is drawn for. */
@@ -38,7 +37,11 @@ export function drawBatch(plan: Plan, drawing: Drawing): TrainBatch {
   };
   try {
     const dropout = ofFake ? plan.contextDropout : 0;
-    const cond = drawing.cond ?? own(plan.conditions && conditions(plan.conditions, stream, count, uncond, dropout));
+    const full = drawing.cond ? undefined : plan.conditions?.sample(stream, count);
+    if (plan.conditions && !drawing.cond) checkTensor("distill", "what conditions.sample returns", full as Tensor);
+    // The same rows of the real images' conditions: else the empty text alone would tell samples from images.
+    const dropped = full && uncond && dropout > 0 ? stream.uniform(count).map((u) => u < dropout) : undefined;
+    const cond = drawing.cond ?? own(full && without(full, dropped, uncond));
     const noises = Array.from({ length: passes }, () => own(stream.normal(shape)));
     const noise = own(stream.normal(shape));
     const t = (ofFake ?? update).timesteps(stream, count, moment);
@@ -51,7 +54,7 @@ export function drawBatch(plan: Plan, drawing: Drawing): TrainBatch {
     if (wantsImages) checkTensor("distill", "the images that images.sample returns", real?.images as Tensor);
     const images = own(real?.images);
     if (real?.cond) checkTensor("distill", "the cond that images.sample returns", real.cond);
-    const imageCond = own(real?.cond);
+    const imageCond = own(real?.cond && without(real.cond, dropped, uncond));
     if (images && imageCond && !plan.conditions && !isDataUpdate(update))
       throw new SidError(
         "invalid-argument",
@@ -76,20 +79,15 @@ export function drawBatch(plan: Plan, drawing: Drawing): TrainBatch {
   }
 }
 
-/** Conditions of `count` samples, a share of them replaced by the empty one. */
-function conditions(
-  source: ConditionSource,
-  stream: RandomStream,
-  count: number,
-  uncond: Tensor | undefined,
-  dropout: number,
-): Tensor {
-  return tidy(() => {
-    const full = source.sample(stream, count);
-    checkTensor("distill", "what conditions.sample returns", full);
-    if (dropout === 0 || uncond === undefined) return full;
-    const dropped = stream.uniform(count).map((u) => u < dropout);
-    const mask = tensor(dropped, [count, ...Array<number>(full.rank - 1).fill(1)], "bool");
-    return select(mask, uncond, full);
-  });
+/** Conditions with the empty one in place of those that are dropped; takes `cond` over. */
+function without(cond: Tensor, dropped: readonly boolean[] | undefined, uncond: Tensor | undefined): Tensor {
+  if (dropped === undefined || uncond === undefined) return cond;
+  try {
+    return tidy(() => {
+      const mask = tensor([...dropped], [dropped.length, ...Array<number>(cond.rank - 1).fill(1)], "bool");
+      return select(mask, uncond, cond);
+    });
+  } finally {
+    cond.dispose();
+  }
 }

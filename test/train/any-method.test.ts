@@ -5,8 +5,16 @@ import { join } from "node:path";
 import { dispose, mean, memory, type Scalar, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomStream } from "../../src/core";
-import { dmd2, fDistill, type Method, type Question, sidLsg, tdm } from "../../src/methods";
-import { type Discriminator, generatorFrom, headDiscriminator, mlp, networkDiscriminator } from "../../src/models";
+import { noGuidance } from "../../src/guidance";
+import { dmd2, fDistill, type Method, type Question, sida, sidLsg, tdm } from "../../src/methods";
+import {
+  type Discriminator,
+  generatorFrom,
+  headDiscriminator,
+  mlp,
+  networkDiscriminator,
+  type ScoreModel,
+} from "../../src/models";
 import { noiseLevel } from "../../src/predict";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillOptions, distill, generatorGradients, imageSource, type Objective } from "../../src/train";
@@ -170,6 +178,32 @@ describe("discriminators", () => {
     });
     free();
   });
+});
+
+test("conditions are dropped for samples and real images alike", async () => {
+  const { free, ...all } = stage("fakeScore");
+  const nothing = all.conditions.unconditional();
+  const empty = numbers(nothing).join();
+  nothing.dispose();
+  const seen: boolean[] = [];
+  const note = (cond: Tensor | undefined) => {
+    const values = numbers(cond as Tensor);
+    for (let i = 0; i < values.length; i += 3) seen.push(values.slice(i, i + 3).join() === empty);
+  };
+  const fakeScore: ScoreModel = {
+    ...all.fakeScore,
+    features: (xt, t, cond) => {
+      note(cond);
+      return all.fakeScore.features?.(xt, t, cond) as Tensor;
+    },
+  };
+  const method = sida({ guidance: { ...noGuidance(), kappa2: 2 }, contextDropout: 1, startsAt: 100 });
+  const options = { ...all, fakeScore, method, sampleShape: [2], iterations: 1, batch: 4, checkTeacher: false };
+  await distill({ ...options, onWarning: () => {} });
+  // The trial step keeps all; then come the real images of the one update.
+  expect(seen.slice(-4)).toEqual([true, true, true, true]);
+  expect(seen.slice(0, -4)).not.toContain(true);
+  free();
 });
 
 test.each(["staged", "joint"] as const)("a gradient that is not finite leaves with its sample, %s", (backward) => {
