@@ -109,7 +109,7 @@ const deep = parseUnetConfig({
 const large = { unet: wide, size: [6, 6], batch: 2, tokens: 5 } as const;
 const small = { unet: deep, size: [4, 4], batch: 1, tokens: 3 } as const;
 
-/** Methods of all kinds; without the fused kernels, which is the cpu backend's way, they would take a minute. */
+/** Methods of all kinds. */
 const methods: [string, MemoryConfig][] = [
   ["DMD2, guided, staged", { ...large, method: dmd2() }],
   ["DMD2 with a discriminator", { ...large, method: dmd2({ adversarialWeight: 1e-3 }) }],
@@ -128,7 +128,7 @@ describe.skipIf(testBackend === "node")("the estimate is right within 15 %", () 
     ["joint", { ...large, backward: "joint" }],
     ["guided", { ...large, method: sidLsg({ guidance: longGuidance(2) }) }],
     ["guided jointly", { ...large, method: sidLsg({ guidance: longGuidance(2) }), backward: "joint" }],
-    ...(testBackend === "cpu" ? [] : methods),
+    ...methods,
     ["gradientCheckpoint", { ...large, gradientCheckpointing: true }],
     ["gradientCheckpoint jointly", { ...large, gradientCheckpointing: true, backward: "joint" }],
     ["in slices", { ...large, attentionSlice: 16 }],

@@ -9,8 +9,11 @@ import { free } from "../support/values";
 import { goldenMethods } from "./golden-methods";
 import { type GoldenCase, golden, sceneOf } from "./golden-scene";
 
-/** TensorFlow's own tanh and exp are less exact by some units in the last place: 1.2e-6 in two cases that nearly cancel. */
-const tolerance = testBackend === "node" ? 2e-6 : 1e-6;
+const tolerance = 1e-6;
+
+/** Of these two, which nearly cancel, TensorFlow's own tanh leaves 1.2e-6. */
+const cancelling = ["sidDit, mean", "sim, scores"];
+const toleranceOf = (name: string) => (testBackend === "node" && cancelling.includes(name) ? 2e-6 : tolerance);
 
 /** Everything that a case takes, freed afterwards. */
 function withScene(item: GoldenCase, run: (method: Method, scene: ReturnType<typeof sceneOf>) => void): void {
@@ -29,13 +32,14 @@ function expectGradients(
   got: readonly Tensor[],
   variables: readonly Variable[],
   wanted: Readonly<Record<string, readonly number[]>>,
+  limit = tolerance,
 ): void {
   expect(got).toHaveLength(variables.length);
   const names = variables.map(({ name }) => name.replace(/^.*\//, ""));
   expect(names).toEqual(expect.arrayContaining(Object.keys(wanted)));
   for (const [i, name] of names.entries()) {
     const gradient = got[i] as Tensor;
-    if (wanted[name]) expectClose(gradient, wanted[name], tolerance);
+    if (wanted[name]) expectClose(gradient, wanted[name], limit);
     else expect(numbers(gradient).every((x) => x === 0)).toBe(true);
   }
 }
@@ -48,8 +52,9 @@ describe.each(["staged", "joint"] as const)("the generator's loss and gradient, 
   test.each(cases)("$name", (item) =>
     withScene(item, (method, { networks, batch }) => {
       const { loss, gradients } = generatorGradients({ ...networks, method, backward }, batch);
-      expectClose(loss, [item.generator.loss], tolerance);
-      expectGradients(gradients, networks.generator.variables, item.generator.gradients);
+      const limit = toleranceOf(item.name);
+      expectClose(loss, [item.generator.loss], limit);
+      expectGradients(gradients, networks.generator.variables, item.generator.gradients, limit);
     }),
   );
 });

@@ -25,7 +25,6 @@ import {
 } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillOptions, distill } from "../../src/train";
-import { testBackend } from "../support/backend";
 import { numbers } from "../support/matchers";
 import { weight } from "../support/weights";
 
@@ -106,8 +105,7 @@ async function trained(method: Method, options: Partial<DistillOptions> = {}) {
 const off = (at: readonly number[]) => Math.hypot((at[0] as number) - 1, (at[1] as number) + 0.5);
 const unguided = { guidanceScale: 1 } as const;
 
-// To the end on one backend: that a step is the same on all is the contract suite's matter.
-describe.skipIf(testBackend === "cpu")("trained to the end", () => {
+describe("trained to the end", () => {
   test.each<[string, Method]>([
     ["VSD", vsd(unguided)],
     ["SwiftBrush", swiftBrush(unguided)],

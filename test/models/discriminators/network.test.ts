@@ -6,7 +6,6 @@ import { discriminatorLoss } from "../../../src/losses";
 import { type NetworkDiscriminatorOptions, networkDiscriminator } from "../../../src/models";
 import { ddpmSchedule, edmSchedule, flowSchedule } from "../../../src/schedules";
 import { discriminatorContract } from "../../contracts/discriminator-contract";
-import { testBackend } from "../../support/backend";
 import { expectSidError } from "../../support/errors";
 import { expectClose, numbers } from "../../support/matchers";
 import { using } from "../../support/using";
@@ -85,33 +84,30 @@ describe("networkDiscriminator", () => {
     }),
   );
 
-  // Convolutions take the cpu backend half a minute for this.
-  test.each(testBackend === "cpu" ? [[[2]]] : [[[2]], [[4, 4, 1]]])(
-    "it learns to tell two laws apart, %j",
-    (sampleShape) =>
-      using(network({ sampleShape, depth: 2 }), (discriminator) =>
-        tidy(() => {
-          const stream = randomStream(8);
-          const times = Array<number>(32).fill(200);
-          const real = add(stream.normal([32, ...sampleShape]), 1.5);
-          const generated = sub(stream.normal([32, ...sampleShape]), 1.5);
-          const logits = () => ({
-            generated: discriminator.logit(generated, times),
-            real: discriminator.logit(real, times),
+  test.each([[[2]], [[4, 4, 1]]])("it learns to tell two laws apart, %j", (sampleShape) =>
+    using(network({ sampleShape, depth: 2 }), (discriminator) =>
+      tidy(() => {
+        const stream = randomStream(8);
+        const times = Array<number>(32).fill(200);
+        const real = add(stream.normal([32, ...sampleShape]), 1.5);
+        const generated = sub(stream.normal([32, ...sampleShape]), 1.5);
+        const logits = () => ({
+          generated: discriminator.logit(generated, times),
+          real: discriminator.logit(real, times),
+        });
+        const step = () =>
+          tidy(() => {
+            const loss = () => discriminatorLoss(logits()) as Scalar;
+            const { value, gradients } = valueAndGradients(loss, discriminator.variables);
+            discriminator.variables.forEach((v, i) => void v.assign(sub(v, mul(gradients[i] as Tensor, 0.2))));
+            return numbers(value)[0] as number;
           });
-          const step = () =>
-            tidy(() => {
-              const loss = () => discriminatorLoss(logits()) as Scalar;
-              const { value, gradients } = valueAndGradients(loss, discriminator.variables);
-              discriminator.variables.forEach((v, i) => void v.assign(sub(v, mul(gradients[i] as Tensor, 0.2))));
-              return numbers(value)[0] as number;
-            });
-          for (let i = 0; i < 40; i++) step();
-          expect(step()).toBeLessThan(0.3);
-          expect(numbers(discriminator.logit(real, times)).filter((x) => x > 0).length).toBeGreaterThan(28);
-          expect(numbers(discriminator.logit(generated, times)).filter((x) => x < 0).length).toBeGreaterThan(28);
-        }),
-      ),
+        for (let i = 0; i < 40; i++) step();
+        expect(step()).toBeLessThan(0.3);
+        expect(numbers(discriminator.logit(real, times)).filter((x) => x > 0).length).toBeGreaterThan(28);
+        expect(numbers(discriminator.logit(generated, times)).filter((x) => x < 0).length).toBeGreaterThan(28);
+      }),
+    ),
   );
 
   test("samples of another shape and times of another schedule are refused", () =>
