@@ -78,6 +78,18 @@ export function addNoise(inputs: AddNoiseInputs): Tensor {
   return tidy(() => add(mul(x0, perSample(level.alpha, x0.rank)), mul(noise, perSample(level.sigma, x0.rank))));
 }
 
+/** Signal and noise at one time. */
+interface OneLevel {
+  readonly alpha: number;
+  readonly sigma: number;
+}
+
+/** The deterministic step of DDIM, `x_to = keep·x0 + rest·x_from`: the noise that x_from holds beside x0 stays. */
+export function ddimFactors(from: OneLevel, to: OneLevel): { readonly keep: number; readonly rest: number } {
+  const rest = to.sigma / from.sigma;
+  return { keep: to.alpha - rest * from.alpha, rest };
+}
+
 /** Samples in a batch `[B, ...]`. */
 export function batchOf(x: Tensor): number {
   return x.shape[0] as number;

@@ -4,7 +4,7 @@ import { perSample } from "../core/per-sample";
 import { noGrad } from "../core/tape";
 import { checkSameShape } from "../core/tensor-checks";
 import type { GeneratedWithInput } from "../models/types";
-import { addNoise, type NoiseLevel } from "../predict/level";
+import { addNoise, ddimFactors, type NoiseLevel } from "../predict/level";
 import { levelAt } from "../schedules/time";
 import type { Placed, TrainBatch } from "./batch";
 import type { Checked } from "./objective";
@@ -50,9 +50,8 @@ export function noised(objective: Checked, batch: TrainBatch, { level, moment }:
   const start = levelAt("distill", moment.schedule, from);
   // Behind the last pass there is the sample itself.
   const end = noises.length === generator.steps ? { alpha: 1, sigma: 0 } : levelAt("distill", moment.schedule, to);
-  // x_s = keep·x_g + (s_s/s_from)·input, the input held.
-  const rest = end.sigma / start.sigma;
-  const keep = end.alpha - rest * start.alpha;
+  // x_s, the input held.
+  const { keep, rest } = ddimFactors(start, end);
   const held = noGrad(() => mul(input, rest));
   const xs = add(mul(generated, keep), held);
   const within = withinInterval(level, end);
