@@ -30,6 +30,7 @@ type Make = () => unknown;
 const each = (values: object) => Object.entries(values).map(([name, value]) => [name, () => value] as const);
 
 const x = () => tensor([1, 2, 3, 4], [2, 2]);
+const image = () => tensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], [1, 2, 2, 4]);
 const level = () => ({ alpha: [0.8, 0.6], sigma: [0.6, 0.8] });
 const stream = () => core.randomStream(1);
 let count = 0;
@@ -164,6 +165,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
     sidLoss: [all, all],
   },
   ...{ sidCotangents: [all, all], fakeScoreLoss: [all, all], generatorFrom: [all, all], ddimSample: [all, all] },
+  ...{ patchify: [image, two], unpatchify: [image, two] },
   ...{ createParameters: [name, specs, stream], wordTokenizer: [is(["red"]), all] },
   ...{
     layersModel: [all, all],

@@ -1,6 +1,7 @@
 /**
  * What training knows of a network, adapters that make one of a function or a `tf.LayersModel`, networks whose law is
- * known exactly, a small MLP, diffusers' U-Net, CLIP's text encoder and tokenizer, and the weights of all of them.
+ * known exactly, a small MLP, diffusers' U-Net, CLIP's text encoder and tokenizer, the weights of all of them, and
+ * pixels as patches.
  *
  * @module sid-lsg/models
  */
@@ -19,6 +20,7 @@ export { type HeadDiscriminatorOptions, headDiscriminator } from "./discriminato
 export { type NetworkDiscriminatorOptions, networkDiscriminator } from "./discriminators/network";
 export { type GeneratorOptions, generatorFrom } from "./generator";
 export type { Adapter, LowRank } from "./nn/layers";
+export { patchify, unpatchify } from "./patches";
 export { type PredictX0Inputs, predictX0, predictX0WithFeatures, type X0WithFeatures } from "./predict-x0";
 export { type DdimSampleOptions, ddimSample } from "./sample";
 export { type ClipTextConfig, parseClipTextConfig } from "./text/clip-config";

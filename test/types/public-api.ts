@@ -83,6 +83,16 @@ export function generators(): void {
   throw new sid.SidError("oops", "nothing");
 }
 
+/** Patches take and give tensors, and one number says how large they are. */
+export function patches(): void {
+  same<ReturnType<typeof sid.patchify>, Tensor>(true);
+  sid.unpatchify(sid.patchify(x, 3), 3);
+  // @ts-expect-error: a patch has a size
+  sid.patchify(x);
+  // @ts-expect-error: patches are square
+  sid.unpatchify(x, [3, 3]);
+}
+
 /** Methods are plain data with typed answers; one's own needs no class. */
 export function methods(): void {
   same<ReturnType<typeof sid.sidLsg>, sid.ScoreMethod<"teacher" | "fake">>(true);
