@@ -80,6 +80,7 @@ for (const { name, flops, run, target } of figures()) {
 
 for (const [network, target] of [
   ["middle", 0.5],
+  ["emoji", 0.5],
   ["quickstart", 0.25],
 ] as const) {
   const one = await ours({ network, backend: "wasm", threads: 1 });
@@ -95,6 +96,7 @@ atLeast("whole iteration, middle network, batch 1, wasm against cpu", plain as n
 
 for (const [network, target] of [
   ["middle", 1.6],
+  ["emoji", undefined],
   ["quickstart", undefined],
 ] as const) {
   const one = await ours({ network, backend: "wasm", threads: 1 });

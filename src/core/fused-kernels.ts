@@ -31,12 +31,12 @@ export type FusedAttributes = Readonly<Record<string, number | boolean>>;
  */
 export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
 
-/** The results of a kernel, where the current backend has it; otherwise nothing. */
+/** The results of a kernel, where the current backend has it and all inputs are float32; otherwise nothing. */
 export function runIfThere(
   name: FusedKernel | `${FusedKernel}Gradient` | StepKernel,
   inputs: readonly Tensor[],
   attributes: FusedAttributes = {},
 ): Tensor[] | undefined {
-  if (!getKernel(name, getBackend())) return undefined;
+  if (!getKernel(name, getBackend()) || inputs.some(({ dtype }) => dtype !== "float32")) return undefined;
   return engine().runKernel(name, { ...inputs } as unknown as NamedTensorMap, attributes) as unknown as Tensor[];
 }

@@ -11,7 +11,7 @@ import {
   util,
 } from "@tensorflow/tfjs-core";
 import { SidError } from "../core/errors";
-import { fusedRules, type Outline, rules, shared } from "./shape-rules";
+import { fusedRules, fusedShared, type Outline, rules, shared } from "./shape-rules";
 
 /** Bytes of live tensors. */
 export interface Usage {
@@ -117,16 +117,21 @@ function registerKernels(backendName: string, fused: boolean): void {
         return Array.isArray(outlines) ? outlines.map((x) => dry.allocate(x)) : dry.allocate(outlines);
       },
     });
-  for (const [kernelName, rule] of Object.entries(shared))
+  for (const [kernelName, rule] of Object.entries(fused ? { ...shared, ...fusedShared } : shared))
     registerKernel({
       kernelName,
       backendName,
       kernelFunc: ({ inputs, attrs = {}, backend }) => {
-        const x = inputs["x"] as TensorInfo;
-        const outline = rule(inputs as Record<string, TensorInfo>, attrs as Record<string, unknown>) as Outline;
-        if (outline.dtype !== x.dtype) return (backend as DryBackend).allocate(outline);
-        (backend as DryBackend).incRef(x.dataId);
-        return { dataId: x.dataId, shape: [...outline.shape], dtype: x.dtype };
+        const dry = backend as DryBackend;
+        const [x] = Object.values(inputs) as [TensorInfo];
+        const outlines = rule(inputs as Record<string, TensorInfo>, attrs as Record<string, unknown>);
+        const share = ({ shape, dtype }: Outline) => {
+          if (dtype !== x.dtype) return dry.allocate({ shape, dtype });
+          dry.incRef(x.dataId);
+          return { dataId: x.dataId, shape: [...shape], dtype };
+        };
+        if (!Array.isArray(outlines)) return share(outlines);
+        return outlines.map((outline, i) => (i === 0 ? share(outline) : dry.allocate(outline)));
       },
     });
 }

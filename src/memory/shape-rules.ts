@@ -1,5 +1,5 @@
 import { backend_util, type DataType, slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import type { FusedKernel } from "../core/fused-kernels";
+import type { FusedKernel, StepKernel } from "../core/fused-kernels";
 
 /** Shape and type of a tensor: what a kernel makes, without its numbers. */
 export interface Outline {
@@ -132,7 +132,7 @@ export const rules: Rules = {
   },
 };
 
-/** Kernels whose result shares its input's buffer, unless the type differs. */
+/** Kernels whose first result shares the first input's buffer, unless the type differs. */
 export const shared: Rules = {
   Cast: (inputs, { dtype }) => ({ ...input(inputs, "x"), dtype: dtype as DataType }),
   Identity: same,
@@ -145,6 +145,11 @@ export const shared: Rules = {
   },
 };
 
+/** Such kernels of this library's: a gradient that is finite is clean. */
+export const fusedShared: Readonly<Record<"SidClean", ShapeRule>> = {
+  SidClean: (inputs) => [input(inputs, "0"), float([2])],
+};
+
 /** The inputs in their order. */
 const ordered = (inputs: Inputs) => Object.keys(inputs).map((_, i) => float(input(inputs, `${i}`).shape));
 /** Of dy and `count` inputs, the gradients of those. */
@@ -153,8 +158,10 @@ const gradients =
   (inputs) =>
     ordered(inputs).slice(1, 1 + count);
 
-/** This library's own kernels; see `FusedKernel`. */
-export const fusedRules: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, ShapeRule>> = {
+/** This library's own kernels; see `FusedKernel` and `StepKernel`. */
+export const fusedRules: Readonly<
+  Record<FusedKernel | `${FusedKernel}Gradient` | Exclude<StepKernel, "SidClean">, ShapeRule>
+> = {
   SidAttention: (inputs) => ordered(inputs).slice(0, 1),
   SidAttentionGradient: gradients(3),
   SidGroupNorm: (inputs, { groups }) => {
@@ -171,4 +178,7 @@ export const fusedRules: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`,
   SidSigmoidGateGradient: gradients(1),
   SidGeluGate: (inputs) => ordered(inputs).slice(0, 1),
   SidGeluGateGradient: gradients(2),
+  SidPack: (inputs) => float([list(inputs).reduce((sum, { shape }) => sum + util.sizeFromShape(shape), 0)]),
+  SidUnpack: (inputs) => ordered(inputs).slice(1),
+  SidAdam: (inputs) => ordered(inputs).slice(0, 2),
 };

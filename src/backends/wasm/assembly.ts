@@ -3,10 +3,12 @@ import type { WasmModule } from "./module";
 
 /** The functions of the folder assembly, by name: numbers in, results in the memory of the backend. */
 export interface Assembly {
+  adam(...numbers: number[]): void;
   attention(...numbers: number[]): void;
   attentionGradient(...numbers: number[]): void;
   attentionScratch(queries: number, keys: number, width: number): number;
   binary(...numbers: number[]): void;
+  clean(x: number, count: number, limit: number, out: number): number;
   copyRows(...numbers: number[]): void;
   gemm(...numbers: number[]): void;
   gemmScratch(columns: number): number;
@@ -19,6 +21,7 @@ export interface Assembly {
   sigmoidGateGradient(...numbers: number[]): void;
   geluGate(...numbers: number[]): void;
   geluGateGradient(...numbers: number[]): void;
+  sumOfSquares(x: number, count: number): number;
   sumRows(...numbers: number[]): void;
   transpose(...numbers: number[]): void;
 }

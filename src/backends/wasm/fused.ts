@@ -1,22 +1,12 @@
 import { type NamedAttrMap, registerKernel, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import type { FusedKernel } from "../../core/fused-kernels";
-import { type Assembly, assembly } from "./assembly";
+import type { FusedKernel, StepKernel } from "../../core/fused-kernels";
+import { assembly } from "./assembly";
+import { share } from "./identity";
+import { type Call, elementwise, sizeOf, together } from "./kernel-call";
 import { type Pointer, pointerOf, type WasmBackend, type WasmModule, withScratch } from "./module";
-import { callTogether, ranges, threadsFor } from "./workers";
+import { adamStep, cleanGradient, pack, unpack } from "./steps";
 
-/** What a fused kernel works with; `inputs` are as many as its gradient has. */
-interface Call {
-  readonly wasm: WasmModule;
-  readonly inputs: readonly [TensorInfo, TensorInfo, TensorInfo, TensorInfo, TensorInfo];
-  readonly attrs: NamedAttrMap;
-  /** A result, not yet written. */
-  output(shape: readonly number[]): TensorInfo;
-  at(tensor: TensorInfo): Pointer;
-  /** Memory for so many floats until the kernel returns. */
-  scratch(floats: number): Pointer;
-}
-
-const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, (call: Call) => TensorInfo[]>> = {
+const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient` | StepKernel, (call: Call) => TensorInfo[]>> = {
   SidAttention({ wasm, inputs: [q, k, v], attrs, output, at, scratch }) {
     const out = output(q.shape);
     const { heads, queries, keys, width, all, room } = attentionSizes(wasm, q, k, attrs);
@@ -96,43 +86,11 @@ const kernels: Readonly<Record<FusedKernel | `${FusedKernel}Gradient`, (call: Ca
     elementwise(wasm, "geluGateGradient", h, [dy, h, g].map(at), [], results.map(at));
     return results;
   },
+  SidPack: pack,
+  SidUnpack: unpack,
+  SidClean: cleanGradient,
+  SidAdam: adamStep,
 };
-
-/** Elements that one more thread is worth: some 20 microseconds. */
-const enough = 2 ** 14;
-
-/** Calls a function on all threads, if `x` is large, each for its range of `total`. */
-function together(
-  wasm: WasmModule,
-  name: keyof Assembly,
-  total: number,
-  x: TensorInfo,
-  numbers: (from: number, to: number) => readonly number[],
-  unit = 1,
-): void {
-  const parts = ranges(total, threadsFor(wasm, sizeOf(x), enough), unit);
-  callTogether(
-    wasm,
-    name,
-    parts.map(([from, to]) => numbers(from, to)),
-  );
-}
-
-/** The same for one that works element by element on tensors of one size. */
-function elementwise(
-  wasm: WasmModule,
-  name: keyof Assembly,
-  x: TensorInfo,
-  from: readonly Pointer[],
-  settings: readonly number[],
-  to: readonly Pointer[],
-): void {
-  const numbers = (first: number, end: number) => {
-    const moved = (at: Pointer) => at + 4 * first;
-    return [...from.map(moved), end - first, ...settings, ...to.map(moved)];
-  };
-  together(wasm, name, sizeOf(x), x, numbers, 4);
-}
 
 /** Registers the kernels for the 'wasm' backend. */
 export function registerFusedKernels(): void {
@@ -146,8 +104,10 @@ export function registerFusedKernels(): void {
           run({
             wasm: backend.wasm,
             inputs: Object.values(inputs) as never,
+            all: Object.values(inputs) as TensorInfo[],
             attrs,
             output: (shape) => backend.makeOutput([...shape], "float32"),
+            share: (tensor) => share(backend, tensor),
             at: (tensor) => pointerOf(backend, tensor),
             scratch,
           }),
@@ -184,8 +144,4 @@ function grouped({ shape }: TensorInfo, attrs: NamedAttrMap) {
 function rowsOf({ shape }: TensorInfo): [rows: number, length: number] {
   const length = shape[shape.length - 1] as number;
   return [util.sizeFromShape(shape) / length, length];
-}
-
-function sizeOf({ shape }: TensorInfo): number {
-  return util.sizeFromShape(shape);
 }

@@ -21,7 +21,8 @@ export function fastCast(stock: KernelFunc): KernelFunc {
   };
 }
 
-function share(backend: WasmBackend, { dataId, shape, dtype }: TensorInfo): TensorInfo {
+/** Another tensor on the same memory. */
+export function share(backend: WasmBackend, { dataId, shape, dtype }: TensorInfo): TensorInfo {
   backend.incRef(dataId);
   return { dataId, shape, dtype };
 }
