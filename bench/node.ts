@@ -9,6 +9,7 @@ import type { ShapeName } from "./networks";
 
 const cases: readonly { readonly network: ShapeName; readonly turns: number }[] = [
   { network: "quickstart", turns: 11 },
+  { network: "emoji", turns: 7 },
   { network: "large", turns: 3 },
 ];
 const median = (all: readonly number[]) => [...all].sort((a, b) => a - b)[all.length >> 1] as number;
