@@ -9,6 +9,7 @@ import {
   removeBackend,
   reshape,
   setBackend,
+  square,
   type Tensor,
   type Tensor3D,
   type Tensor4D,
@@ -20,6 +21,7 @@ import type { WasmBackend } from "../../../src/backends/wasm/module";
 import { startThreads } from "../../../src/backends/wasm/threads";
 import { stopWorkers, threadsOf } from "../../../src/backends/wasm/workers";
 import { randomStream, vjp } from "../../../src/core";
+import { runIfThere } from "../../../src/core/fused-kernels";
 import { gegluGate, silu } from "../../../src/models/nn/activations";
 import { attention } from "../../../src/models/nn/attention";
 import { linear } from "../../../src/models/nn/linear";
@@ -79,7 +81,7 @@ test("two threads start in Node, leave the process as it was, and compute what t
   expect(threads(), "a backend that is removed stops its threads").toBe(1);
 });
 
-/** All gradients of a network with every kind of large operation. */
+/** All gradients of a network with every kind of large operation, and Adam's step down one that threads share. */
 function iteration(): number[][] {
   const random = randomStream(7);
   const inputs = [[8, 16, 16, 24], [24], [24], [3, 3, 24, 48], [48, 48], [48, 48]].map((shape) => random.normal(shape));
@@ -91,7 +93,10 @@ function iteration(): number[][] {
     return gegluGate(linear(mixed, toH), linear(silu(mixed), toG));
   };
   const gradients = tidy(() => vjp(network, inputs, random.normal([8, 64, 48])));
-  const values = gradients.map((g) => Array.from(g.dataSync()));
-  dispose([inputs, gradients]);
+  const [x, g] = [inputs[0], gradients[0]] as [Tensor, Tensor];
+  const squared = square(x);
+  const stepped = runIfThere("SidAdam", [x, squared, g], { beta2: 0.9, rate: 0.1, epsilon: 1e-8 }) as Tensor[];
+  const values = [...gradients, ...stepped].map((g) => Array.from(g.dataSync()));
+  dispose([inputs, gradients, squared, stepped]);
   return values;
 }
