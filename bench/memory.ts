@@ -1,5 +1,5 @@
 /**
- * Peak memory of a training iteration, in the quick start's setting: its U-Net (random weights), batches of 32
+ * Peak memory of a training iteration, in the setting of the digits' job: its U-Net (random weights), batches of 32
  * images, guidance 1.15, the WASM backend. What docs/guide.md says about memory was measured by this script.
  *
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/memory.ts
@@ -11,7 +11,7 @@ import { type DistillMetrics, type DistillOptions, distill, generatorFrom, lsg, 
 import { useBackend } from "sid-lsg/backends";
 import { copyWeights, parseUnetConfig, unet } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
-import { schedulerConfig, textConfig, unetConfig } from "../examples/quickstart/teacher-config.ts";
+import { schedulerConfig, textConfig, unetConfig } from "../examples/digits/teacher-config.ts";
 import { watchBytes } from "./peak-bytes";
 
 await useBackend("wasm", { threads: 1 });

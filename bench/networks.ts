@@ -15,7 +15,7 @@ export interface Shape {
 
 export type ShapeName = keyof typeof shapes;
 
-/** `middle`, `quickstart`, and `large`: Stable Diffusion's plan with 53 million weights. */
+/** `middle`, `digits`, `emoji`, and `large`: Stable Diffusion's plan with 53 million weights. */
 export const shapeOf = (name: ShapeName): Shape => shapes[name];
 
 /** Whole SiD-LSG iterations of a random network: each `next()` is one. */

@@ -8,7 +8,7 @@ import { ours, peer } from "./contestants";
 import type { ShapeName } from "./networks";
 
 const cases: readonly { readonly network: ShapeName; readonly turns: number }[] = [
-  { network: "quickstart", turns: 11 },
+  { network: "digits", turns: 11 },
   { network: "emoji", turns: 7 },
   { network: "large", turns: 3 },
 ];

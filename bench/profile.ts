@@ -2,7 +2,7 @@
  * Where the time of one whole SiD-LSG iteration goes on the WASM backend, kernel by kernel. What is left beside
  * the kernels is JavaScript: the tape, the engine, the noise.
  *
- *     npm run bench:profile -- [middle|quickstart|emoji] [threads]
+ *     npm run bench:profile -- [middle|digits|emoji] [threads]
  */
 import { backend } from "@tensorflow/tfjs-core";
 import { useBackend } from "sid-lsg/backends";

@@ -94,7 +94,7 @@ for (const { name, flops, run, target } of wanted() ? figures() : []) {
 for (const [network, target] of [
   ["middle", 0.5],
   ["emoji", 0.5],
-  ["quickstart", 0.25],
+  ["digits", 0.25],
 ] as const) {
   if (!wanted(network)) continue;
   const one = await ours({ network, backend: "wasm", threads: 1 });
@@ -113,7 +113,7 @@ if (wanted("middle")) {
 for (const [network, target] of [
   ["middle", 1.6],
   ["emoji", undefined],
-  ["quickstart", undefined],
+  ["digits", undefined],
 ] as const) {
   if (!wanted(network)) continue;
   const one = await ours({ network, backend: "wasm", threads: 1 });
@@ -154,7 +154,7 @@ if (wanted()) {
 for (const [network, target] of [
   ["middle", 5],
   ["emoji", undefined],
-  ["quickstart", 2],
+  ["digits", 2],
 ] as const) {
   if (!wanted(network)) continue;
   const torch = await peer(process.env["PYTHON"] ?? "python3", ["torch_iteration.py", network, "1"]);

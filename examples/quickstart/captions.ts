@@ -1,99 +1,131 @@
 import type { RandomStream } from "sid-lsg";
 
-/** The colours, red, green and blue in `[0, 1]`. */
+/** The tints, red, green and blue in `[0, 1]`. */
 export const palette = {
-  red: [1, 0.1, 0.1],
-  orange: [1, 0.5, 0],
-  yellow: [1, 0.95, 0.1],
-  green: [0.1, 0.8, 0.2],
-  cyan: [0.1, 0.85, 0.9],
-  blue: [0.2, 0.3, 1],
-  purple: [0.65, 0.2, 0.9],
-  white: [1, 1, 1],
+  red: [0.93, 0.11, 0.14],
+  orange: [1, 0.5, 0.05],
+  yellow: [1, 0.87, 0.1],
+  green: [0.13, 0.72, 0.2],
+  blue: [0.14, 0.4, 1],
+  purple: [0.6, 0.2, 0.9],
+  pink: [1, 0.42, 0.68],
 } as const;
-export type Colour = keyof typeof palette;
-export const colours = Object.keys(palette) as Colour[];
+export type Tint = keyof typeof palette;
+export const tints = Object.keys(palette) as Tint[];
+/** `own`: the colours that an emoji has by itself; the caption names none then. */
+export type Colour = "own" | Tint;
+export const colours: readonly Colour[] = ["own", ...tints];
 
-/** What a caption speaks of. */
-export interface Pair {
-  readonly digit: number;
-  readonly colour: Colour;
-}
+export const sizes = ["big", "small"] as const;
+export type Size = (typeof sizes)[number];
 
-const colourWords: Readonly<Record<Colour, readonly string[]>> = {
-  red: ["red", "crimson", "scarlet"],
+/** The objects: what captions call each. */
+const objectWords = {
+  cat: ["cat", "kitty"],
+  fox: ["fox", "vixen"],
+  panda: ["panda", "panda bear"],
+  frog: ["frog", "toad"],
+  unicorn: ["unicorn", "magic horse"],
+  octopus: ["octopus", "kraken"],
+  fish: ["fish", "angelfish"],
+  whale: ["whale", "orca"],
+  apple: ["apple"],
+  mushroom: ["mushroom", "toadstool"],
+  flower: ["flower", "blossom"],
+  tree: ["tree", "fir tree"],
+  cactus: ["cactus"],
+  moon: ["moon", "crescent"],
+  heart: ["heart", "love heart"],
+  star: ["star"],
+  crown: ["crown", "tiara"],
+  bell: ["bell"],
+  car: ["car", "automobile"],
+  boat: ["boat", "sailboat"],
+  umbrella: ["umbrella", "parasol"],
+  smile: ["smile", "happy face"],
+  ghost: ["ghost", "spook"],
+  robot: ["robot", "droid"],
+} as const;
+export type EmojiObject = keyof typeof objectWords;
+export const objects = Object.keys(objectWords) as EmojiObject[];
+
+const colourWords: Readonly<Record<Tint, readonly string[]>> = {
+  red: ["red", "crimson"],
   orange: ["orange", "tangerine"],
-  yellow: ["yellow", "lemon"],
+  yellow: ["yellow", "golden"],
   green: ["green", "emerald"],
-  cyan: ["cyan", "turquoise"],
-  blue: ["blue", "cobalt"],
+  blue: ["blue", "azure"],
   purple: ["purple", "violet"],
-  white: ["white", "ivory"],
+  pink: ["pink", "rosy"],
 };
-const digitWords = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
-const templates = [
-  "COLOUR DIGIT",
-  "a COLOUR DIGIT",
-  "a COLOUR digit DIGIT",
-  "the digit DIGIT in COLOUR",
-  "the number DIGIT in COLOUR",
-  "DIGIT in COLOUR",
-];
+/** A picture is big unless its caption says otherwise. */
+const sizeWords: Readonly<Record<Size, readonly string[]>> = {
+  big: ["", "", "", "big", "large"],
+  small: ["small", "tiny", "little"],
+};
+const smallShare = 0.3;
+const openings = ["", "a", "a", "picture of a"];
 
-/** All 80 pairs of a digit and a colour. */
-export const allPairs: readonly Pair[] = digitWords.flatMap((_, digit) => colours.map((colour) => ({ digit, colour })));
+/** What training sees together, or never does. */
+export type Pair = { readonly object: EmojiObject; readonly colour: Colour };
 
-/** One pair per digit that no training ever sees: does the text compose? */
-export const heldOutPairs: readonly Pair[] = digitWords.map((_, digit) => ({
-  digit,
-  colour: colours[(3 * digit + 1) % colours.length] as Colour,
+/** All that a picture shows, but its place. */
+export type EmojiScene = Pair & { readonly size: Size };
+
+/** All 192 pairs of an object and a colour. */
+export const allPairs: readonly Pair[] = objects.flatMap((object) => colours.map((colour) => ({ object, colour })));
+
+/** One pair per object that no training ever sees: does the text compose? */
+export const heldOutPairs: readonly Pair[] = objects.map((object, i) => ({
+  object,
+  colour: tints[(3 * i + 3) % tints.length] as Tint,
 }));
 
-/** The 70 pairs to train on. */
-export const trainedPairs: readonly Pair[] = allPairs.filter(
-  (pair) => !heldOutPairs.some((held) => held.digit === pair.digit && held.colour === pair.colour),
-);
+/** The 168 pairs to train on. */
+export const trainedPairs: readonly Pair[] = allPairs.filter((pair) => !isHeldOut(pair));
 
-/** `count` pairs at random, with repetitions. */
-export function drawPairs(pairs: readonly Pair[], count: number, stream: RandomStream): Pair[] {
-  return stream.integers(count, 0, pairs.length).map((i) => pairs[i] as Pair);
+export function isHeldOut({ object, colour }: Pair): boolean {
+  return heldOutPairs.some((held) => held.object === object && held.colour === colour);
 }
 
-/** A caption of the pair in random words: "a red seven", "the digit 7 in crimson", … */
-export function caption(pair: Pair, stream: RandomStream): string {
-  const [template = 0, colour = 0, digit = 0] = stream.uniform(3);
-  const colourWord = pick(colourWords[pair.colour], colour);
-  const digitWord = pick([digitWords[pair.digit] as string, String(pair.digit)], digit);
-  return pick(templates, template)
-    .replace("a COLOUR", /^[aeiou]/.test(colourWord) ? "an COLOUR" : "a COLOUR")
-    .replace("COLOUR", colourWord)
-    .replace("DIGIT", digitWord);
+/** `count` pairs at random, with repetitions, each in one of the sizes. */
+export function drawScenes(pairs: readonly Pair[], count: number, stream: RandomStream): EmojiScene[] {
+  const which = stream.integers(count, 0, pairs.length);
+  const size = stream.uniform(count);
+  return which.map((i, n) => ({ ...(pairs[i] as Pair), size: (size[n] as number) < smallShare ? "small" : "big" }));
+}
+
+/** A caption of the scene in random words: "a blue cat", "picture of a tiny crimson love heart", … */
+export function caption({ object, colour, size }: EmojiScene, stream: RandomStream): string {
+  const [opening = 0, ...fractions] = stream.uniform(4);
+  const choices = [sizeWords[size], colour === "own" ? [""] : colourWords[colour], objectWords[object]];
+  const words = choices.map((all, i) => pick(all, fractions[i] as number)).filter((word) => word !== "");
+  const before = pick(openings, opening).replace(/a$/, /^[aeiou]/.test(words[0] as string) ? "an" : "a");
+  return [before, ...words].join(" ").trim();
 }
 
 /** Every word of a caption, in alphabetical order. */
 export const captionWords: readonly string[] = [
-  ...new Set([
-    ...Object.values(colourWords).flat(),
-    ...digitWords.flatMap((word, digit) => [word, String(digit)]),
-    ...["a", "an", "the", "digit", "number", "in"],
-  ]),
+  ...new Set(
+    [objectWords, colourWords, sizeWords]
+      .flatMap((words) => Object.values(words).flat())
+      .concat(openings, "an")
+      .flatMap((words) => words.split(" "))
+      .filter((word) => word !== ""),
+  ),
 ].sort();
 
-/** The words of a prompt. Refuses those that the text encoder never learned, and names those that it knows. */
-export function knownWords(prompt: string, known: readonly string[]): string[] {
-  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  const unknown = words.filter((word) => !known.includes(word)).map((word) => `"${word}"`);
-  const problem = words.length === 0 ? "The prompt is empty" : `The generator does not know ${unknown.join(", ")}`;
-  if (words.length === 0 || unknown.length > 0) throw new Error(`${problem}. It knows: ${known.join(" ")}.`);
-  return words;
-}
-
-/** What a text asks for: the first digit and the first colour named in it, if any. */
-export function pairOf(text: string): Partial<Pair> {
-  const words = text.split(" ");
-  const digit = words.map((word) => (/^\d$/.test(word) ? Number(word) : digitWords.indexOf(word))).find((d) => d >= 0);
-  const colour = colours.find((name) => words.some((word) => colourWords[name].includes(word)));
-  return { ...(digit === undefined ? {} : { digit }), ...(colour && { colour }) };
+/** What a text asks for: the first object, colour and size named in it; undefined without an object. */
+export function sceneOf(text: string): EmojiScene | undefined {
+  const spaced = ` ${(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ")} `;
+  const first = <T extends string>(words: Readonly<Record<T, readonly string[]>>): T | undefined => {
+    const places = (Object.keys(words) as T[]).flatMap((name) =>
+      words[name].map((word) => ({ name, at: word === "" ? -1 : spaced.indexOf(` ${word} `) })),
+    );
+    return places.filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at)[0]?.name;
+  };
+  const object = first<EmojiObject>(objectWords);
+  return object && { object, colour: first(colourWords) ?? "own", size: first(sizeWords) ?? "big" };
 }
 
 function pick<T>(items: readonly T[], fraction: number): T {

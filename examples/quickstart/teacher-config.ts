@@ -1,16 +1,18 @@
+import { sampleShape } from "../text-to-image/picture-format";
 import { captionWords } from "./captions";
-import { side } from "./pixels";
+import { format } from "./pictures";
 
+const [grid, , channels] = sampleShape(format);
 /** Width of the text's states. */
-const textWidth = 32;
+const textWidth = 64;
 
-/** A diffusers configuration: two resolutions, attention to the text at 4×4 and in the middle. */
+/** A diffusers configuration: two resolutions of patches, attention to the text at the lower one and in the middle. */
 export const unetConfig = {
   _class_name: "UNet2DConditionModel",
-  sample_size: side,
-  in_channels: 3,
-  out_channels: 3,
-  block_out_channels: [24, 32],
+  sample_size: grid,
+  in_channels: channels,
+  out_channels: channels,
+  block_out_channels: [48, 64],
   layers_per_block: 1,
   down_block_types: ["DownBlock2D", "CrossAttnDownBlock2D"],
   up_block_types: ["CrossAttnUpBlock2D", "UpBlock2D"],
@@ -23,11 +25,11 @@ export const unetConfig = {
 export const textConfig = {
   architectures: ["CLIPTextModel"],
   vocab_size: captionWords.length + 4, // and pad, start, end, unknown
-  max_position_embeddings: 8,
+  max_position_embeddings: 10,
   hidden_size: textWidth,
   intermediate_size: 2 * textWidth,
   num_hidden_layers: 1,
-  num_attention_heads: 2,
+  num_attention_heads: 4,
 };
 
 /** Stable Diffusion's forward process. */
@@ -37,6 +39,6 @@ export const schedulerConfig = {
   beta_schedule: "scaled_linear",
   beta_start: 0.00085,
   beta_end: 0.012,
-  prediction_type: "epsilon",
+  prediction_type: "v_prediction",
   clip_sample: false,
 };

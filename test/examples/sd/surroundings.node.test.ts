@@ -81,8 +81,8 @@ test("a signal while nothing can be saved ends the script at once; the next one 
 });
 
 test("Ctrl-C ends a script in the midst of a long computation that saves nothing", async () => {
-  const run = library.start("quickstart/train-classifier", []);
-  await run.line(/training the classifier/);
+  const run = library.start("digits/train-judge", []);
+  await run.line(/training the judge/);
   const pressed = performance.now();
   run.press("SIGINT");
   expect(await run.ended).toMatchObject({ code: null, signal: "SIGINT" });

@@ -1,0 +1,81 @@
+import { backends, choice, commandLine, integer, number } from "../common/command-line";
+import { projectPath, userPath } from "../common/paths";
+import { guidances } from "./distillation";
+import type { World } from "./world";
+
+export type GuidanceName = keyof typeof guidances;
+const guidanceNames = Object.keys(guidances) as GuidanceName[];
+
+/** What a job was asked to do, all of it checked. */
+export interface JobOptions {
+  /** Draw this caption with the distilled generator instead of distilling. */
+  readonly prompt?: string;
+  /** Go on from the last checkpoint. */
+  readonly resume: boolean;
+  readonly iterations: number;
+  readonly seed: number;
+  /** Guidance scales κ1 … κ4 in one number. */
+  readonly kappa: number;
+  readonly guidance: GuidanceName;
+  /** The α of the score-identity loss. */
+  readonly alpha: number;
+  readonly backend: (typeof backends)[number];
+  /** Folder of everything that the run writes. */
+  readonly out: string;
+  /** Folder of the teacher. */
+  readonly teacher: string;
+  /** Captions per group to measure on. */
+  readonly captions: number;
+}
+
+export function usage({ command, recipe, out, prompts }: World): string {
+  return `${command}   distil the teacher, measure, draw pictures
+${command} -- --prompt "${prompts[0]}"   draw a caption with the distilled generator
+${command} -- --resume   go on with an interrupted run
+
+  --iterations N    training iterations (${recipe.iterations})
+  --kappa K         guidance scale, at least 0 (${recipe.kappa})
+  --alpha A         of the score-identity loss (${recipe.alpha})
+  --guidance NAME   what is guided: lsg, all networks, or teacher, it alone (lsg)
+  --seed N          names the random numbers of the run (0)
+  --captions N      captions per group to measure on, at least 100 (${recipe.captions})
+  --teacher DIR     a teacher of the same words and pictures instead of the committed one
+  --backend NAME    ${backends.join(", ")} (wasm)
+  --out DIR         where to write (${out})
+  --help            this text`;
+}
+
+/** Reads the command line; `undefined` when it asks for help. Throws an error with a plain message for a bad one. */
+export function parseOptions(world: World, args: readonly string[]): JobOptions | undefined {
+  const values = commandLine(args, {
+    prompt: { type: "string" },
+    resume: { type: "boolean", default: false },
+    iterations: { type: "string" },
+    seed: { type: "string" },
+    kappa: { type: "string" },
+    guidance: { type: "string" },
+    alpha: { type: "string" },
+    backend: { type: "string" },
+    captions: { type: "string" },
+    teacher: { type: "string" },
+    out: { type: "string" },
+    help: { type: "boolean", default: false },
+  });
+  if (values.help) return undefined;
+  const { prompt, resume } = values;
+  const { recipe } = world;
+  if (prompt !== undefined && resume) throw new Error("--prompt and --resume do not go together.");
+  return {
+    ...(prompt === undefined ? {} : { prompt }),
+    resume,
+    out: values.out === undefined ? projectPath(world.out) : userPath("out", values.out),
+    teacher: values.teacher === undefined ? world.teacherFolder : userPath("teacher", values.teacher),
+    backend: choice("backend", values.backend, "wasm", backends),
+    guidance: choice("guidance", values.guidance, "lsg", guidanceNames),
+    iterations: integer("iterations", values.iterations, recipe.iterations, 1),
+    seed: integer("seed", values.seed, 0, 0),
+    captions: integer("captions", values.captions, recipe.captions, 100),
+    kappa: number("kappa", values.kappa, recipe.kappa, 0),
+    alpha: number("alpha", values.alpha, recipe.alpha),
+  };
+}

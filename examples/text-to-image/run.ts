@@ -1,0 +1,162 @@
+import { SidError } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
+import { writeFileAtomic } from "sid-lsg/io";
+import { type GeneratorModel, readWeights } from "sid-lsg/models";
+import { checkpointsOf } from "../common/checkpoints";
+import { makeFolder } from "../common/folders";
+import { lockFolder } from "../common/lock";
+import { shown } from "../common/paths";
+import { interruptible } from "../common/program";
+import { startProgress } from "../common/progress";
+import { type Clock, startClock } from "./clock";
+import { openContactSheet } from "./contact-sheet";
+import { type DistillationInputs, distillTeacher } from "./distillation";
+import { nameOf, openHistory } from "./history";
+import { explainFigures } from "./meaning";
+import { type Measuring, measure, measureReal, prepareMeasuring } from "./measure";
+import { measureTeacher, type TeacherRows } from "./measure-teacher";
+import { generatorMethod, type Method, teacherMethods } from "./methods";
+import { makeText, makeUnet } from "./model-folder";
+import type { JobOptions } from "./options";
+import { outputs } from "./paths";
+import { readTeacher } from "./read-teacher";
+import type { Report, Row } from "./report";
+import { drawSamples } from "./samples";
+import { formatReport } from "./table";
+import { type GroupName, groupNames, type World } from "./world";
+import { writeFolder } from "./write-folder";
+
+/**
+ * The main job: distils the teacher in this process while another measures the teacher on another
+ * core, then measures the generator, draws, and writes everything. Ctrl-C saves and stops.
+ */
+export async function runDistillation(world: World, options: JobOptions): Promise<void> {
+  const clock = startClock();
+  const files = outputs(options.out);
+  if (options.resume && checkpointsOf(files.checkpoint).length === 0)
+    throw new Error(`There is nothing to resume: ${shown(files.checkpoint)} is missing.`);
+  const teacher = await readTeacher(world, options.teacher);
+  makeFolder(options.out);
+  lockFolder("out", options.out);
+  await useBackend(options.backend, { compile: true });
+  const networks = { unet: makeUnet(teacher, "teacher"), text: makeText(teacher, "text"), pictures: teacher.pictures };
+  const methods = teacherMethods(networks, options.kappa);
+  const measuring = await prepareMeasuring(world, options.captions);
+  const teacherJob = measureTeacher(world, options);
+  try {
+    const real = await forGroups((name) => measureReal(measuring, measuring.groups[name]));
+    clock.lap("preparation");
+    const inputs = { world, teacher, teacherUnet: networks.unet, text: networks.text, options };
+    const generator = await distill(inputs, methods.teacher1, measuring, real.trained);
+    clock.lap("distillation");
+    if (!generator) return;
+    await writeFolder(files.generator, {
+      ...teacher,
+      unet: { ...teacher.unet, weights: await readWeights(generator) },
+    });
+
+    console.log("Measuring …");
+    const method = generatorMethod({ ...networks, generator });
+    const own = await forGroups((name) => measure(measuring, measuring.groups[name], method));
+    const samples = await drawSamples(world, measuring.real.draw, {
+      teacher50Guided: methods.teacher50Guided.draw,
+      teacher1: methods.teacher1.draw,
+      generator: method.draw,
+    });
+    await writeFileAtomic(files.samples, samples);
+    const teacherRows = await teacherJob.finish(measuring, methods);
+    clock.lap("measurement");
+    const report = makeReport(options, { real, own, teacherRows }, clock);
+    await writeFileAtomic(files.report, `${JSON.stringify(report, null, 2)}\n`);
+    console.log(`\n${formatReport(report)}\n`);
+    console.log(`${report.seconds.toFixed(0)} seconds. Look at ${shown(files.samples)} and ${shown(files.curves)}.`);
+    console.log(`Draw a caption of your own: ${world.command} -- --prompt "${world.prompts[0]}"`);
+  } finally {
+    teacherJob.stop();
+  }
+}
+
+/** Distills with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
+async function distill(
+  inputs: Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text" | "options">,
+  beforeTraining: Method,
+  measuring: Measuring,
+  real: Row,
+): Promise<GeneratorModel | undefined> {
+  const { world, options, text, teacher } = inputs;
+  const files = outputs(options.out);
+  const group = measuring.groups.trained;
+  const history = openHistory(files, options, real.frechetDistance);
+  const sheet = openContactSheet(files.contactSheet, world, { run: nameOf(options), resume: options.resume });
+  const progress = startProgress("distilling", options.iterations);
+  for (const line of explainFigures(options.captions, real.frechetDistance.value)) console.log(line);
+  const look = async (method: Method, iteration: number) => {
+    history.look({ ...(await measure(measuring, group, method)), iteration });
+    await sheet.look(iteration, method.draw);
+  };
+  let begun = false;
+  const train = async (signal: AbortSignal) => {
+    console.log("Ctrl-C stops and saves; --resume goes on.");
+    if (!options.resume) await look(beforeTraining, 0);
+    const generator = await distillTeacher({
+      ...inputs,
+      checkpoint: files.checkpoint,
+      signal,
+      onSnapshot: (generator, iteration) =>
+        look(generatorMethod({ generator, text, pictures: teacher.pictures }), iteration),
+      async onMetrics(metrics) {
+        begun = true;
+        history.add(metrics);
+        const { iteration, deltaSquared, fakeLoss } = metrics;
+        progress.update(iteration, {
+          distance: history.last?.frechetDistance.value,
+          words: history.last?.allRight.value,
+          "score gap": deltaSquared,
+          "fake loss": fakeLoss,
+        });
+        await history.save();
+      },
+    });
+    return signal.aborted ? undefined : generator;
+  };
+  try {
+    const generator = await interruptible("stopping after this iteration, then the run is saved", train);
+    if (generator) return generator;
+  } catch (error) {
+    if (!(error instanceof SidError && error.code === "aborted")) throw error;
+  } finally {
+    progress.finish();
+  }
+  console.log(farewell(begun, options.resume));
+  return undefined;
+}
+
+/** What Ctrl-C left: an iteration that was begun is finished and saved. */
+function farewell(begun: boolean, resumed: boolean): string {
+  if (!begun && !resumed) return "Stopped before the first iteration; nothing was saved.";
+  const saved = begun ? "the run is saved" : "the checkpoint is as it was";
+  return `Stopped; ${saved}. Go on with --resume and the same options.`;
+}
+
+async function forGroups<T>(make: (name: GroupName) => Promise<T>): Promise<Record<GroupName, T>> {
+  const made: [GroupName, T][] = [];
+  for (const name of groupNames) made.push([name, await make(name)]);
+  return Object.fromEntries(made) as Record<GroupName, T>;
+}
+
+interface AllRows {
+  readonly real: Record<GroupName, Row>;
+  readonly own: Record<GroupName, Row>;
+  readonly teacherRows: TeacherRows;
+}
+
+function makeReport(options: JobOptions, { real, own, teacherRows }: AllRows, clock: Clock): Report {
+  const { iterations, seed, kappa, alpha, guidance, backend } = options;
+  const rows = (name: GroupName) => ({ real: real[name], ...teacherRows[name], generator: own[name] });
+  return {
+    groups: { trained: rows("trained"), heldOut: rows("heldOut") },
+    seconds: Object.values(clock.laps).reduce((a, b) => a + b, 0),
+    secondsByPhase: clock.laps,
+    settings: { iterations, seed, kappa, alpha, guidance, backend },
+  };
+}
