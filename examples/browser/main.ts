@@ -1,16 +1,24 @@
 /** The page: what it asks of the worker, and what it shows of the answers. See README.md. */
+import { type EmojiScene, sceneOf } from "../quickstart/captions";
+import { addressOf, readAddress } from "./address";
+import { captionOf, makeChips, unseen } from "./chips";
+import { byId } from "./elements";
+import { hang, makeGallery, outdate } from "./gallery";
 import {
   type Artist,
   type BackendChoice,
   backendChoices,
   type Failure,
+  mostPictures,
   type Order,
-  type Picture,
+  type Pictures,
   type Report,
 } from "./protocol";
 
 /** Longer than this no answer takes; then the worker hangs or is gone, of which browsers say nothing. */
 const patience = 60_000;
+/** What an address asks for that says nothing. */
+const first = { caption: "a blue fox", seed: "0" };
 
 const alertBox = byId("alert", HTMLElement);
 const status = byId("status", HTMLElement);
@@ -18,10 +26,14 @@ const controls = byId("controls", HTMLFieldSetElement);
 const caption = byId("caption", HTMLInputElement);
 const seed = byId("seed", HTMLInputElement);
 const file = byId("file", HTMLInputElement);
-const drawn: Partial<Record<Artist, Picture>> = {};
+const asking = [controls, byId("chips", HTMLFieldSetElement), file];
+const showScene = makeChips(choose);
+const drawn: Partial<Record<Artist, Pictures>> = {};
+let scene: EmojiScene = { object: "fox", colour: "own", size: "big" };
 let worker: Worker | undefined;
 let watch: ReturnType<typeof setTimeout> | undefined;
 let latest = 0;
+let ordered = "";
 
 byId("form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
@@ -31,21 +43,34 @@ byId("next", HTMLButtonElement).addEventListener("click", () => {
   seed.value = String(Math.floor(Number(seed.value)) + 1);
   draw();
 });
+caption.addEventListener("input", understand);
 file.addEventListener("change", () => {
   const [chosen] = file.files ?? [];
   if (chosen) open(chosen);
   file.value = ""; // so that the same file can be chosen again
 });
+addEventListener("hashchange", () => {
+  takeAddress();
+  if (!controls.disabled) draw();
+});
+takeAddress();
 start();
 
 function start(): void {
   complain("");
   alertBox.dataset["live"] = "";
-  const backend = new URLSearchParams(location.search).get("backend") ?? "auto";
+  const asked = new URLSearchParams(location.search);
+  const backend = asked.get("backend") ?? "auto";
+  const pictures = Number(asked.get("pictures") ?? mostPictures);
   if (!isChoice(backend)) {
     stop(`The backend must be one of ${backendChoices.join(", ")}, the address of the page asks for "${backend}".`);
     return;
   }
+  if (!(Number.isInteger(pictures) && pictures >= 1 && pictures <= mostPictures)) {
+    stop(`There are 1 to ${mostPictures} pictures, the address of the page asks for "${asked.get("pictures")}".`);
+    return;
+  }
+  makeGallery(pictures);
   worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   worker.addEventListener("message", ({ data }: MessageEvent<Report>) => receive(data));
   worker.addEventListener("error", (event) => {
@@ -53,20 +78,58 @@ function start(): void {
     stop(`The worker that computes ${reason}. Reload the page to try again.`);
   });
   status.textContent = "Loading the networks …";
-  order({ kind: "start", backend, page: document.baseURI });
+  order({ kind: "start", backend, page: document.baseURI, pictures });
+}
+
+/** Fills the fields as the address asks. */
+function takeAddress(): void {
+  const wish = readAddress(location.hash, first);
+  caption.value = wish.caption;
+  seed.value = wish.seed;
+  understand();
+}
+
+/** Has the chips say what the caption says. */
+function understand(): void {
+  const meant = sceneOf(caption.value);
+  scene = meant ?? scene;
+  showScene(meant);
+  byId("note", HTMLElement).textContent = meant ? unseen(meant) : "The caption names none of the objects.";
+}
+
+/** Has the caption say what the chips say. */
+function choose(change: Partial<EmojiScene>): void {
+  caption.value = captionOf({ ...scene, ...change });
+  understand();
+  draw();
 }
 
 function draw(): void {
   latest++;
+  ordered = caption.value;
   complain("");
-  status.textContent = `Drawing “${caption.value}” …`;
+  status.textContent = `Drawing “${ordered}” …`;
   for (const artist of ["generator", "teacher"] as const) {
     delete drawn[artist];
-    byId(artist, HTMLCanvasElement).dataset["of"] = "an earlier order";
+    outdate(artist);
     byId(`${artist}-progress`, HTMLProgressElement).value = 0;
     byId(`${artist}-time`, HTMLElement).textContent = " ";
   }
-  order({ kind: "draw", id: latest, caption: caption.value, seed: seed.valueAsNumber });
+  const address = addressOf({ caption: ordered, seed: seed.value });
+  history.replaceState(null, "", address);
+  linkOn(address);
+  order({ kind: "draw", id: latest, caption: ordered, seed: seed.valueAsNumber });
+}
+
+/** Has the links to other backends ask for the same. */
+function linkOn(address: string): void {
+  const pictures = new URLSearchParams(location.search).get("pictures");
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("nav a")) {
+    const to = new URL(link.href);
+    if (pictures !== null) to.searchParams.set("pictures", pictures);
+    to.hash = address;
+    link.href = to.href;
+  }
 }
 
 function open(chosen: File): void {
@@ -82,39 +145,41 @@ function order(message: Order): void {
 
 function receive(report: Report): void {
   clearTimeout(watch);
-  if (report.kind === "picture") {
+  if (report.kind === "pictures") {
     if (report.id === latest) show(report);
+    else expectAnswer();
   } else if (report.kind === "backend") {
     byId("backend", HTMLElement).textContent = report.line;
     expectAnswer();
+  } else if (report.kind === "loaded") {
+    status.textContent = "Warming up …";
+    expectAnswer();
   } else if (report.kind === "ready") {
     byId("words", HTMLElement).textContent = report.words.join(" ");
-    controls.disabled = file.disabled = false;
+    for (const element of asking) element.disabled = false;
     draw();
   } else if (report.kind === "opened") {
     byId("weights", HTMLElement).textContent = `In use: ${report.name}.`;
     draw();
   } else if (report.order === "start") stop(inWords(report));
+  else if (report.order === "draw" && report.id !== latest) expectAnswer();
   else {
     complain(inWords(report));
     status.textContent = report.order === "open" ? "The weights are as they were." : "Nothing was drawn.";
   }
 }
 
-function show(picture: Picture): void {
-  const { artist, step, steps, milliseconds, pixels } = picture;
-  const canvas = byId(artist, HTMLCanvasElement);
-  canvas.getContext("2d")?.putImageData(new ImageData(pixels, canvas.width, canvas.height), 0, 0);
-  delete canvas.dataset["of"];
-  canvas.setAttribute("aria-label", `${caption.value}, drawn by the ${artist}`);
+function show(pictures: Pictures): void {
+  const { artist, step, steps, milliseconds } = pictures;
+  hang(pictures, ordered);
   byId(`${artist}-progress`, HTMLProgressElement).value = step;
   byId(`${artist}-time`, HTMLElement).textContent = step < steps ? `${step} of ${steps}` : duration(milliseconds);
   if (step < steps || artist === "generator") expectAnswer();
-  if (step === steps) drawn[artist] = picture;
+  if (step === steps) drawn[artist] = pictures;
   const { generator, teacher } = drawn;
   if (generator && teacher) {
     const times = Math.round(teacher.milliseconds / generator.milliseconds);
-    status.textContent = `Drawn. The teacher took ${times} times as long.`;
+    status.textContent = `Drawn. The teacher took ${times}× as long.`;
   }
 }
 
@@ -131,7 +196,7 @@ function stop(message: string): void {
   clearTimeout(watch);
   worker?.terminate();
   worker = undefined;
-  controls.disabled = file.disabled = true;
+  for (const element of asking) element.disabled = true;
   status.textContent = "Stopped.";
   complain(message);
 }
@@ -150,10 +215,4 @@ function duration(milliseconds: number): string {
 
 function isChoice(text: string): text is BackendChoice {
   return (backendChoices as readonly string[]).includes(text);
-}
-
-function byId<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`The page lacks the element "${id}".`);
-  return found;
 }

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { encodeSafetensors, readSafetensors } from "sid-lsg/io";
 import { defineConfig, type Plugin } from "vite";
+import { toEightBits } from "./eight-bit.ts";
 
 const root = import.meta.dirname;
 const modules = resolve(root, "../../node_modules");
@@ -22,7 +24,9 @@ export default defineConfig({
   preview: { headers },
   plugins: [
     serveFiles({
-      ...filesOf(resolve(root, "../quickstart/teacher"), "teacher"),
+      ...filesOf(resolve(root, "../quickstart/teacher"), "teacher", ".json"),
+      ...filesOf(resolve(root, "../quickstart/teacher"), "teacher", ".safetensors"),
+      "emoji.png": resolve(root, "../quickstart/emoji.png"),
       ...filesOf(join(modules, tfjs("backend-wasm"), "wasm-out"), "wasm", ".wasm"),
     }),
   ],
@@ -33,10 +37,16 @@ function tfjs(part: string): string {
 }
 
 /** Files by their address beside the page: those under `folder` whose names end so. */
-function filesOf(folder: string, address: string, ending = ""): Record<string, string> {
+function filesOf(folder: string, address: string, ending: string): Record<string, string> {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   const files = names.filter((name) => name.endsWith(ending) && statSync(join(folder, name)).isFile());
   return Object.fromEntries(files.map((name) => [`${address}/${name.replaceAll("\\", "/")}`, join(folder, name)]));
+}
+
+/** A file as the page is given it: weights in eight bits. */
+async function contentOf(file: string): Promise<Uint8Array> {
+  if (!file.endsWith(".safetensors")) return readFileSync(file);
+  return encodeSafetensors(toEightBits((await readSafetensors(file)).tensors), { format: "pt" });
 }
 
 /** Serves files that lie outside the page's folder, and copies them into the build. */
@@ -44,18 +54,22 @@ function serveFiles(files: Readonly<Record<string, string>>): Plugin {
   return {
     name: "serve-files",
     configureServer({ middlewares }) {
-      middlewares.use((request, response, next) => {
+      middlewares.use(async (request, response, next) => {
         const { pathname } = new URL(request.url ?? "/", "http://localhost");
         const file = files[pathname.slice(1)];
         if (file === undefined) return next();
-        const types: Readonly<Record<string, string>> = { wasm: "application/wasm", json: "application/json" };
+        const types: Readonly<Record<string, string>> = {
+          wasm: "application/wasm",
+          json: "application/json",
+          png: "image/png",
+        };
         response.setHeader("Content-Type", types[file.split(".").at(-1) ?? ""] ?? "application/octet-stream");
-        response.end(readFileSync(file));
+        response.end(await contentOf(file));
       });
     },
-    generateBundle() {
+    async generateBundle() {
       for (const [fileName, file] of Object.entries(files))
-        this.emitFile({ type: "asset", fileName, source: readFileSync(file) });
+        this.emitFile({ type: "asset", fileName, source: await contentOf(file) });
     },
   };
 }

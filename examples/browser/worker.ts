@@ -1,17 +1,19 @@
 /** All computing happens here, so that the page stays responsive whatever the backend. */
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { randomStream, SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { blobSource } from "sid-lsg/io";
-import { knownWords } from "../quickstart/captions";
-import { teacherSteps } from "../quickstart/methods";
-import { imageShape } from "../quickstart/pixels";
+import { teacherSteps } from "../text-to-image/methods";
+import { sampleShape } from "../text-to-image/picture-format";
+import { knownWords } from "../text-to-image/words";
 import { drawInManySteps, drawInOneStep, type Look, loadNetworks, type Networks, openGenerator } from "./drawing";
-import type { Artist, BackendChoice, Order, Report } from "./protocol";
+import type { Artist, Order, Report, Start } from "./protocol";
 
 type Drawing = Extract<Order, { kind: "draw" }>;
 
 let networks: Networks | undefined;
 let latest = 0;
+let pictureCount = 0;
 
 addEventListener("message", ({ data: order }: MessageEvent<Order>) => {
   carryOut(order).catch((error: unknown) => {
@@ -19,6 +21,7 @@ addEventListener("message", ({ data: order }: MessageEvent<Order>) => {
     report({
       kind: "failed",
       order: order.kind,
+      id: order.kind === "draw" ? order.id : undefined,
       code,
       message: error instanceof Error ? error.message : String(error),
     });
@@ -30,14 +33,15 @@ function report(message: Report): void {
 }
 
 async function carryOut(order: Order): Promise<void> {
-  if (order.kind === "start") return start(order.backend, order.page);
+  if (order.kind === "start") return start(order);
   if (!networks) throw new Error("The networks are not loaded.");
   if (order.kind === "draw") return draw(networks, order);
   await openGenerator(networks.generator, blobSource(order.file));
   report({ kind: "opened", name: order.file.name });
 }
 
-async function start(backend: BackendChoice, page: string): Promise<void> {
+async function start({ backend, page, pictures }: Start): Promise<void> {
+  pictureCount = pictures;
   let line = `${backend}, as the address of the page asks`;
   const name = await useBackend(backend, {
     wasmPath: new URL("wasm/", page).href,
@@ -48,6 +52,7 @@ async function start(backend: BackendChoice, page: string): Promise<void> {
   if (name === "wasm" && !crossOriginIsolated) line += "; on one thread, as the page is not cross-origin isolated";
   report({ kind: "backend", line });
   const loaded = await loadNetworks(page);
+  report({ kind: "loaded" });
   await warmUp(loaded);
   networks = loaded;
   report({ kind: "ready", words: loaded.words });
@@ -55,7 +60,7 @@ async function start(backend: BackendChoice, page: string): Promise<void> {
 
 /** Draws for a while: kernels are compiled when they first run, and JavaScript later, and that is not to be measured. */
 async function warmUp(loaded: Networks): Promise<void> {
-  const noise = randomStream(0).normal([1, ...imageShape]);
+  const noise = drawNoise(loaded, 0);
   for await (const _ of drawInManySteps(loaded, "", noise)) break;
   const end = performance.now() + 200;
   do await drawInOneStep(loaded, "", noise);
@@ -63,13 +68,21 @@ async function warmUp(loaded: Networks): Promise<void> {
   noise.dispose();
 }
 
-/** Draws the same noise with both networks, until a later order comes. */
+/** One noise for each picture: those of `npm start -- --prompt` with that seed. */
+function drawNoise({ pictures }: Networks, seed: number): Tensor {
+  return randomStream(seed).normal([pictureCount, ...sampleShape(pictures)]);
+}
+
+/** Draws the same noises with both networks, until a later order comes. */
 async function draw(loaded: Networks, { id, caption, seed }: Drawing): Promise<void> {
   latest = id;
+  await messages();
+  if (latest !== id) return;
   knownWords(caption, loaded.words);
-  const noise = randomStream(seed).normal([1, ...imageShape]);
+  const noise = drawNoise(loaded, seed);
+  const { size } = loaded.pictures;
   const show = (artist: Artist, steps: number, began: number, look: Look) =>
-    report({ kind: "picture", id, artist, steps, milliseconds: performance.now() - began, ...look });
+    report({ kind: "pictures", id, artist, steps, milliseconds: performance.now() - began, size, ...look });
   try {
     let began = performance.now();
     show("generator", 1, began, await drawInOneStep(loaded, caption, noise));

@@ -40,10 +40,13 @@ export function noteReports() {
   };
 }
 
-/** Red, green and blue of a canvas, row by row. */
+/** Red, green and blue of an artist's pictures, one after another, row by row. */
 function pixels(page, id) {
   return page.evaluate((id) => {
-    const { data } = document.getElementById(id).getContext("2d").getImageData(0, 0, 8, 8);
-    return [...data].filter((_, i) => i % 4 < 3);
+    const canvases = [...document.querySelectorAll(`#${id} canvas`)];
+    return canvases.flatMap((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return [...data].filter((_, i) => i % 4 < 3);
+    });
   }, id);
 }
