@@ -14,7 +14,7 @@ export function commandLine<T extends NonNullable<ParseArgsConfig["options"]>>(a
     const like = nearest(token.name, names);
     const all = names.includes("help")
       ? "--help lists all."
-      : `it takes ${names.map((name) => `--${name}`).join(", ")}.`;
+      : `it takes ${names.map((name) => `--${name}`).join(", ") || "none"}.`;
     const way = like === undefined ? all : `did you mean --${like}?`;
     throw new Error(`There is no option ${token.rawName}; ${way}`);
   }

@@ -10,6 +10,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode, encode } from "fast-png";
 import { writeFileAtomic } from "sid-lsg/io";
+import { userPath } from "../common/paths";
+import { runProgram } from "../common/program";
 import { type EmojiObject, objects, sizes } from "./captions";
 import { pixelsOf, sheetFile } from "./pictures";
 
@@ -77,31 +79,34 @@ function shrink(light: Light, to: number): Light {
   return { side: to, data: turned(turned(light.data)) };
 }
 
-const folder = process.argv[2];
-if (folder === undefined) throw new Error("Say where the unpacked package is: cut-emoji.ts DIR.");
-const sheet = decode(readFileSync(join(folder, "img", "google", "sheets", "64.png")));
-const known: { short_names: string[]; sheet_x: number; sheet_y: number }[] = JSON.parse(
-  readFileSync(join(folder, "emoji.json"), "utf8"),
-);
-const [big, small] = sizes.map((size) => pixelsOf[size]) as [number, number];
-const [width, height] = [objects.length * big, big + small];
-const data = new Uint8Array(width * height * 3);
-objects.forEach((object, column) => {
-  const name = shortNames[object] ?? object;
-  const found = known.find(({ short_names }) => short_names.includes(name));
-  if (!found) throw new Error(`emoji.json: there is no "${name}".`);
-  const light = crop(sheet, found.sheet_x * pitch + 1, found.sheet_y * pitch + 1);
-  for (const [to, top] of [
-    [big, 0],
-    [small, big],
-  ] as const) {
-    const picture = shrink(light, to).data;
-    for (let i = 0; i < to * to * 3; i++) {
-      const [row, rest] = [Math.floor(i / (3 * to)), i % (3 * to)];
-      data[((top + row) * width + column * big) * 3 + rest] = Math.round(
-        255 * Math.min(1, Math.max(0, picture[i] as number)),
-      );
+await runProgram(async () => {
+  const [given] = process.argv.slice(2);
+  if (given === undefined) throw new Error("Say where the unpacked package is: npm run cut-emoji -- DIR.");
+  const folder = userPath("DIR", given);
+  const sheet = decode(readFileSync(join(folder, "img", "google", "sheets", "64.png")));
+  const known: { short_names: string[]; sheet_x: number; sheet_y: number }[] = JSON.parse(
+    readFileSync(join(folder, "emoji.json"), "utf8"),
+  );
+  const [big, small] = sizes.map((size) => pixelsOf[size]) as [number, number];
+  const [width, height] = [objects.length * big, big + small];
+  const data = new Uint8Array(width * height * 3);
+  objects.forEach((object, column) => {
+    const name = shortNames[object] ?? object;
+    const found = known.find(({ short_names }) => short_names.includes(name));
+    if (!found) throw new Error(`emoji.json: there is no "${name}".`);
+    const light = crop(sheet, found.sheet_x * pitch + 1, found.sheet_y * pitch + 1);
+    for (const [to, top] of [
+      [big, 0],
+      [small, big],
+    ] as const) {
+      const picture = shrink(light, to).data;
+      for (let i = 0; i < to * to * 3; i++) {
+        const [row, rest] = [Math.floor(i / (3 * to)), i % (3 * to)];
+        data[((top + row) * width + column * big) * 3 + rest] = Math.round(
+          255 * Math.min(1, Math.max(0, picture[i] as number)),
+        );
+      }
     }
-  }
+  });
+  await writeFileAtomic(sheetFile, encode({ width, height, data, channels: 3, depth: 8 }));
 });
-await writeFileAtomic(sheetFile, encode({ width, height, data, channels: 3, depth: 8 }));

@@ -67,7 +67,8 @@ function heading(title: string, note: string, room: number): { readonly text: st
 }
 
 function plot({ points, mark, logarithmic = false, range }: Curve, wide: number, high: number): string {
-  const isShown = (value: number) => Math.abs(value) < 1 / tiniest && (!logarithmic || value > tiniest);
+  const isShown = (value: number) =>
+    Number.isFinite(value) && Math.abs(value) < 1 / tiniest && (!logarithmic || value > tiniest);
   const shown = points.filter(([iteration, value]) => Number.isFinite(iteration) && isShown(value));
   const [lastIteration, lastValue] = shown.at(-1) ?? [];
   if (lastIteration === undefined || lastValue === undefined) return '<text y="24" fill="#57606a">no points yet</text>';

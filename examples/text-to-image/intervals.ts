@@ -16,8 +16,8 @@ export function share(hits: number, count: number): Estimate {
   return { value: p, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
 }
 
-/** Groups of the jackknife. */
-const groups = 20;
+/** Groups of the jackknife, and the 97.5 % quantile of Student's law for so many. */
+const [groups, t] = [20, 2.093];
 
 /**
  * A statistic of rows of numbers, with an interval by the jackknife over groups of rows: what it is without each of 20
@@ -35,7 +35,7 @@ export function jackknifed(rows: Float32Array, width: number, statistic: (rows: 
   });
   const mean = without.reduce((a, b) => a + b) / without.length;
   const spread = without.reduce((sum, x) => sum + (x - mean) ** 2, 0);
-  const half = z * Math.sqrt((spread * (without.length - 1)) / without.length);
+  const half = t * Math.sqrt((spread * (without.length - 1)) / without.length);
   const value = statistic(rows);
   return { value, low: value - half, high: value + half };
 }

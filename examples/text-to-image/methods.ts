@@ -36,7 +36,10 @@ export function teacherMethods({ unet, text, pictures }: TeacherNetworks, guidan
       });
   return {
     teacher50: { draw: sampler(1), networkPasses: teacherSteps },
-    teacher50Guided: { draw: sampler(guidanceScale), networkPasses: 2 * teacherSteps },
+    teacher50Guided: {
+      draw: sampler(guidanceScale),
+      networkPasses: (guidanceScale === 1 || guidanceScale === 0 ? 1 : 2) * teacherSteps, // these ask one text alone
+    },
     teacher1: generatorMethod({ generator: generatorFrom(unet), text, pictures }),
   };
 }

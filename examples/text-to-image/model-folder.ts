@@ -1,4 +1,4 @@
-import { type FileTree, type JsonObject, type ModelComponent, readComponent, readText } from "sid-lsg/io";
+import { type FileTree, type JsonObject, type ModelComponent, readComponent } from "sid-lsg/io";
 import {
   type ClipTextEncoder,
   clipTextEncoder,
@@ -11,7 +11,7 @@ import {
   wordTokenizer,
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
-import { type PictureFormat, readPictureFormat } from "./picture-format";
+import { type PictureFormat, readJson, readPictureFormat } from "./picture-format";
 
 /** A miniature Stable Diffusion without VAE, in host memory: what a diffusers-style folder holds. */
 export interface ModelFolder {
@@ -24,15 +24,23 @@ export interface ModelFolder {
   readonly pictures: PictureFormat;
 }
 
+const wordsFile = "tokenizer/words.json";
+
 /** Reads `unet/`, `text_encoder/`, `scheduler/`, `tokenizer/` and `image_processor/` of a folder on the disk or elsewhere. */
 export async function readFolder(folder: string | FileTree): Promise<ModelFolder> {
   return {
     unet: await readComponent(folder, "unet"),
     textEncoder: await readComponent(folder, "text_encoder"),
     scheduler: (await readComponent(folder, "scheduler")).config,
-    words: JSON.parse(await readText(folder, "tokenizer/words.json")),
+    words: await readWords(folder),
     pictures: await readPictureFormat(folder),
   };
+}
+
+async function readWords(folder: string | FileTree): Promise<string[]> {
+  const words = await readJson(folder, wordsFile);
+  if (Array.isArray(words) && words.every((word) => typeof word === "string")) return words;
+  throw new Error(`${wordsFile}: wanted a list of words.`);
 }
 
 /** The folder's U-Net under a name of its own: each training needs several. */

@@ -36,7 +36,7 @@ ${command} -- --resume   go on with an interrupted run
   --iterations N    training iterations (${recipe.iterations})
   --kappa K         guidance scale, at least 0 (${recipe.kappa})
   --alpha A         of the score-identity loss (${recipe.alpha})
-  --guidance NAME   what is guided: lsg, all networks, or teacher, it alone (lsg)
+  --guidance NAME   lsg: all networks are guided; teacher: it alone is (lsg)
   --seed N          names the random numbers of the run (0)
   --captions N      captions per group to measure on, at least 100 (${recipe.captions})
   --teacher DIR     a teacher of the same words and pictures instead of the committed one

@@ -17,11 +17,28 @@ const formatFile = "image_processor/config.json";
 
 /** Reads the format of a folder's pictures. */
 export async function readPictureFormat(folder: string | FileTree): Promise<PictureFormat> {
-  const { size, patch_size, image_mean, image_std }: PictureFormat = JSON.parse(await readText(folder, formatFile));
-  const all = { size, patch_size, image_mean, image_std };
-  if (Object.values(all).every((x) => typeof x === "number" && x > 0) && Number.isInteger(size / patch_size))
-    return all;
-  throw new Error(`${formatFile}: wanted size, patch_size, image_mean and image_std, got ${JSON.stringify(all)}.`);
+  const found = await readJson(folder, formatFile);
+  const { size, patch_size, image_mean, image_std } = (found ?? {}) as PictureFormat;
+  const isGood =
+    [size, patch_size].every((x) => Number.isInteger(x) && x > 0) &&
+    size % patch_size === 0 &&
+    [image_mean, image_std].every((x) => Number.isFinite(x)) &&
+    image_std > 0;
+  if (isGood) return { size, patch_size, image_mean, image_std };
+  throw new Error(
+    `${formatFile}: wanted whole size and patch_size, of which one divides the other, image_mean and image_std, ` +
+      `got ${JSON.stringify(found)}.`,
+  );
+}
+
+/** A folder's file as JSON, or an error that names it. */
+export async function readJson(folder: string | FileTree, file: string): Promise<unknown> {
+  const text = await readText(folder, file);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`${file} is no JSON: ${(cause as Error).message}.`, { cause });
+  }
 }
 
 /** The text of the file that says so. */

@@ -23,7 +23,9 @@ export async function drawPrompt(world: World, prompt: string, options: JobOptio
   const model = await readTeacher(world, folder);
   const generator = generatorFrom(makeUnet(model, "generator"));
   const { draw } = generatorMethod({ generator, text: makeText(model, "text"), pictures: model.pictures });
-  const path = join(options.out, `${words.join("-")}.png`);
+  if (!world.sceneOf(prompt)) console.warn(`"${prompt}" names nothing that was taught: what comes is anybody's guess.`);
+  const seed = options.seed === 0 ? "" : `-seed-${options.seed}`;
+  const path = join(options.out, `${words.join("-")}${seed}.png`);
   await writeFileAtomic(path, await drawCaption(world, world.loadPictures().draw, prompt, draw, options.seed));
   console.log(`Drew "${prompt}" 8 times, one network pass each: ${shown(path)}`);
 }

@@ -5,7 +5,7 @@ import { type GeneratorModel, readWeights } from "sid-lsg/models";
 import { checkpointsOf } from "../common/checkpoints";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
-import { shown } from "../common/paths";
+import { projectPath, shown } from "../common/paths";
 import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
 import { type Clock, startClock } from "./clock";
@@ -70,13 +70,14 @@ export async function runDistillation(world: World, options: JobOptions): Promis
     await writeFileAtomic(files.report, `${JSON.stringify(report, null, 2)}\n`);
     console.log(`\n${formatReport(report)}\n`);
     console.log(`${report.seconds.toFixed(0)} seconds. Look at ${shown(files.samples)} and ${shown(files.curves)}.`);
-    console.log(`Draw a caption of your own: ${world.command} -- --prompt "${world.prompts[0]}"`);
+    const elsewhere = options.out === projectPath(world.out) ? "" : ` --out "${shown(options.out)}"`;
+    console.log(`Draw a caption of your own: ${world.command} -- --prompt "${world.prompts[0]}"${elsewhere}`);
   } finally {
     teacherJob.stop();
   }
 }
 
-/** Distills with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
+/** Distils with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
 async function distill(
   inputs: Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text" | "options">,
   beforeTraining: Method,
@@ -151,12 +152,12 @@ interface AllRows {
 }
 
 function makeReport(options: JobOptions, { real, own, teacherRows }: AllRows, clock: Clock): Report {
-  const { iterations, seed, kappa, alpha, guidance, backend } = options;
+  const { iterations, seed, kappa, alpha, guidance, backend, captions, teacher } = options;
   const rows = (name: GroupName) => ({ real: real[name], ...teacherRows[name], generator: own[name] });
   return {
     groups: { trained: rows("trained"), heldOut: rows("heldOut") },
     seconds: Object.values(clock.laps).reduce((a, b) => a + b, 0),
     secondsByPhase: clock.laps,
-    settings: { iterations, seed, kappa, alpha, guidance, backend },
+    settings: { iterations, seed, kappa, alpha, guidance, backend, captions, teacher: shown(teacher) },
   };
 }

@@ -24,7 +24,7 @@ export function formatReport({ groups }: Pick<Report, "groups">): string {
     `${"".padEnd(27)}${heads.map((title) => title.padStart(14)).join("")}${"passes".padStart(9)}`,
     ...block(groupTitles.trained, groups.trained),
     ...block(groupTitles.heldOut, groups.heldOut),
-    "± is half a 95 % interval. More pictures make every distance smaller: compare it within one block only.",
+    "± is half a 95 % interval, not centred near 0 and 1. More pictures make every distance smaller: compare it within one block only.",
   ].join("\n");
 }
 

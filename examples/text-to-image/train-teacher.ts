@@ -25,6 +25,7 @@ import {
 } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
 import { type Adam, type AdamOptions, adam, updateEma } from "sid-lsg/train";
+import { commandLine } from "../common/command-line";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { projectPath, shown } from "../common/paths";
@@ -49,9 +50,9 @@ export interface TeacherRecipe {
   readonly seed: number;
 }
 
-/** Where a run saves itself, and what stops it. */
+/** Where a run keeps its checkpoint and the teacher so far, and what stops it. */
 interface TeacherRun {
-  readonly checkpoint: string;
+  readonly folder: string;
   readonly signal: AbortSignal;
 }
 
@@ -63,23 +64,28 @@ type Network = ReturnType<typeof createNetwork>;
 /** The program that trains a world's teacher: it saves itself and goes on from there. */
 export async function runTeacherTraining(world: World, recipe: TeacherRecipe): Promise<void> {
   await runProgram(async () => {
-    const { teacherFolder } = world;
-    const checkpoint = join(projectPath(`${world.out}-teacher`), "checkpoint.safetensors");
-    makeFolder(teacherFolder);
-    lockFolder("out", teacherFolder);
+    commandLine(process.argv.slice(2), {});
+    const folder = projectPath(`${world.out}-teacher`);
+    makeFolder(folder);
+    lockFolder("out", folder);
     await useBackend(recipe.backend, { compile: recipe.backend === "node" });
     const done = await interruptible("stopping after this iteration, then the run is saved", (signal) =>
-      trainTeacher(world, recipe, { checkpoint, signal }),
+      trainTeacher(world, recipe, { folder, signal }),
     );
-    if (done === recipe.iterations) console.log(`Wrote ${shown(teacherFolder)}.`);
-    else console.log(`Stopped and saved after ${done} iterations; the same command goes on.`);
+    if (done === recipe.iterations) console.log(`Wrote ${shown(world.teacherFolder)}.`);
+    else console.log(`Stopped after ${done} iterations, saved in ${shown(folder)}; the same command goes on.`);
   });
 }
 
-/** Trains to the end or the signal, from where the checkpoint is; returns the iterations done. */
+/**
+ * Trains to the end or the signal, from where the checkpoint is; returns the iterations done. The teacher so far is
+ * `teacher/` beside the checkpoint; the world's own gives way to the finished one only.
+ */
 export async function trainTeacher(world: World, recipe: TeacherRecipe, run: TeacherRun): Promise<number> {
   const { iterations, saveEvery, emaDecay, unetConfig, textConfig, schedulerConfig } = recipe;
-  const { checkpoint, signal } = run;
+  const { folder, signal } = run;
+  const checkpoint = join(folder, "checkpoint.safetensors");
+  const name = nameOf(world, recipe);
   const real = world.loadPictures();
   const draw = (stream: RandomStream) => {
     const scenes = world.drawScenes("trained", recipe.batch, stream);
@@ -91,12 +97,20 @@ export async function trainTeacher(world: World, recipe: TeacherRecipe, run: Tea
   const average = createNetwork(world, recipe, "average", stream);
   const optimizer = adam(network.variables, recipe.optimizer);
   const state = { network: network.variables, average: average.variables };
+  const write = async (to: string) =>
+    writeFolder(to, {
+      unet: { config: unetConfig, weights: halves(await readWeights(average.unet)) },
+      textEncoder: { config: textConfig, weights: halves(await readWeights(average.encoder)) },
+      scheduler: schedulerConfig,
+      words: world.words,
+      pictures: world.pictures,
+    });
   const progress = startProgress("training the teacher", iterations);
   let [done, smoothLoss] = [0, Number.NaN];
   try {
     copyWeights(network.unet, average.unet);
     copyWeights(network.encoder, average.encoder);
-    if (existsSync(checkpoint)) [done, stream] = await resume(checkpoint, state, optimizer);
+    if (existsSync(checkpoint)) [done, stream] = await resume(checkpoint, name, state, optimizer);
     while (done < iterations && !signal.aborted) {
       const { value, gradients } = denoisingLoss(network, draw(stream), stream);
       optimizer.step(gradients);
@@ -108,22 +122,25 @@ export async function trainTeacher(world: World, recipe: TeacherRecipe, run: Tea
       smoothLoss = Number.isNaN(smoothLoss) ? loss : smoothLoss + 0.02 * (loss - smoothLoss);
       progress.update(done, { loss: smoothLoss });
       if (done % saveEvery === 0 || done === iterations || signal.aborted) {
-        await save(checkpoint, done, stream, state, optimizer);
-        await writeFolder(world.teacherFolder, {
-          unet: { config: unetConfig, weights: halves(await readWeights(average.unet)) },
-          textEncoder: { config: textConfig, weights: halves(await readWeights(average.encoder)) },
-          scheduler: schedulerConfig,
-          words: world.words,
-          pictures: world.pictures,
-        });
+        await save(checkpoint, name, done, stream, state, optimizer);
+        await write(join(folder, "teacher"));
       }
       await listen();
     }
+    if (done === iterations) await write(world.teacherFolder);
   } finally {
     progress.finish();
     for (const used of [optimizer, network, average]) used.dispose();
   }
   return done;
+}
+
+/** What a run is, so that no other one goes on from its checkpoint; a rate that changes is told by some of its values. */
+function nameOf({ words, pictures }: World, { optimizer, ...recipe }: TeacherRecipe): string {
+  const { learningRate } = optimizer;
+  const rates = [0, 0.5, 0.9].map((share) => Math.floor(share * recipe.iterations));
+  const rate = typeof learningRate === "function" ? rates.map(learningRate) : learningRate;
+  return JSON.stringify({ ...recipe, optimizer: { ...optimizer, learningRate: rate }, words, pictures });
 }
 
 /** Weights to be written in half precision. */
@@ -178,23 +195,32 @@ function tensorsOf(state: State, optimizer: Adam): [string, Tensor][] {
   );
 }
 
-async function save(path: string, done: number, stream: RandomStream, state: State, optimizer: Adam): Promise<void> {
+async function save(
+  path: string,
+  run: string,
+  done: number,
+  stream: RandomStream,
+  state: State,
+  optimizer: Adam,
+): Promise<void> {
   makeFolder(dirname(path));
   const tensors = tensorsOf(state, optimizer).map(async ([name, x]): Promise<[string, HostTensor]> => {
     return [name, { dtype: "F32", shape: x.shape, data: (await x.data()) as Float32Array }];
   });
   const progress = JSON.stringify({ done, stream: stream.state(), step: optimizer.state().step });
-  await writeSafetensors(path, new Map(await Promise.all(tensors)), { progress });
+  await writeSafetensors(path, new Map(await Promise.all(tensors)), { run, progress });
 }
 
-async function resume(path: string, state: State, optimizer: Adam): Promise<[number, RandomStream]> {
+async function resume(path: string, run: string, state: State, optimizer: Adam): Promise<[number, RandomStream]> {
   const { tensors, metadata } = await readSafetensors(path);
+  if (metadata["run"] !== run)
+    throw new Error(`${shown(path)} is of another recipe, words or pictures: move it away to begin anew.`);
   const { done, stream, step } = JSON.parse(metadata["progress"] ?? "null");
   tidy(() => {
     const read = tensorsOf(state, optimizer).map(([name, { shape }]) => {
       const found = tensors.get(name);
       if (found?.shape.join() !== shape.join())
-        throw new Error(`${path} is of another network ("${name}"): move it away to begin anew.`);
+        throw new Error(`${shown(path)} is damaged ("${name}"): move it away to begin anew.`);
       return tensor(found.data as Float32Array, [...shape]);
     });
     const variables = Object.values(state).flat();

@@ -28,7 +28,7 @@ export interface UseBackendOptions {
   readonly wasmPath?: string | undefined;
   /**
    * Threads that the `wasm` backend computes on, from 1 to 16, or `node`; only the call that starts the backend reads it.
-   * How many there are changes no bit of a result. Where they do not start (another version of the package, a page
+   * On `wasm` their number changes no bit of a result. Where they do not start (another version of the package, a page
    * that is not cross-origin isolated), one line on the console says so and one thread does the work.
    * @defaultValue `node`: all processors, or what the environment's TF_NUM_INTRAOP_THREADS says. `wasm`:
    *   as many as pay: all of up to 4 processors, half of more, at most 8; 1 in a page that is not

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memory } from "@tensorflow/tfjs-core";
@@ -27,10 +27,7 @@ const worldIn = (name: string): World => ({
   ...(digits as World),
   teacherFolder: join(folder, name),
 });
-const run = (name: string, signal = new AbortController().signal) => ({
-  checkpoint: join(folder, `${name}.safetensors`),
-  signal,
-});
+const run = (name: string, signal = new AbortController().signal) => ({ folder: join(folder, `${name} run`), signal });
 const recipe: TeacherRecipe = {
   unetConfig: { ...unetConfig, block_out_channels: [8, 16], norm_num_groups: 4 },
   textConfig,
@@ -58,29 +55,51 @@ test("a teacher whose training was stopped and gone on with ends in the same bit
     },
   };
   expect(await trainTeacher(stopping, recipe, run("cut", stop.signal))).toBe(2);
-  expect(weights("cut").equals(weights("whole"))).toBe(false);
+  expect(existsSync(join(folder, "cut"))).toBe(false); // a committed teacher stays until there is a finished one
+  expect(weights(join("cut run", "teacher")).equals(weights("whole"))).toBe(false);
   expect(await trainTeacher(cut, recipe, run("cut"))).toBe(4);
   expect(weights("cut").equals(weights("whole"))).toBe(true);
-  expect(await trainTeacher(cut, recipe, run("cut"))).toBe(4); // nothing is left to do
+  rmSync(join(folder, "cut"), { recursive: true });
+  expect(await trainTeacher(cut, recipe, run("cut"))).toBe(4); // nothing is left to do but to write it
+  expect(weights("cut").equals(weights("whole"))).toBe(true);
   const { words, pictures } = await readTeacher(digits as World, join(folder, "cut"));
   expect([words, pictures]).toEqual([digits.words, digits.pictures]);
 });
 
-test("a checkpoint of another network is refused", async () => {
-  await trainTeacher(worldIn("small"), { ...recipe, iterations: 1 }, run("small"));
-  const larger = { ...recipe, unetConfig: { ...unetConfig, block_out_channels: [16, 16], norm_num_groups: 4 } };
-  await expect(trainTeacher(worldIn("small"), larger, run("small"))).rejects.toThrowError(
-    /of another network .*move it away/,
-  );
+test("a checkpoint of another recipe is refused", async () => {
+  const first = { ...recipe, iterations: 1 };
+  await trainTeacher(worldIn("small"), first, run("small"));
+  const larger = { ...first, unetConfig: { ...unetConfig, block_out_channels: [16, 16], norm_num_groups: 4 } };
+  for (const other of [larger, { ...first, seed: 2 }, { ...first, optimizer: { learningRate: 1e-2 } }])
+    await expect(trainTeacher(worldIn("small"), other, run("small"))).rejects.toThrowError(
+      /of another recipe, .*move it away/,
+    );
 });
 
 test("the teacher of another world is refused by what differs", async () => {
-  await expect(readTeacher(emoji as World, digits.teacherFolder)).rejects.toThrowError(
-    /teacher of another world: its vocabulary must be a an angelfish .* got 0 1 2 .*"npm start" without --teacher/,
+  const refused = (world: World, message: RegExp) =>
+    expect(readTeacher(world, digits.teacherFolder)).rejects.toThrowError(message);
+  await refused(emoji as World, /teacher is of another world than "npm start" draws: it has the words 0 1 2 3 4 5 …\./);
+  const own = digits as World;
+  await refused({ ...own, words: [...own.words, "zebra"] }, /it lacks the words zebra\./);
+  await refused({ ...own, words: [...own.words].reverse() }, /its words are in another order/);
+  await refused(
+    { ...own, pictures: { ...own.pictures, patch_size: 2 } },
+    /patch_size of its pictures must be 2, got 1/,
   );
-  const packed: World = { ...(digits as World), pictures: { ...digits.pictures, patch_size: 2 } };
-  await expect(readTeacher(packed, digits.teacherFolder)).rejects.toThrowError(/pictures' patch_size must be 2, got 1/);
   await expect(readTeacher(emoji as World, folder)).rejects.toThrowError(folder);
+});
+
+test.each([
+  ["image_processor/config.json", '{ "size": 8,', /config\.json is no JSON/],
+  ["image_processor/config.json", "null", /wanted whole size and patch_size.* got null/],
+  ["image_processor/config.json", '{"size":8,"patch_size":3,"image_mean":0,"image_std":1}', /of which one divides/],
+  ["tokenizer/words.json", "{}", /words\.json: wanted a list of words/],
+  ["tokenizer/words.json", "", /words\.json is no JSON/],
+])("a folder whose %s is %j is refused by the file's name", async (file, text, message) => {
+  cpSync(digits.teacherFolder, join(folder, "copy"), { recursive: true });
+  writeFileSync(join(folder, "copy", file), text);
+  await expect(readTeacher(digits as World, join(folder, "copy"))).rejects.toThrowError(message);
 });
 
 test("nothing is left behind", async () => {
