@@ -1,4 +1,5 @@
 import type { RandomStream } from "sid-lsg";
+import { pick, wordsOf } from "../text-to-image/words";
 
 /** The colours, red, green and blue in `[0, 1]`. */
 export const palette = {
@@ -84,12 +85,8 @@ export const captionWords: readonly string[] = [
 
 /** What a text asks for: the first digit and the first colour named in it; undefined without both. */
 export function sceneOf(text: string): Pair | undefined {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words = wordsOf(text);
   const [digit] = words.flatMap((word) => digits.find((d) => word === d || word === digitWords[Number(d)]) ?? []);
   const [colour] = words.flatMap((word) => colours.find((name) => colourWords[name].includes(word)) ?? []);
   return digit && colour && { digit, colour };
-}
-
-function pick<T>(items: readonly T[], fraction: number): T {
-  return items[Math.floor(fraction * items.length)] as T;
 }

@@ -1,4 +1,5 @@
 import type { RandomStream } from "sid-lsg";
+import { pick, wordsOf } from "../text-to-image/words";
 
 /** The tints, red, green and blue in `[0, 1]`. */
 export const palette = {
@@ -117,7 +118,7 @@ export const captionWords: readonly string[] = [
 
 /** What a text asks for: the first object, colour and size named in it; undefined without an object. */
 export function sceneOf(text: string): EmojiScene | undefined {
-  const spaced = ` ${(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ")} `;
+  const spaced = ` ${wordsOf(text).join(" ")} `;
   const first = <T extends string>(words: Readonly<Record<T, readonly string[]>>): T | undefined => {
     const places = (Object.keys(words) as T[]).flatMap((name) =>
       words[name].map((word) => ({ name, at: word === "" ? -1 : spaced.indexOf(` ${word} `) })),
@@ -126,8 +127,4 @@ export function sceneOf(text: string): EmojiScene | undefined {
   };
   const object = first<EmojiObject>(objectWords);
   return object && { object, colour: first(colourWords) ?? "own", size: first(sizeWords) ?? "big" };
-}
-
-function pick<T>(items: readonly T[], fraction: number): T {
-  return items[Math.floor(fraction * items.length)] as T;
 }
