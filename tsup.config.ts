@@ -9,6 +9,7 @@ export const subpaths = [
   "losses",
   "models",
   "models/sd",
+  "models/features",
   "methods",
   "train",
   "memory",

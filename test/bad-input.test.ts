@@ -11,6 +11,7 @@ import * as io from "../src/io";
 import * as losses from "../src/losses";
 import * as metrics from "../src/metrics";
 import * as models from "../src/models";
+import * as features from "../src/models/features";
 import * as sd from "../src/models/sd";
 import * as predict from "../src/predict";
 import * as schedules from "../src/schedules";
@@ -18,7 +19,7 @@ import * as train from "../src/train";
 import { expectSidError } from "./support/errors";
 import { weight } from "./support/weights";
 
-const subpaths = { core, schedules, predict, guidance, losses, models, sd, metrics, train, io, backends };
+const subpaths = { core, schedules, predict, guidance, losses, models, sd, features, metrics, train, io, backends };
 
 /** What is not called: a class, which without `new` is JavaScript's own error; what would ask the hub in earnest. */
 const excluded = ["SidError", "hubFolder"];
@@ -55,6 +56,7 @@ const fields: Readonly<Record<string, Make>> = {
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
     ...each({ gradientThrough: "all", times: [0.9, 0.4], guidanceScale: 1, stepsOffset: 0, setAlphaToOne: true }),
+    ...each({ data: new Uint8Array(24), shape: [2, 2, 2, 3] }),
     ...each({ spacing: "leading", clip: 1, eta: 0 }),
     ...each({ numTimesteps: 3, betaSchedule: "linear", betas: [0.1, 0.2, 0.3], zeroTerminalSnr: true, portion: 0.5 }),
     ...each({ min: 1, max: 5, sigmaMin: 0.1, sigmaMax: 9, rho: 7, maxLength: 5, unknown: "token" }),
@@ -175,6 +177,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
   },
   headDiscriminator: [() => ({ ...all(), features: "vector" })],
   ...{ unet: [unetConfig, all], unetParameterSpecs: [unetConfig], featureStatistics: [numbers, two] },
+  ...{ resizePictures: [all, is([2, 3]), is("bicubic")], resizeToFloats: [all, is([2, 3]), is("pytorch")] },
   ...{ vae: [vaeConfig, all], vaeParameterSpecs: [vaeConfig] },
   ...{ fakeScoreGradients: [objective, batch], generatorGradients: [objective, batch] },
   readFigures: [() => tensor([1, 2, 3, 4, 5])],

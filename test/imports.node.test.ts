@@ -54,8 +54,8 @@ test("imports between the folders of src point one way", () => {
   const relatives = statements.filter(({ file, from }) => from.startsWith(".") && file !== "index.ts");
   const wrong = relatives.filter((statement) => {
     const [from, to] = [layerOf(statement.file), layerOf(target(statement))];
-    // A whole Stable Diffusion is loaded from a folder; single networks know no files.
-    if (statement.file.startsWith("models/sd/") && to === "io") return false;
+    // A whole Stable Diffusion and a feature network are loaded from files; other networks know none.
+    if (/^models\/(sd|features)\//.test(statement.file) && to === "io") return false;
     if (["train", "methods"].includes(from) && to === "models") return !modelsForTraining.includes(target(statement));
     return to !== from && to !== "core" && !layers[from]?.includes(to);
   });
@@ -125,7 +125,7 @@ test("what a module remembers is common to all copies of this package, but for t
   expect(wrong.sort()).toEqual([...caches, ...starting].sort());
 });
 
-test("the root never brings models/sd along", () => {
+test("the root never brings models/sd or models/features along", () => {
   const seen = new Set<string>();
   const visit = (path: string): void => {
     const file = fileOf(path);
@@ -136,7 +136,7 @@ test("the root never brings models/sd along", () => {
   };
   visit("index");
   expect(seen.size).toBeGreaterThan(10);
-  expect([...seen].filter((file) => file.startsWith("models/sd"))).toEqual([]);
+  expect([...seen].filter((file) => /^models\/(sd|features)\//.test(file))).toEqual([]);
 });
 
 test("files stay short enough to read, and export by name", () => {

@@ -124,6 +124,7 @@ const registering = [
   "/losses",
   "/models",
   "/models/sd",
+  "/models/features",
   "/methods",
   "/train",
   "/memory",
