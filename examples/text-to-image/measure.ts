@@ -5,7 +5,7 @@ import { type FeatureStatistics, featureStatistics, frechetDistance } from "sid-
 import type { Classifier, Verdict } from "./classifier";
 import { jackknifed, share } from "./intervals";
 import { loadJudge } from "./judge";
-import type { Method } from "./methods";
+import type { Draw, Method } from "./methods";
 import { sampleShape } from "./picture-format";
 import type { Row } from "./report";
 import { type GroupName, groupNames, type RealPictures, type Scene, type World } from "./world";
@@ -20,6 +20,8 @@ export interface Group {
   readonly scenes: readonly Scene[];
   readonly captions: readonly string[];
   readonly reference: FeatureStatistics;
+  /** The features behind it, `[4096, features]` row by row. */
+  readonly referenceFeatures: Float32Array;
 }
 
 /** The judge, the real pictures, and the captions to measure on. */
@@ -43,28 +45,35 @@ export async function prepareMeasuring(world: World, count: number): Promise<Mea
     const words = randomStream(101 + i);
     const scenes = world.drawScenes(name, count, words);
     const captions = scenes.map((scene) => world.caption(scene, words));
-    groups[name] = { scenes, captions, reference: featureStatistics(features, judge.config.features) };
+    const reference = featureStatistics(features, judge.config.features);
+    groups[name] = { scenes, captions, reference, referenceFeatures: features };
   }
   return { judge, real, sampleShape: sampleShape(world.pictures), groups: groups as Measuring["groups"] };
 }
 
-/** Accuracies and distance of what a method makes of a group's captions, from the same noise for every method. */
-export async function measure(measuring: Measuring, group: Group, { draw, networkPasses }: Method): Promise<Row> {
-  const { captions } = group;
-  const stream = randomStream(103);
-  const verdict = await judgeAll(measuring.judge, captions.length, (from, to) =>
-    tidy(() => draw(captions.slice(from, to), stream.normal([to - from, ...measuring.sampleShape]))),
-  );
-  return row(verdict, group, networkPasses, measuring.judge.config.features);
+/** Accuracies and distance of what a method makes of a group's captions. */
+export async function measure(measuring: Measuring, group: Group, method: Method): Promise<Row> {
+  const verdict = await judgeMethod(measuring, group, method.draw);
+  return row(verdict, group, method.networkPasses, measuring.judge.config.features);
 }
 
 /** The row of real pictures of the group's scenes. */
-export async function measureReal({ judge, real }: Measuring, group: Group): Promise<Row> {
-  const stream = randomStream(104);
-  const verdict = await judgeAll(judge, group.scenes.length, (from, to) =>
-    real.draw(group.scenes.slice(from, to), stream),
+export async function measureReal(measuring: Measuring, group: Group): Promise<Row> {
+  return row(await judgeReal(measuring, group), group, 0, measuring.judge.config.features);
+}
+
+/** What the judge sees in a method's pictures of a group's captions, from the same noise for every method. */
+export function judgeMethod({ judge, sampleShape }: Measuring, { captions }: Group, draw: Draw): Promise<Verdict> {
+  const stream = randomStream(103);
+  return judgeAll(judge, captions.length, (from, to) =>
+    tidy(() => draw(captions.slice(from, to), stream.normal([to - from, ...sampleShape]))),
   );
-  return row(verdict, group, 0, judge.config.features);
+}
+
+/** What it sees in real pictures of the group's scenes. */
+export function judgeReal({ judge, real }: Measuring, { scenes }: Group): Promise<Verdict> {
+  const stream = randomStream(104);
+  return judgeAll(judge, scenes.length, (from, to) => real.draw(scenes.slice(from, to), stream));
 }
 
 /** Judges `count` pictures that come in batches. */
@@ -88,15 +97,23 @@ async function judgeAll(
 
 function row({ read, features }: Verdict, group: Group, networkPasses: number, width: number): Row {
   const { scenes, reference } = group;
-  const isRight = (aspect: string) => scenes.map((scene, i) => scene[aspect] === read[aspect]?.[i]);
-  const verdicts = Object.fromEntries(Object.keys(read).map((aspect) => [aspect, isRight(aspect)]));
-  const all = scenes.map((_, i) => Object.values(verdicts).every((right) => right[i]));
-  const shareOf = (right: readonly (boolean | undefined)[]) => share(right.filter(Boolean).length, right.length);
+  const { byAspect, all } = countRight(read, scenes);
   return {
-    right: Object.fromEntries(Object.entries(verdicts).map(([aspect, right]) => [aspect, shareOf(right)])),
-    allRight: shareOf(all),
+    right: Object.fromEntries(Object.entries(byAspect).map(([aspect, hits]) => [aspect, share(hits, scenes.length)])),
+    allRight: share(all, scenes.length),
     frechetDistance: jackknifed(features, width, (some) => frechetDistance(featureStatistics(some, width), reference)),
     pictures: scenes.length,
     networkPasses,
+  };
+}
+
+/** In how many pictures the judge reads an aspect as the scene's, and in how many it reads all of them so. */
+export function countRight(read: Verdict["read"], scenes: readonly Scene[]) {
+  const isRight = (aspect: string, i: number) => scenes[i]?.[aspect] === read[aspect]?.[i];
+  const aspects = Object.keys(read);
+  const count = (test: (i: number) => boolean) => scenes.filter((_, i) => test(i)).length;
+  return {
+    byAspect: Object.fromEntries(aspects.map((aspect) => [aspect, count((i) => isRight(aspect, i))])),
+    all: count((i) => aspects.every((aspect) => isRight(aspect, i))),
   };
 }

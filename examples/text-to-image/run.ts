@@ -1,4 +1,4 @@
-import { SidError } from "sid-lsg";
+import { SidError, sidLsg } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type GeneratorModel, readWeights } from "sid-lsg/models";
@@ -10,7 +10,7 @@ import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
 import { type Clock, startClock } from "./clock";
 import { openContactSheet } from "./contact-sheet";
-import { type DistillationInputs, distillTeacher } from "./distillation";
+import { type DistillationInputs, distillTeacher, guidances } from "./distillation";
 import { nameOf, openHistory } from "./history";
 import { explainFigures } from "./meaning";
 import { type Measuring, measure, measureReal, prepareMeasuring } from "./measure";
@@ -46,8 +46,8 @@ export async function runDistillation(world: World, options: JobOptions): Promis
   try {
     const real = await forGroups((name) => measureReal(measuring, measuring.groups[name]));
     clock.lap("preparation");
-    const inputs = { world, teacher, teacherUnet: networks.unet, text: networks.text, options };
-    const generator = await distill(inputs, methods.teacher1, measuring, real.trained);
+    const inputs = { world, teacher, teacherUnet: networks.unet, text: networks.text };
+    const generator = await distill(inputs, options, methods.teacher1, measuring, real.trained);
     clock.lap("distillation");
     if (!generator) return;
     await writeFolder(files.generator, {
@@ -79,17 +79,19 @@ export async function runDistillation(world: World, options: JobOptions): Promis
 
 /** Distils with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
 async function distill(
-  inputs: Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text" | "options">,
+  inputs: Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text">,
+  options: JobOptions,
   beforeTraining: Method,
   measuring: Measuring,
   real: Row,
 ): Promise<GeneratorModel | undefined> {
-  const { world, options, text, teacher } = inputs;
+  const { world, text, teacher } = inputs;
+  const { iterations, seed, resume, kappa, alpha } = options;
   const files = outputs(options.out);
   const group = measuring.groups.trained;
   const history = openHistory(files, options, real.frechetDistance);
-  const sheet = openContactSheet(files.contactSheet, world, { run: nameOf(options), resume: options.resume });
-  const progress = startProgress("distilling", options.iterations);
+  const sheet = openContactSheet(files.contactSheet, world, { run: nameOf(options), resume });
+  const progress = startProgress("distilling", iterations);
   for (const line of explainFigures(options.captions, real.frechetDistance.value)) console.log(line);
   const look = async (method: Method, iteration: number) => {
     history.look({ ...(await measure(measuring, group, method)), iteration });
@@ -98,9 +100,11 @@ async function distill(
   let begun = false;
   const train = async (signal: AbortSignal) => {
     console.log("Ctrl-C stops and saves; --resume goes on.");
-    if (!options.resume) await look(beforeTraining, 0);
+    if (!resume) await look(beforeTraining, 0);
     const generator = await distillTeacher({
       ...inputs,
+      ...{ iterations, seed, resume },
+      method: sidLsg({ guidance: guidances[options.guidance](kappa), alpha }),
       checkpoint: files.checkpoint,
       signal,
       onSnapshot: (generator, iteration) =>
@@ -128,7 +132,7 @@ async function distill(
   } finally {
     progress.finish();
   }
-  console.log(farewell(begun, options.resume));
+  console.log(farewell(begun, resume));
   return undefined;
 }
 

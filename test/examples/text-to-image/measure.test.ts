@@ -14,8 +14,9 @@ const featureSize = 8;
 const stream = randomStream(5);
 const scenes = drawPairs(allPairs, count, stream);
 const features = stream.normals(count * featureSize);
-const reference = featureStatistics(stream.normals(500 * featureSize), featureSize);
-const group: Group = { scenes, captions: scenes.map((_, i) => String(i)), reference };
+const referenceFeatures = stream.normals(500 * featureSize);
+const reference = featureStatistics(referenceFeatures, featureSize);
+const group: Group = { scenes, captions: scenes.map((_, i) => String(i)), reference, referenceFeatures };
 
 /** Images that are their caption's number, so that a judge can tell which sample it sees. */
 function drawNumbers(captions: readonly string[]): Tensor {

@@ -1,0 +1,57 @@
+import { backends, choice, commandLine, integer } from "../common/command-line";
+import { projectPath, userPath } from "../common/paths";
+import { type ConfigurationName, configurationNames } from "./configurations";
+
+/** What the study was asked to do, all of it checked. */
+export interface StudyOptions {
+  readonly names: readonly ConfigurationName[];
+  readonly seeds: number;
+  readonly iterations: number;
+  /** Captions per group to measure on. */
+  readonly captions: number;
+  readonly backend: (typeof backends)[number];
+  readonly threads: number | undefined;
+  /** Folder of the runs. */
+  readonly out: string;
+}
+
+/** What the committed study was done with. */
+export const budget = { seeds: 5, iterations: 300, captions: 2048 } as const;
+
+export function usage(): string {
+  return `npm run study   distil the quick start's teacher under ${configurationNames.length} guidances, ${budget.seeds} seeds each; goes on where it was
+
+  --seeds N         seeds of each (${budget.seeds})
+  --only NAMES      some of them, with commas: ${configurationNames.join(", ")}
+  --iterations N    training iterations of each run (${budget.iterations})
+  --captions N      captions per group to measure on, at least 100 (${budget.captions})
+  --backend NAME    ${backends.join(", ")} (wasm)
+  --threads N       that it computes on
+  --out DIR         where the runs are (runs/study)
+  --help            this text`;
+}
+
+/** Reads the command line; `undefined` when it asks for help. Throws an error with a plain message for a bad one. */
+export function parseStudyOptions(args: readonly string[]): StudyOptions | undefined {
+  const values = commandLine(args, {
+    seeds: { type: "string" },
+    only: { type: "string" },
+    iterations: { type: "string" },
+    captions: { type: "string" },
+    backend: { type: "string" },
+    threads: { type: "string" },
+    out: { type: "string" },
+    help: { type: "boolean", default: false },
+  });
+  if (values.help) return undefined;
+  const names = values.only?.split(",").map((name) => choice("only", name, "none", configurationNames));
+  return {
+    names: names ?? configurationNames,
+    seeds: integer("seeds", values.seeds, budget.seeds, 1),
+    iterations: integer("iterations", values.iterations, budget.iterations, 1),
+    captions: integer("captions", values.captions, budget.captions, 100),
+    backend: choice("backend", values.backend, "wasm", backends),
+    threads: values.threads === undefined ? undefined : integer("threads", values.threads, 1, 1),
+    out: values.out === undefined ? projectPath("runs/study") : userPath("out", values.out),
+  };
+}
