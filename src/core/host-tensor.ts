@@ -1,9 +1,11 @@
-/** Element types of safetensors files that this library reads and writes. */
-export type HostDtype = "F32" | "F16" | "BF16" | "I64" | "I32" | "U8";
+/** Element types that this library reads and writes, by their names in safetensors files; BOOL is a byte of 0 or 1. */
+export type HostDtype =
+  | ("F32" | "F16" | "BF16" | "F64" | "I64" | "I32" | "I16" | "I8")
+  | ("U64" | "U32" | "U16" | "U8" | "BOOL");
 
 /** Element types that safetensors files may have and this library does not read: a tensor of one is refused when it is asked for. */
 export type OtherDtype =
-  | ("BOOL" | "I8" | "I16" | "U16" | "U32" | "U64" | "F64" | "C64")
+  | "C64"
   | ("F4" | "F6_E2M3" | "F6_E3M2" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ");
 
 /** What is known of a tensor before its elements are read. */
@@ -21,8 +23,11 @@ export interface WeightInfo {
 export interface HostTensor extends WeightInfo {
   /** The type on disk. */
   readonly dtype: HostDtype;
-  /** Elements in row-major order; float32 for F32, F16 and BF16. */
-  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  /** Elements in row-major order, in the array of their type; float32 for F32, F16 and BF16. */
+  readonly data:
+    | (Float32Array | Float64Array)
+    | (BigInt64Array | Int32Array | Int16Array | Int8Array)
+    | (BigUint64Array | Uint32Array | Uint16Array | Uint8Array);
 }
 
 /** Named tensors in PyTorch's names and layouts: NCHW, OIHW, `[out, in]`. */

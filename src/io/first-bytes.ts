@@ -48,9 +48,9 @@ const texts: readonly (readonly [begins: RegExp, what: string])[] = [
  * @param wanted - what the file should have been.
  * @returns the end of a sentence that begins with "the file is"; undefined where nothing is known.
  */
-export function identify(head: Uint8Array, size: number, wanted: "safetensors" | "text"): string | undefined {
+export function identify(head: Uint8Array, size: number, wanted: "safetensors" | "text" | "pth"): string | undefined {
   if (size === 0) return `empty. ${again}`;
-  if (wanted === "safetensors" && isHeader(head)) return undefined;
+  if (isHeader(head) && wanted !== "text") return wanted === "pth" ? "a safetensors file: read it as one" : undefined;
   if (head.length >= 8 && head.every((byte) => byte === 0)) return `of zeros, at least where it begins. ${again}`;
   const binary = String.fromCharCode(...head);
   const known = signatures.find(([bytes]) => binary.startsWith(bytes));

@@ -7,7 +7,7 @@ export { type ByteSource, blobSource } from "./byte-source";
 export type { ComponentName } from "./component-files";
 export { fileSource } from "./disk";
 export { blobFolder, diskFolder, type FileTree, type JsonObject, readText, urlFolder } from "./file-tree";
-export { readSafetensors, writeFileAtomic, writeSafetensors } from "./files";
+export { readPth, readSafetensors, writeFileAtomic, writeSafetensors } from "./files";
 export { type HubOptions, hubFolder } from "./hub-folder";
 export { type ModelComponent, readComponent, type WriteModelOptions, writeModelFolder } from "./model-folder";
 export {
@@ -17,6 +17,7 @@ export {
   openComponent,
   readModelIndex,
 } from "./open-component";
+export { openPth, type PthOptions } from "./open-pth";
 export { type OpenSafetensors, openSafetensors } from "./open-safetensors";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors";
 export { type UrlOptions, urlSource } from "./url-source";

@@ -3,13 +3,16 @@ import { SidError } from "../core/errors";
 import type { HostDtype, OtherDtype } from "../core/host-tensor";
 import { identify } from "./first-bytes";
 
-/** Bytes per element of what this library reads and writes. */
-export const elementBytes: Readonly<Record<HostDtype, number>> = { I64: 8, F32: 4, I32: 4, BF16: 2, F16: 2, U8: 1 };
+/** Bytes per element of what this library reads and writes, in the official writer's order. */
+export const elementBytes: Readonly<Record<HostDtype, number>> = {
+  ...{ U64: 8, I64: 8, F64: 8, F32: 4, U32: 4, I32: 4 },
+  ...{ BF16: 2, F16: 2, U16: 2, I16: 2, I8: 1, U8: 1, BOOL: 1 },
+};
 
 /** Bits per element of all that the format knows. */
 const elementBits: Readonly<Record<HostDtype | OtherDtype, number>> = {
-  ...{ I64: 64, F32: 32, I32: 32, BF16: 16, F16: 16, U8: 8 },
-  ...{ C64: 64, F64: 64, U64: 64, U32: 32, U16: 16, I16: 16, I8: 8, BOOL: 8 },
+  ...{ U64: 64, I64: 64, F64: 64, C64: 64, F32: 32, U32: 32, I32: 32 },
+  ...{ BF16: 16, F16: 16, U16: 16, I16: 16, I8: 8, U8: 8, BOOL: 8 },
   ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
 };
 

@@ -17,12 +17,9 @@ import {
 
 /** The array that holds each dtype in memory. */
 const arrayTypes = {
-  F32: Float32Array,
-  F16: Float32Array,
-  BF16: Float32Array,
-  I64: BigInt64Array,
-  I32: Int32Array,
-  U8: Uint8Array,
+  ...{ F32: Float32Array, F16: Float32Array, BF16: Float32Array, F64: Float64Array },
+  ...{ I64: BigInt64Array, I32: Int32Array, I16: Int16Array, I8: Int8Array },
+  ...{ U64: BigUint64Array, U32: Uint32Array, U16: Uint16Array, U8: Uint8Array, BOOL: Uint8Array },
 } as const satisfies Record<HostDtype, unknown>;
 
 /** What a safetensors file holds. */
@@ -45,7 +42,7 @@ export interface Safetensors {
  * @param bytes - the whole file.
  * @returns the tensors, which share no memory with `bytes`, and the metadata.
  * @throws SidError `corrupt-file` naming the tensor where the file contradicts itself or the format;
- *   `unsupported` for a dtype other than F32, F16, BF16, I64, I32 and U8.
+ *   `unsupported` for complex numbers and those of fewer than 8 bits or of F8.
  *
  * @example
  * ```ts
@@ -147,20 +144,9 @@ export function encodeParts(
 
 /** The elements of one tensor from its own bytes, which it takes over. Every platform of tfjs is little-endian. */
 export function decodeElements(dtype: HostDtype, { buffer }: Uint8Array<ArrayBuffer>): HostTensor["data"] {
-  switch (dtype) {
-    case "F32":
-      return new Float32Array(buffer);
-    case "F16":
-      return widenF16(new Uint16Array(buffer));
-    case "BF16":
-      return widenBF16(new Uint16Array(buffer));
-    case "I64":
-      return new BigInt64Array(buffer);
-    case "I32":
-      return new Int32Array(buffer);
-    case "U8":
-      return new Uint8Array(buffer);
-  }
+  if (dtype === "F16") return widenF16(new Uint16Array(buffer));
+  if (dtype === "BF16") return widenBF16(new Uint16Array(buffer));
+  return new arrayTypes[dtype](buffer);
 }
 
 function encodeElements(dtype: HostDtype, data: HostTensor["data"]): Uint8Array {

@@ -21,7 +21,7 @@ import type { HasVariables, InitialWeights, NetworkParameters, ParameterSpec } f
 /** What is read as float32. */
 const floats: readonly unknown[] = ["F32", "F16", "BF16"] satisfies HostDtype[];
 
-/** What can be read at all. */
+/** What a network's file may hold. */
 const held: readonly string[] = ["F32", "F16", "BF16", "I64", "I32", "U8"] satisfies HostDtype[];
 
 /** Rank of a weight by its layout. */
@@ -34,8 +34,8 @@ const buffers = ["text_model.embeddings.position_ids"];
 const mostElements = 2 ** 30;
 
 /**
- * Throws ONE error naming the first tensor that is missing, surplus or mis-shaped. Surplus tensors of types that cannot be
- * read (F64, BOOL, F8) do not count: no network of this library could hold them.
+ * Throws ONE error naming the first tensor that is missing, surplus or mis-shaped. Surplus tensors of other types
+ * (F64, BOOL, F8) do not count: no network of this library could hold them.
  */
 export function checkWeights(
   where: string,
