@@ -65,6 +65,8 @@ export const categories = [
   ["io/safetensors", "safetensors"],
   ["io/open-safetensors", "safetensors"],
   ["io/files", "safetensors"],
+  ["io/open-pth", "PyTorch's files"],
+  ["io/read-pth", "PyTorch's files"],
   ["io/", "Sources of bytes"],
 
   ["memory/", "Memory"],

@@ -3,8 +3,9 @@ export const headBytes = 512;
 
 const again = "Was its download broken off? Fetch it again";
 const convert =
-  "a pickle, which may run any code when it is read. Convert it in PyTorch: " +
-  'safetensors.torch.save_file(torch.load(path, weights_only=True), "model.safetensors"); a whole Stable Diffusion in ' +
+  "a pickle, which may run any code when Python reads it. Convert it: " +
+  'writeSafetensors("model.safetensors", await readPth(path)) of sid-lsg/io runs none of it, and so does the command ' +
+  "npm run convert -- FILE model.safetensors; a whole Stable Diffusion in " +
   'diffusers: StableDiffusionPipeline.from_single_file(path).save_pretrained("folder")';
 const unpack = "unpack it first";
 

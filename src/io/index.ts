@@ -1,5 +1,6 @@
 /**
- * safetensors and diffusers-style model folders: on a disk, behind an address, in a browser, on the Hugging Face Hub.
+ * safetensors, PyTorch's files and diffusers-style model folders: on a disk, behind an address, in a browser, on the
+ * Hugging Face Hub.
  *
  * @module sid-lsg/io
  */
@@ -7,7 +8,7 @@ export { type ByteSource, blobSource } from "./byte-source";
 export type { ComponentName } from "./component-files";
 export { fileSource } from "./disk";
 export { blobFolder, diskFolder, type FileTree, type JsonObject, readText, urlFolder } from "./file-tree";
-export { readPth, readSafetensors, writeFileAtomic, writeSafetensors } from "./files";
+export { readSafetensors, writeFileAtomic, writeSafetensors } from "./files";
 export { type HubOptions, hubFolder } from "./hub-folder";
 export { type ModelComponent, readComponent, type WriteModelOptions, writeModelFolder } from "./model-folder";
 export {
@@ -19,5 +20,6 @@ export {
 } from "./open-component";
 export { openPth, type PthOptions } from "./open-pth";
 export { type OpenSafetensors, openSafetensors } from "./open-safetensors";
+export { readPth } from "./read-pth";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors";
 export { type UrlOptions, urlSource } from "./url-source";

@@ -116,7 +116,7 @@ async function whyMissing(
     if (await exists(caller, tree, folder + name))
       return new SidError(
         "unsupported",
-        `${caller}: ${tree.name} lacks ${files}; ${JSON.stringify(folder + name)} is a pickle, which may run any code when it is read: convert it in PyTorch with save_pretrained(folder, safe_serialization=True).`,
+        `${caller}: ${tree.name} lacks ${files}; ${JSON.stringify(folder + name)} is a pickle, which may run any code when Python reads it: ${conversion(folder + name, wanted)}.`,
       );
   for (const [name, kind] of foreign)
     if (await exists(caller, tree, folder + name))
@@ -125,6 +125,13 @@ async function whyMissing(
         `${caller}: ${tree.name} lacks ${files}; ${JSON.stringify(folder + name)} is of ${kind}, which is not read: take the model's safetensors files.`,
       );
   return missing(caller, tree, files);
+}
+
+/** How to make safetensors of a pickle, or of the shards that an index lists. */
+function conversion(pickle: string, wanted: string): string {
+  return pickle.endsWith(".json")
+    ? "convert it in PyTorch with save_pretrained(folder, safe_serialization=True)"
+    : `convert it, which runs none of it, with npm run convert -- ${JSON.stringify(pickle)} ${JSON.stringify(wanted)}, or readPth and writeSafetensors of sid-lsg/io`;
 }
 
 /** Whether a part in the folder of its name has weights of this variant, in one file or in shards. */

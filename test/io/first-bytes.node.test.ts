@@ -54,7 +54,7 @@ const others: readonly (readonly [name: string, bytes: Uint8Array, message: RegE
   [
     "PyTorch's zip",
     latin("PK\x03\x04\0\0\x08\x08\0\0", 600),
-    /zip archive, as PyTorch's \.ckpt.*pickle.*weights_only=True.*from_single_file/,
+    /zip archive, as PyTorch's \.ckpt.*pickle.*readPth.*npm run convert.*from_single_file/,
   ],
   [
     "PyTorch's old pickle",
