@@ -109,8 +109,11 @@ type Answer = { readonly prediction: Tensor; readonly features?: Tensor | undefi
 
 type Call = (xt: Tensor, t: Timesteps, cond?: Tensor) => Answer;
 
+/** An answer, and the prediction at κ = 1 where it is a part of it. */
+type GuidedAnswer = Answer & { readonly conditional?: Tensor | undefined };
+
 /** {@link guidedPrediction} with the features, if the pass gives any: those with the condition, where it saw both. */
-export function guidedPass(call: Call, inputs: GuidedPredictionInputs): Answer {
+export function guidedPass(call: Call, inputs: GuidedPredictionInputs): GuidedAnswer {
   const {
     xt,
     t,
@@ -138,7 +141,7 @@ export function guidedPass(call: Call, inputs: GuidedPredictionInputs): Answer {
     const both = pass(call, concat([xt, xt]), [...t, ...t], concat([repeat(empty, batch), full]));
     const [without, within] = split(both.prediction, 2) as [Tensor, Tensor];
     const prediction = guide({ cond: within, uncond: without, guidanceScale: scale });
-    return { prediction, features: both.features && slice(both.features, [batch], [batch]) };
+    return { prediction, conditional: within, features: both.features && slice(both.features, [batch], [batch]) };
   });
 }
 

@@ -2,6 +2,7 @@ import { clone, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { checkMethods, checkObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { Timesteps } from "../core/per-sample";
+import { besideTape } from "../core/tape";
 import { checkTensor } from "../core/tensor-checks";
 import { guidedPass } from "../guidance/guide";
 import { convertPrediction, noiseLevel } from "../predict";
@@ -52,8 +53,7 @@ export interface PredictX0Inputs {
  * ```
  */
 export function predictX0(model: ScoreModel, inputs: PredictX0Inputs): Tensor {
-  checkMethods("predictX0", "model", model, "a score model", ["predict"]);
-  return ask("predictX0", model, inputs, (xt, t, cond) => ({ prediction: model.predict(xt, t, cond) })).x0;
+  return askPlainly(model, inputs).x0;
 }
 
 /** What {@link predictX0WithFeatures} returns; the caller owns both. */
@@ -89,6 +89,35 @@ export interface X0WithFeatures {
  * ```
  */
 export function predictX0WithFeatures(model: ScoreModel, inputs: PredictX0Inputs): X0WithFeatures {
+  const { x0, features } = askWithFeatures(model, inputs);
+  return { x0, features: features as Tensor };
+}
+
+/** {@link predictX0}, with features where they are wanted, and x̂0 at κ = 1 where that is wanted and a part of the pass. */
+export function predictX0Parts(
+  model: ScoreModel,
+  inputs: PredictX0Inputs,
+  features: boolean,
+  conditional: boolean,
+): X0Parts {
+  return (features ? askWithFeatures : askPlainly)(model, inputs, conditional);
+}
+
+/** What one pass says of x0. */
+interface X0Parts {
+  readonly x0: Tensor;
+  readonly features?: Tensor | undefined;
+  /** At κ = 1, off the tape; absent where the answer itself is at 1, or the pass sees no condition. */
+  readonly conditional?: Tensor | undefined;
+}
+
+function askPlainly(model: ScoreModel, inputs: PredictX0Inputs, conditional = false): X0Parts {
+  checkMethods("predictX0", "model", model, "a score model", ["predict"]);
+  const call = (...[xt, t, cond]: Parameters<ScoreModel["predict"]>) => ({ prediction: model.predict(xt, t, cond) });
+  return ask("predictX0", model, inputs, call, conditional);
+}
+
+function askWithFeatures(model: ScoreModel, inputs: PredictX0Inputs, conditional = false): X0Parts {
   const where = "predictX0WithFeatures";
   checkMethods(where, "model", model, "a score model", ["predict"]);
   if (typeof model.predictWithFeatures !== "function")
@@ -96,24 +125,35 @@ export function predictX0WithFeatures(model: ScoreModel, inputs: PredictX0Inputs
       "invalid-argument",
       `${where}: model "${model.name}" gives no features; it needs predictWithFeatures, which unet, mlp and functionModel know.`,
     );
-  const { x0, features } = ask(where, model, inputs, (xt, t, cond) => {
+  const call = (...[xt, t, cond]: Parameters<ScoreModel["predict"]>) => {
     const answer = model.predictWithFeatures?.(xt, t, cond) as PredictionWithFeatures;
     checkTensor(where, "features", checkObject(where, "what predictWithFeatures returned", answer).features);
     return answer;
-  });
-  return { x0, features: features as Tensor };
+  };
+  return ask(where, model, inputs, call, conditional);
 }
 
 /** One guided pass, its prediction converted to x0. */
-function ask(where: string, model: ScoreModel, inputs: PredictX0Inputs, call: Parameters<typeof guidedPass>[0]) {
+function ask(
+  where: string,
+  model: ScoreModel,
+  inputs: PredictX0Inputs,
+  call: Parameters<typeof guidedPass>[0],
+  wantsConditional: boolean,
+): X0Parts {
   const { t } = checkObject(where, "inputs", inputs, { xt: 1, t: 1, cond: 1, uncond: 1, guidanceScale: 1 });
   checkTensor(where, "xt", inputs.xt);
   return tidy(() => {
     // Through one copy, x_t gets one gradient per call, not one per use. So the gradients of two equal
     // networks under opposite cotangents cancel to exactly 0, as they must before the first step.
     const xt = clone(inputs.xt);
-    const { prediction, features } = guidedPass(call, { ...inputs, xt });
+    const { prediction, conditional, features } = guidedPass(call, { ...inputs, xt });
     const level = noiseLevel(model.schedule, t);
-    return { x0: convertPrediction({ prediction, xt, level, predicts: model.predicts, to: "x0" }), features };
+    const toX0 = (x: Tensor) =>
+      convertPrediction({ prediction: x, xt, level, predicts: model.predicts, to: "x0" }) as Tensor;
+    const x0 = toX0(prediction);
+    return wantsConditional && conditional
+      ? { x0, features, conditional: besideTape(() => toX0(conditional)) }
+      : { x0, features };
   });
 }

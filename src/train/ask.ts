@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Timesteps } from "../core/per-sample";
 import type { Question } from "../methods/types";
-import { predictX0, predictX0WithFeatures } from "../models/predict-x0";
+import { predictX0Parts } from "../models/predict-x0";
 import type { ScoreModel } from "../models/types";
 import type { Checked } from "./objective";
 
@@ -10,11 +10,16 @@ export interface Pass {
   readonly at: "xt" | "other";
   /** Whether the gradient flows through its input. */
   readonly gradient: boolean;
-  /** The names of its answers, in the order of what it returns. */
+  /** The names of what it returns, in that order: its answers, and {@link conditionalOf} one where that is a part of it. */
   readonly names: readonly string[];
   /** Whether it runs a whole score model, and not a discriminator with no more than a trunk. */
   readonly whole: boolean;
   run(xt: Tensor): Tensor[];
+}
+
+/** The name of an answer's part at κ = 1, which is nobody's answer. */
+export function conditionalOf(name: string): string {
+  return `${name} at κ = 1`;
 }
 
 /** Where a pass is made. */
@@ -24,11 +29,15 @@ export interface Place {
   readonly uncond?: Tensor | undefined;
 }
 
-/** The passes that answer the questions: one for each, but a discriminator reads along where its network is asked with the condition. */
+/**
+ * The passes that answer the questions: one for each, but a discriminator reads along where its network is asked with the
+ * condition. The passes for the questions `parted` give their part at κ = 1 as well.
+ */
 export function passesOf(
   { teacher, fakeScore, discriminator }: Checked,
   asks: Readonly<Record<string, Question>>,
   places: Readonly<Record<"xt" | "other", Place>>,
+  parted: readonly string[] = [],
 ): Pass[] {
   const readers = Object.entries(asks).filter(([, { of }]) => of === "discriminator");
   const taken = new Set<string>();
@@ -44,18 +53,17 @@ export function passesOf(
       ([reading, other]) =>
         !taken.has(reading) && discriminator?.reads === of && (other.at ?? "xt") === at && guidanceScale !== 0,
     );
-    if (reader === undefined)
-      return [{ at, gradient, names: [name], whole: true, run: (xt) => [predictX0(model, inputs(xt))] }];
-    taken.add(reader[0]);
+    const parts = parted.includes(name) && guidanceScale !== 0 && guidanceScale !== 1;
+    if (reader) taken.add(reader[0]);
     return [
       {
         at,
-        gradient: gradient || (reader[1].gradient ?? false),
-        names: [name, reader[0]],
+        gradient: gradient || (reader?.[1].gradient ?? false),
+        names: [name, ...(reader ? [reader[0]] : []), ...(parts ? [conditionalOf(name)] : [])],
         whole: true,
         run(xt) {
-          const { x0, features } = predictX0WithFeatures(model, inputs(xt));
-          return [x0, logit(features, t)];
+          const { x0, features, conditional } = predictX0Parts(model, inputs(xt), reader !== undefined, parts);
+          return [x0, ...(features && reader ? [logit(features, t)] : []), ...(conditional ? [conditional] : [])];
         },
       },
     ];

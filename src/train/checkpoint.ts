@@ -8,6 +8,7 @@ import { readSafetensors, writeSafetensors } from "../io/files";
 import type { Adam } from "./adam";
 import { checksum } from "./checksum";
 import { differences, type Fingerprint } from "./fingerprint";
+import { divergenceGauge, type GaugeState } from "./gauge/gauge";
 
 const format = "sid-lsg checkpoint 2";
 
@@ -16,6 +17,8 @@ export interface Progress {
   readonly iteration: number;
   readonly nimg: number;
   readonly stream: RandomState;
+  /** What the gauge has seen; absent in files of versions without one. */
+  readonly gauge?: GaugeState | undefined;
 }
 
 /** The tensors of a run that a checkpoint holds. */
@@ -102,6 +105,11 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
     randomStream(progress.stream);
   } catch (cause) {
     throw new SidError("corrupt-file", `${where}: the random stream's state is not readable.`, { cause });
+  }
+  try {
+    divergenceGauge({ state: progress.gauge });
+  } catch (cause) {
+    throw new SidError("corrupt-file", `${where}: the state of the gauge is not readable.`, { cause });
   }
   const wanted = slots(state);
   for (const [name, x] of wanted) {

@@ -3,6 +3,7 @@ import type { Method } from "../methods/types";
 import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
 import type { AdamOptions } from "./adam";
 import type { ConditionSource } from "./conditions";
+import type { Divergence } from "./gauge/gauge";
 import type { ImageSource } from "./images";
 import type { LearningRateSchedule } from "./learning-rate";
 
@@ -87,6 +88,11 @@ export interface DistillOptions {
    * @defaultValue `0`
    */
   readonly seed?: number | undefined;
+  /**
+   * Samples after which an old one counts half in {@link DistillMetrics.divergence}.
+   * @defaultValue `2048`
+   */
+  readonly gaugeHalfLife?: number | undefined;
   /**
    * Sees each iteration's figures, as soon as there are any: before its checkpoint and its snapshot are made and
    * before the iterator yields them. Awaited.
@@ -202,6 +208,12 @@ export interface DistillMetrics {
   readonly generatorLoss: number;
   /** Mean of `‖f_φ − f_ψ‖²` per sample: how far the two scores are apart; 0 for methods that do not ask both. */
   readonly deltaSquared: number;
+  /**
+   * How far the generator's law is from the teacher's, in nats: running estimates, by level of noise; see
+   * {@link divergenceGauge}. Undefined until the generator's first update, and where the method does not ask teacher and
+   * fake score at one noisy sample (`sds`, `csd`, `lcm`, `tdm`).
+   */
+  readonly divergence?: Divergence | undefined;
   /** Norm of the fake score's cleaned gradient, a mean over its updates; 0 for methods without one. */
   readonly fakeGradientNorm: number;
   /** Norm of the generator's cleaned gradient; 0 while the generator waits. */

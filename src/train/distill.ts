@@ -15,6 +15,7 @@ import { type DistillRun, type DistillSummary, runOf } from "./distill-run";
 import { drawBatch } from "./draw-batch";
 import { emaBeta, updateEma } from "./ema";
 import { fingerprintOf } from "./fingerprint";
+import { type DivergenceGauge, divergenceGauge } from "./gauge/gauge";
 import { fakeScoreVariables } from "./objective";
 import { type Plan, planOf } from "./plan";
 import { preflight } from "./preflight";
@@ -132,14 +133,15 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     const start = resumes ? await files?.load((path) => loadCheckpoint(path, goal, state)) : undefined;
     if (signal?.aborted && !start) throw tooEarly();
     const stream = randomStream(start?.stream ?? plan.seed);
-    const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam };
+    const gauge = divergenceGauge({ halfLife: plan.gaugeHalfLife, state: start?.gauge });
+    const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam, gauge };
     let { iteration, nimg } = start ?? { iteration: 0, nimg: 0 };
     Object.assign(summary, { iteration, nimg, resumedFrom: iteration });
     let saved = iteration;
     let lost = false;
     const save = async () => {
       if (!files || saved === iteration) return;
-      const progress = { iteration, nimg, stream: stream.state() };
+      const progress = { iteration, nimg, stream: stream.state(), gauge: gauge.state() };
       await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state));
       saved = iteration;
     };
@@ -178,6 +180,7 @@ interface Run {
   readonly uncond: Tensor | undefined;
   readonly fakeScoreAdam: Adam | undefined;
   readonly generatorAdam: Adam;
+  readonly gauge: DivergenceGauge;
 }
 
 /** All updates of an iteration and the moving average; one read from the device. */
@@ -210,12 +213,14 @@ async function iterateOnce(run: Run, iteration: number, nimg: number) {
     const figures = await readFigures(...ofFake, ...ofGenerator);
     const fake = figures.slice(0, ofFake.length);
     const [step] = figures.slice(ofFake.length);
+    if (step?.gauge.length) run.gauge.add(step.gauge);
     const mean = (of: (figures: StepFigures) => number) => fake.reduce((sum, f) => sum + of(f) / fake.length, 0);
     const total = (of: (figures: StepFigures) => number) => figures.reduce((sum, f) => sum + of(f), 0);
     return {
       fakeLoss: mean((f) => f.loss),
       generatorLoss: step?.loss ?? 0,
       deltaSquared: step?.deltaSquared ?? 0,
+      divergence: run.gauge.reading(),
       fakeGradientNorm: mean((f) => f.gradientNorm),
       generatorGradientNorm: step?.gradientNorm ?? 0,
       droppedSamples: total((f) => f.droppedSamples),

@@ -1,4 +1,15 @@
-import { add, mul, type Scalar, scalar, square, sub, type Tensor, type Tensor1D, tidy } from "@tensorflow/tfjs-core";
+import {
+  add,
+  mul,
+  type Scalar,
+  scalar,
+  square,
+  sub,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  tidy,
+} from "@tensorflow/tfjs-core";
 import { SidError } from "../core/errors";
 import { perSample, total } from "../core/per-sample";
 import { besideTape, pullback, valueAndGradients, vjp } from "../core/tape";
@@ -10,7 +21,8 @@ import { type Pass, passesOf } from "./ask";
 import { checkTrainBatch, inputsOf, type TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
 import { dataGradients } from "./data-gradients";
-import { judge, named, type Step, scaled, weighted } from "./judge";
+import { comparedBy } from "./gauge/samples";
+import { answersIn, judge, named, type Step, scaled, weighted } from "./judge";
 import { noised } from "./noising";
 import { checkObjective, type Objective } from "./objective";
 
@@ -28,6 +40,11 @@ export interface GeneratorGradients {
   readonly deltaSquared: Scalar;
   /** `[B]`, 1 for samples that counted, 0 for samples that left the batch because they were not finite. */
   readonly valid: Tensor1D;
+  /**
+   * `[B, 4]`, what `divergenceGauge` is told of each sample: whether it counts, `log(α²/σ²)`, `‖δ‖²` and `δ·(f_ψ − x_g)`,
+   * with the teacher at κ = 1. Absent where the method does not ask teacher and fake score at one noisy sample.
+   */
+  readonly gauge?: Tensor2D | undefined;
 }
 
 /**
@@ -96,11 +113,10 @@ export function generatorGradients(objective: Objective, batch: TrainBatch): Gen
   return tidy(() => {
     const given = stages ? batch : cleaned(batch);
     const { t, cond, uncond, other } = given;
-    const passes = passesOf(checked, asks, {
-      xt: { t, cond, uncond },
-      other: { t: other?.t ?? t, cond, uncond },
-    });
-    const step: Step = { objective: checked, update, batch, given, placed, passes };
+    const compared = comparedBy(checked, asks);
+    const places = { xt: { t, cond, uncond }, other: { t: other?.t ?? t, cond, uncond } };
+    const passes = passesOf(checked, asks, places, compared?.parted);
+    const step: Step = { objective: checked, update, batch, given, placed, passes, compared };
     const result = stages ? staged(step) : onOneTape(step);
     return { ...result, deltaSquared: deltaSquared(result) };
   });
@@ -141,19 +157,20 @@ function onOneTape(step: Step): Result {
         const run = () => pass.run(at[pass.at]);
         return pass.gradient ? run() : besideTape(run);
       });
-      const { valid, loss, cotangents } = besideTape(() => judge(step, generated, named(names, outputs)));
-      carry(generated, valid, loss, ...outputs);
+      const { valid, loss, gauge, cotangents } = besideTape(() => judge(step, generated, named(names, outputs)));
+      carry(generated, valid, loss, ...outputs, ...(gauge ? [gauge] : []));
       const gradients = [cotangents["generated"], ...names.map((name) => cotangents[name])];
       return scaled(weighted([generated, ...outputs], gradients), update.lossScale ?? 1);
     }, objective.generator.variables),
   );
-  const [generated, valid, loss, ...outputs] = carried as [Tensor, Tensor1D, Scalar, ...Tensor[]];
+  const [generated, valid, loss, ...rest] = carried as [Tensor, Tensor1D, Scalar, ...Tensor[]];
   return {
     loss: scaled(loss, update.lossScale ?? 1),
     gradients: result.gradients,
     generated,
-    answers: named(names, outputs),
+    answers: answersIn(step, named(names, rest)),
     valid,
+    gauge: rest[names.length] as Tensor2D | undefined,
   };
 }
 
@@ -178,10 +195,10 @@ function staged(step: Step): Result {
     vjp(
       (x) => {
         const outputs = last.run(x);
-        const answers = { ...before, ...named(last.names, outputs) };
-        const { valid, loss, cotangents } = besideTape(() => judge(step, generated, answers));
+        const all = { ...before, ...named(last.names, outputs) };
+        const { valid, loss, gauge, cotangents } = besideTape(() => judge(step, generated, all));
         order = Object.keys(cotangents);
-        carry(valid, loss, ...outputs, ...Object.values(cotangents));
+        carry(valid, loss, ...outputs, ...Object.values(cotangents), ...(gauge ? [gauge] : []));
         return weighted(
           outputs,
           last.names.map((name) => cotangents[name]),
@@ -192,7 +209,8 @@ function staged(step: Step): Result {
     ),
   );
   const [valid, loss, ...rest] = carried as [Tensor1D, Scalar, ...Tensor[]];
-  const answers = { ...before, ...named(last.names, rest) };
+  const answers = answersIn(step, { ...before, ...named(last.names, rest) });
+  const gauge = rest[last.names.length + order.length] as Tensor2D | undefined;
   const cotangents: Readonly<Record<string, Tensor | undefined>> = named(order, rest.slice(last.names.length));
 
   const through = flowing.map((pass): [Pass, Tensor] => {
@@ -218,7 +236,7 @@ function staged(step: Step): Result {
   const cleanCond = batch.cond && onlyValid(batch.cond, valid);
   const { generator } = objective;
   const gradients = pullback(() => generator.generate(cleanNoises, cleanCond), cotangent, generator.variables);
-  return { loss: scaled(loss, update.lossScale ?? 1), gradients, generated, answers, valid };
+  return { loss: scaled(loss, update.lossScale ?? 1), gradients, generated, answers, valid, gauge };
 }
 
 /** Mean of `‖f_φ − f_ψ‖²`, where both were asked. */

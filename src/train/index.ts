@@ -20,6 +20,16 @@ export type {
 export type { DistillRun, DistillSummary } from "./distill-run";
 export { type EmaSchedule, emaBeta, updateEma } from "./ema";
 export { type FakeScoreGradients, fakeScoreGradients } from "./fake-score-gradients";
+export {
+  type Divergence,
+  type DivergenceGauge,
+  type DivergenceGaugeOptions,
+  divergenceGauge,
+  type Estimate,
+  type GaugeState,
+  type LevelDivergence,
+} from "./gauge/gauge";
+export type { GaugeSample } from "./gauge/samples";
 export { type GeneratorGradients, generatorGradients } from "./generator-gradients";
 export { type ImageSample, type ImageSource, type ImageSourceOptions, imageSource } from "./images";
 export {

@@ -7,6 +7,7 @@ import { onlyValid } from "../losses/reduce";
 import type { Circumstances, GeneratorUpdate } from "../methods/types";
 import type { Pass } from "./ask";
 import { inputsOf, type Placed, type TrainBatch } from "./batch";
+import { type Compared, gaugeFigures } from "./gauge/samples";
 import type { Checked } from "./objective";
 
 /** A checked batch, and the passes through networks that it takes. */
@@ -18,14 +19,17 @@ export interface Step {
   readonly given: TrainBatch;
   readonly placed: Placed;
   readonly passes: readonly Pass[];
+  /** What the gauge compares, if the method asks it. */
+  readonly compared: Compared | undefined;
 }
 
-/** Which samples count, with all that is made of them finite, and the method's gradient there: `∂L/∂x_g` as `generated`, then one by each answer's name. */
-export function judge(
-  { objective, update, batch, placed }: Step,
-  generated: Tensor,
-  answers: Readonly<Record<string, Tensor>>,
-) {
+/**
+ * Which samples count, with all that is made of them finite, the method's gradient there (`∂L/∂x_g` as `generated`, then
+ * one by each answer's name), and what they tell the gauge. `outputs` are the answers and the parts at κ = 1.
+ */
+export function judge(step: Step, generated: Tensor, outputs: Readonly<Record<string, Tensor>>) {
+  const { objective, update, batch, placed, compared } = step;
+  const answers = answersIn(step, outputs);
   const valid = finiteSamples(...inputsOf(batch), generated, ...Object.values(answers));
   const circumstances: Circumstances = {
     level: placed.level,
@@ -56,11 +60,18 @@ export function judge(
       "shape-mismatch",
       `${from}: loss must be a scalar, a mean over the batch, got ${showShape(loss)}.`,
     );
-  if (Object.keys(given).length === 0) return { valid, loss, cotangents: given };
+  const level = compared?.at === "other" ? (placed.other ?? placed.level) : placed.level;
+  const gauge = compared && gaugeFigures(compared, outputs, { generated, level, valid });
+  if (Object.keys(given).length === 0) return { valid, loss, gauge, cotangents: given };
   // What a method makes of finite answers need not be finite: a weight of one's own, a ratio of densities.
   const counted = mul(valid, finiteSamples(...Object.values(given))) as Tensor1D;
   const kept = Object.entries(given).map(([name, cotangent]) => [name, onlyValid(cotangent, counted)]);
-  return { valid: counted, loss, cotangents: Object.fromEntries(kept) as Record<string, Tensor> };
+  return { valid: counted, loss, gauge, cotangents: Object.fromEntries(kept) as Record<string, Tensor> };
+}
+
+/** The answers to the method's questions among what the passes return. */
+export function answersIn({ update }: Step, outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(outputs).filter(([name]) => name in update.asks));
 }
 
 /** Σ of each output by its cotangent: its gradient is the pass's pullback. */

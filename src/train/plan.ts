@@ -24,7 +24,7 @@ const known: KeysOf<DistillOptions> = {
   ...{ teacher: 1, fakeScore: 1, generator: 1, method: 1, sampleShape: 1, iterations: 1, conditions: 1, images: 1 },
   ...{ discriminator: 1, backward: 1, batch: 1, accumulationRounds: 1, learningRate: 1, fakeLearningRate: 1 },
   ...{ adam: 1, fakeAdam: 1, ema: 1, seed: 1, onIteration: 1, onWarning: 1, onGradients: 1, snapshots: 1 },
-  ...{ checkpoint: 1, signal: 1, checkTeacher: 1 },
+  ...{ checkpoint: 1, signal: 1, checkTeacher: 1, gaugeHalfLife: 1 },
 };
 
 /** A run's options with the defaults filled in: everything checked that can be checked without a tensor. */
@@ -35,7 +35,7 @@ export function planOf(options: DistillOptions) {
   checkObject(where, "options", options, known);
   const { teacher, fakeScore, generator, conditions, images, discriminator, ema, checkpoint, snapshots } = options;
   const { backward, batch = 512, accumulationRounds = 1, seed = 0, checkTeacher = true } = options;
-  const { onIteration, onWarning = console.warn, onGradients } = options;
+  const { gaugeHalfLife, onIteration, onWarning = console.warn, onGradients } = options;
   if (ema !== undefined) checkObject(where, "ema", ema, { target: 1, halfLife: 1, rampUp: 1 });
   if (snapshots !== undefined) checkObject(where, "snapshots", snapshots, { every: 1, run: 1 });
   if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, { path: 1, every: 1, keep: 1, resume: 1 });
@@ -63,6 +63,7 @@ export function planOf(options: DistillOptions) {
   options.sampleShape.forEach((size, i) => void checkInteger(where, `sampleShape[${i}]`, size, 1));
   checkBoolean(where, "checkTeacher", checkTeacher);
   checkInteger(where, "seed", seed, 0);
+  if (gaugeHalfLife !== undefined) checkPositive(where, "gaugeHalfLife", gaugeHalfLife);
   checkMethods("conditions", conditions, ["sample", "unconditional"]);
   checkMethods("images", images, ["sample"]);
   checkMethods("snapshots", snapshots, ["run"]);
@@ -103,6 +104,7 @@ export function planOf(options: DistillOptions) {
     batch,
     accumulationRounds,
     seed,
+    gaugeHalfLife,
     first,
     /** Updates of the fake score in an iteration. */
     fakeUpdates: method.fakeScore ? updates : 0,

@@ -4,8 +4,10 @@ import {
   cast,
   concat,
   dispose,
+  keep,
   mul,
   notEqual,
+  reshape,
   type Scalar,
   scalar,
   split,
@@ -30,6 +32,7 @@ import type { TrainBatch } from "./batch";
 import { breathe } from "./breathe";
 import { carryOut } from "./carry-out";
 import { fakeScoreGradients } from "./fake-score-gradients";
+import { type GaugeSample, readSamples } from "./gauge/samples";
 import { generatorGradients } from "./generator-gradients";
 import { fakeScoreVariables, type Objective } from "./objective";
 
@@ -62,6 +65,8 @@ export interface StepFigures {
   readonly gradientNorm: number;
   /** Elements of the gradient that were NaN or infinite. */
   readonly cleanedElements: number;
+  /** What each sample that counted tells `divergenceGauge`; none in a fake-score step, and where a method does not ask. */
+  readonly gauge: readonly GaugeSample[];
 }
 
 /**
@@ -74,7 +79,7 @@ export interface StepFigures {
  * @param batches - of one size; borrowed. A generator function can make each when it is its turn.
  * @param options - the optimiser of the fake score's variables, followed by the discriminator's where the method trains
  *   one, and a hook.
- * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
+ * @returns the step's figures, `[5]` and 4 of each sample that the gauge is told of, still on the device, for {@link readFigures}; the caller owns them.
  * @throws SidError `invalid-argument` without batches or with an optimiser of other variables, `shape-mismatch`
  *   for batches of different sizes; otherwise as {@link fakeScoreGradients}. Nothing is assigned then.
  *
@@ -111,7 +116,7 @@ export async function fakeScoreStep(
  * @param objective - networks and method; see {@link generatorGradients}.
  * @param batches - of one size; borrowed, as in {@link fakeScoreStep}.
  * @param options - the optimiser of the generator's variables, and a hook.
- * @returns the step's figures `[5]`, still on the device, for {@link readFigures}; the caller owns them.
+ * @returns the step's figures, `[5]` and 4 of each sample that the gauge is told of, still on the device, for {@link readFigures}; the caller owns them.
  * @throws SidError `invalid-argument` without batches or with an optimiser of other variables, `shape-mismatch`
  *   for batches of different sizes; otherwise as {@link generatorGradients}. Nothing is assigned then.
  *
@@ -163,12 +168,17 @@ export async function generatorStep(
 export async function readFigures(...pending: readonly Tensor1D[]): Promise<StepFigures[]> {
   if (pending.length === 0) return [];
   for (const [i, figures] of pending.entries()) checkTensor("readFigures", `figures ${i}`, figures);
+  const sizes = pending.map(({ size }) => size);
   const all = tidy(() => concat([...pending]));
   dispose([...pending]);
   const values = await all.data().finally(() => all.dispose());
-  return pending.map((_, i) => {
-    const [loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements] = values.subarray(5 * i, 5 * i + 5);
-    return { loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements } as StepFigures;
+  let end = 0;
+  return sizes.map((size) => {
+    end += size;
+    const own = values.subarray(end - size, end);
+    const [loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements] = own;
+    const gauge = readSamples(own.subarray(5));
+    return { loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements, gauge } as StepFigures;
   });
 }
 
@@ -178,14 +188,23 @@ interface Round {
   readonly gradients: Tensor[];
   readonly valid: Tensor1D;
   readonly deltaSquared?: Scalar | undefined;
+  readonly gauge?: Tensor | undefined;
 }
 
-/** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the batches, of the dropped samples the sum. */
+/** What the rounds of a step gave. */
+interface Accumulated {
+  /** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the batches, of the dropped samples the sum. */
+  readonly means: Tensor[];
+  /** What each batch tells the gauge. */
+  readonly gauges: Tensor[];
+}
+
 async function accumulate(
   where: string,
   batches: Iterable<TrainBatch>,
   run: (batch: TrainBatch) => Round,
-): Promise<Tensor[]> {
+): Promise<Accumulated> {
+  const gauges: Tensor[] = [];
   if (typeof batches?.[Symbol.iterator] !== "function")
     throw new SidError("invalid-argument", `${where}: batches must be a list of them, got ${describe(batches)}.`);
   let sums: Tensor[] = [];
@@ -195,13 +214,14 @@ async function accumulate(
     for (const batch of batches) {
       const before = sums;
       sums = tidy(() => {
-        const { loss, deltaSquared = scalar(0), valid, gradients } = run(batch);
+        const { loss, deltaSquared = scalar(0), valid, gradients, gauge } = run(batch);
         size ??= valid.size;
         if (valid.size !== size)
           throw new SidError(
             "shape-mismatch",
             `${where}: all batches must have one size, the first has ${size} samples, another ${valid.size}.`,
           );
+        if (gauge) gauges.push(keep(reshape(gauge, [-1])));
         const round = [stack([loss, deltaSquared, sub(valid.size, sum(valid))]), ...gradients];
         return count === 0 ? round : round.map((x, i) => add(x, before[i] as Tensor));
       });
@@ -210,20 +230,20 @@ async function accumulate(
       await breathe();
     }
     if (count === 0) throw new SidError("invalid-argument", `${where}: wanted at least one batch, got none.`);
-    if (count === 1) return sums;
+    if (count === 1) return { means: sums, gauges };
     const perRound = tensor1d([1 / count, 1 / count, 1]);
     const means = tidy(() => sums.map((x, i) => mul(x, i === 0 ? perRound : 1 / count)));
     dispose([perRound, ...sums]);
-    return means;
+    return { means, gauges };
   } catch (error) {
-    dispose(sums);
+    dispose([...sums, ...gauges]);
     throw error;
   }
 }
 
 /** Shows the gradients to the hook, cleans them and steps; returns all figures. */
-async function finish(accumulated: Tensor[], { optimizer, onGradients }: StepOptions): Promise<Tensor1D> {
-  const [figures, ...gradients] = accumulated as [Tensor1D, ...Tensor[]];
+async function finish({ means, gauges }: Accumulated, { optimizer, onGradients }: StepOptions): Promise<Tensor1D> {
+  const [figures, ...gradients] = means as [Tensor1D, ...Tensor[]];
   let replaced: readonly Tensor[] | undefined;
   try {
     replaced = checkReplaced(await onGradients?.(gradients));
@@ -237,10 +257,10 @@ async function finish(accumulated: Tensor[], { optimizer, onGradients }: StepOpt
         });
       });
       const [squares, cleaned] = split(addN(carried), 2) as [Tensor, Tensor];
-      return concat([figures, sqrt(squares), cleaned]) as Tensor1D;
+      return concat([figures, sqrt(squares), cleaned, ...gauges]) as Tensor1D;
     });
   } finally {
-    dispose([...accumulated, ...(replaced ?? [])]);
+    dispose([...means, ...gauges, ...(replaced ?? [])]);
   }
 }
 

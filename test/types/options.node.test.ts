@@ -17,6 +17,7 @@ const open: Readonly<Record<string, string>> = {
   Circumstances: "made by the loop",
   DataInputs: "made by the loop",
   GeneratorGradients: "what generatorGradients returns",
+  DistillMetrics: "what a run yields",
   ImageSource: "a structural object, often of a class",
   ImageSample: "what an ImageSource draws",
   ModelComponent: "what readComponent returns, or more",

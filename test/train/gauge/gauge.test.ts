@@ -1,0 +1,156 @@
+/** The gauge against closed forms, and what it takes of guided passes. */
+import { dispose, mul, square, sub, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { expect, test } from "vitest";
+import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "../../../src/guidance";
+import * as methods from "../../../src/methods";
+import { gaussianModel, generatorFrom, predictX0, type ScoreModel } from "../../../src/models";
+import { addNoise, noiseLevel } from "../../../src/predict";
+import type { NoiseSchedule } from "../../../src/schedules";
+import { type Divergence, divergenceGauge, generatorGradients } from "../../../src/train";
+import { comparedBy, readSamples } from "../../../src/train/gauge/samples";
+import { data, start } from "../../property/golden-law";
+import { affineGenerator, fourPoints } from "../../property/laws";
+import { numbers } from "../../support/matchers";
+import { tinyBatch, tinyNetwork } from "../../support/tiny-network";
+
+/** A schedule whose time is minus the log-SNR. */
+const schedule: NoiseSchedule = {
+  ...{ kind: "vp", discrete: false, tMin: -15, tMax: 12 },
+  alpha: (t) => 1 / Math.sqrt(1 + Math.exp(t)),
+  sigma: (t) => 1 / Math.sqrt(1 + Math.exp(-t)),
+};
+
+/** The gauge after the exact expectations of many levels, denser at one end than at the other. */
+function readingOf(fakeScore: ScoreModel): Divergence {
+  const gauge = divergenceGauge({ halfLife: Number.POSITIVE_INFINITY });
+  const generator = affineGenerator(start.mean, Math.sqrt(start.variance));
+  const teacher = gaussianModel({ ...data, schedule });
+  const { z, noise } = fourPoints(3);
+  for (let i = 0; i <= 600; i++) {
+    const t = -15 + 27 * (i / 600) ** 1.5;
+    const objective = { generator, teacher, fakeScore, method: methods.sid() };
+    const result = generatorGradients(objective, { noises: [z], noise, t: [t, t, t, t] });
+    gauge.add(readSamples(numbers(result.gauge as Tensor)));
+    dispose([...Object.values(result), ...result.gradients] as Tensor[]);
+  }
+  dispose([z, noise]);
+  generator.dispose();
+  return gauge.reading() as Divergence;
+}
+
+test.each([
+  ["the generator's own", start, 1.47058, 1.47058],
+  ["a little off", { mean: [0.3, 0.2, 0.5], variance: 1.1 }, 1.27342, 1.4499],
+  ["further off", { mean: [0.5, 0.4, 0.7], variance: 1.21 }, 1.39381, 1.359],
+  ["too wide", { mean: start.mean, variance: 2.5 }, 2.74573, 1.15607],
+  ["the teacher's", data, 0, 0],
+])("naive and bound of the golden law where the fake score is %s", (_, law, naive, bound) => {
+  const reading = readingOf(gaussianModel({ ...law, schedule }));
+  expect(Math.abs(reading.naive.value - naive)).toBeLessThan(0.004 * Math.max(1, naive));
+  expect(Math.abs(reading.lowerBound.value - bound)).toBeLessThan(0.004 * Math.max(1, bound));
+  expect(reading.lag.value).toBeCloseTo(reading.lowerBound.value - reading.naive.value, 6);
+  for (const key of ["lowerBound", "naive", "lag"] as const)
+    expect(reading.levels.reduce((sum, level) => sum + level[key].value, 0)).toBeCloseTo(reading[key].value, 6);
+  expect(reading.levels[0]?.from).toBeCloseTo(-12, 4);
+  expect(reading.levels.at(-1)?.to).toBeCloseTo(15, 4);
+});
+
+test.each<[string, Guidance, number]>([
+  ["no guidance", noGuidance(), 1],
+  ["LSG", lsg(1.5), 1.5],
+  ["long guidance", longGuidance(2), 1],
+  ["short guidance", shortGuidance(0.5), 1],
+  ["Zero-CFG", zeroCfg(), 0],
+  ["Anti-CFG", antiCfg(-1), -1],
+  ["three scales that differ", { kappa1: 1.2, kappa2: 1.5, kappa4: 2 }, 1.2],
+])("with %s the teacher is taken at κ = 1 and the fake score as it trains, on both tapes", (_, guidance, trained) => {
+  const [teacher, fakeScore, student] = [1, 2, 3].map((seed) => tinyNetwork(`gauge/${seed}`, seed)) as [
+    ...[ScoreModel, ScoreModel, ScoreModel],
+  ];
+  const generator = generatorFrom(student);
+  const batch = tinyBatch(7, 4);
+  const { t, cond, uncond, noise } = batch;
+  const wanted = tidy(() => {
+    const level = noiseLevel(teacher.schedule, t);
+    const x = generator.generate(batch.noises, cond);
+    const xt = addNoise({ x0: x, noise, level });
+    const phi = predictX0(teacher, { xt, t, cond });
+    const psi = predictX0(fakeScore, { xt, t, cond, uncond, guidanceScale: trained });
+    const delta = sub(phi, psi);
+    return [numbers(sum(square(delta), -1)), numbers(sum(mul(delta, sub(psi, x)), -1))];
+  }) as unknown as [number[], number[]];
+  for (const backward of ["staged", "joint"] as const) {
+    const objective = { teacher, fakeScore, generator, backward, method: methods.sidLsg({ guidance }) };
+    const { loss, gradients, generated, answers, deltaSquared, valid, gauge } = generatorGradients(objective, batch);
+    expect(Object.keys(answers).sort()).toEqual(["fake", "teacher"]);
+    const samples = readSamples(numbers(gauge as Tensor));
+    samples.forEach(({ deltaSquared, lag }, i) => {
+      expect(Math.abs(deltaSquared / (wanted[0][i] as number) - 1)).toBeLessThan(1e-4);
+      expect(Math.abs(lag / (wanted[1][i] as number) - 1)).toBeLessThan(1e-3);
+    });
+    expect(samples.length).toBe(4);
+    dispose([loss, ...gradients, generated, ...Object.values(answers), deltaSquared, valid, gauge] as Tensor[]);
+  }
+  for (const network of [teacher, fakeScore, student]) network.dispose();
+  dispose([...batch.noises, noise, cond, uncond]);
+});
+
+test("old samples fade, and a gauge goes on from its state with the same numbers", () => {
+  const gauge = divergenceGauge({ halfLife: 100 });
+  const samples = (from: number, deltaSquared: number) =>
+    Array.from({ length: 100 }, (_, i) => ({
+      logSnr: -2 + i / 25,
+      deltaSquared: deltaSquared + from + i / 1000,
+      lag: 0.1,
+    }));
+  gauge.add(samples(0, 8));
+  const high = gauge.reading()?.naive.value ?? 0;
+  for (let i = 0; i < 10; i++) gauge.add(samples(i / 100, 1));
+  const other = divergenceGauge({ halfLife: 100, state: JSON.parse(JSON.stringify(gauge.state())) });
+  for (const one of [gauge, other]) one.add(samples(1, 1));
+  expect(other.reading()).toEqual(gauge.reading());
+  expect((gauge.reading()?.naive.value ?? 0) / high).toBeLessThan(0.25);
+  expect(gauge.reading()?.samples).toBeCloseTo(200, 0);
+  expect(divergenceGauge().reading()).toBeUndefined();
+});
+
+test("its standard error is that of repeated draws", () => {
+  const drawn = Array.from({ length: 200 }, (_, seed) => {
+    let state = seed + 1;
+    const uniform = () => {
+      state = (state * 48271) % 2147483647;
+      return state / 2147483647;
+    };
+    const gauge = divergenceGauge();
+    gauge.add(
+      Array.from({ length: 256 }, () => {
+        const logSnr = -4 + 8 * uniform();
+        return { logSnr, deltaSquared: (Math.exp(-logSnr) * uniform()) / (1 + Math.exp(logSnr)), lag: 0 };
+      }),
+    );
+    return gauge.reading()?.naive ?? { value: Number.NaN, standardError: Number.NaN };
+  });
+  const mean = drawn.reduce((total, { value }) => total + value / drawn.length, 0);
+  const spread = Math.sqrt(drawn.reduce((total, { value }) => total + (value - mean) ** 2 / drawn.length, 0));
+  const told = drawn.reduce((total, { standardError }) => total + standardError / drawn.length, 0);
+  expect(told / spread).toBeGreaterThan(0.85);
+  expect(told / spread).toBeLessThan(1.25);
+  // ½∫ E[u]/(1 + SNR) dλ = ¼·∫ 1/(1 + e^λ) dλ over [−4, 4] = 1
+  expect(Math.abs(mean - 1)).toBeLessThan(0.02);
+});
+
+test("which methods the gauge reads", () => {
+  const all = Object.values(methods).filter((make) => typeof make === "function" && make.length <= 1);
+  const made = all.flatMap((make) => {
+    try {
+      return [(make as () => methods.Method)()];
+    } catch {
+      return []; // reward and its like want something
+    }
+  });
+  const compared = (method: methods.Method) =>
+    "asks" in method.generator && comparedBy({ method }, method.generator.asks) !== undefined;
+  const names = (read: boolean) => made.filter((method) => compared(method) === read).map(({ name }) => name);
+  expect(names(false).sort()).toEqual(["csd", "lcm", "sds", "tdm"]);
+  expect(names(true).length).toBeGreaterThan(12);
+});
