@@ -1,6 +1,6 @@
 import { checkFunction, checkObject, checkText, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import type { WeightSource } from "../../core/host-tensor";
+import type { HostTensor } from "../../core/host-tensor";
 import type { FileTree } from "../../io/file-tree";
 import { openPart } from "../../io/open-component";
 import { type ClipTextEncoder, clipTextEncoder, clipTextParameterSpecs } from "../text/clip-text-encoder";
@@ -8,9 +8,9 @@ import { textConditioner } from "../text/conditioner";
 import type { TextConditioner } from "../types";
 import { type UnetMemoryOptions, unetMemoryKeys } from "../unet/network";
 import { type Unet, unet, unetParameterSpecs } from "../unet/unet";
-import { checkFiniteWeight } from "../weights/check-weights";
 import { loadParameters } from "../weights/load-parameters";
 import type { NetworkParameters, ParameterSpec } from "../weights/types";
+import { bytesOnBackend, watched } from "../weights/watch-source";
 import {
   checkParts,
   folders,
@@ -139,7 +139,7 @@ export async function loadStableDiffusion(
     if (configs[part] === undefined)
       throw new SidError("invalid-argument", `${where}: the model was opened without its part "${part}".`);
   const specs = specsOf(configs, parts);
-  const total = [...specs.values()].flat().reduce((sum, spec) => sum + bytesOf(spec), 0);
+  const total = [...specs.values()].flat().reduce((sum, spec) => sum + bytesOnBackend(spec), 0);
   let loaded = 0;
   const made: Partial<StableDiffusionNetworks> = {};
   const dispose = () => {
@@ -149,7 +149,7 @@ export async function loadStableDiffusion(
     for (const [part, wanted] of specs) {
       const name = checkText(where, `the name of ${part}`, names[part] ?? part);
       const weights = await readWeights(model, part, name, wanted, (tensor) => {
-        loaded += bytesOf(tensor);
+        loaded += bytesOnBackend(tensor);
         onProgress({ part, loaded, total });
       });
       Object.assign(made, { [part]: makeNetwork(part, name, model, weights, memory) });
@@ -199,7 +199,7 @@ async function readWeights(
   part: StableDiffusionPart,
   name: string,
   specs: readonly ParameterSpec[],
-  onRead: (tensor: { readonly shape: readonly number[] }) => void,
+  onRead: (tensor: HostTensor) => void,
 ): Promise<NetworkParameters> {
   const variant = variants[part];
   const { weights } = await openPart(where, folder, folders[part], variant === undefined ? {} : { variant });
@@ -208,21 +208,4 @@ async function readWeights(
   } finally {
     await weights.close();
   }
-}
-
-/** The same weights; reading one that is not finite throws. */
-function watched(source: WeightSource, at: string, onRead: Parameters<typeof readWeights>[4]): WeightSource {
-  return {
-    ...source,
-    async read(name) {
-      const tensor = await source.read(name);
-      checkFiniteWeight(at, name, tensor);
-      onRead(tensor);
-      return tensor;
-    },
-  };
-}
-
-function bytesOf({ shape }: { readonly shape: readonly number[] }): number {
-  return 4 * shape.reduce((a, b) => a * b, 1);
 }

@@ -6,7 +6,7 @@ import { openPart } from "../../io/open-component";
 import { hasVariant } from "../../io/open-weights";
 import { type ConfiguredSampling, type ConfiguredSchedule, scheduleFromConfig } from "../../schedules";
 import { type ClipTextConfig, parseClipTextConfig } from "../text/clip-config";
-import { type ClipTokenizer, clipTokenizer } from "../text/clip-tokenizer";
+import { type ClipTokenizer, clipTokenizer, tokenizerFiles } from "../text/clip-tokenizer";
 import { parseUnetConfig, type UnetConfig } from "../unet/config";
 import { parseVaeConfig, type VaeConfig } from "./vae-config";
 
@@ -154,14 +154,7 @@ function listed(parts: readonly StableDiffusionPart[]): string {
 
 async function openTokenizer(tree: FileTree, maxLength: number, onWarning: (warning: string) => void) {
   const { texts, config } = await openPart(where, tree, "tokenizer", {});
-  const files = {
-    vocab: texts["vocab.json"],
-    merges: texts["merges.txt"],
-    tokenizerJson: texts["tokenizer.json"],
-    addedTokens: texts["added_tokens.json"],
-    specialTokensMap: texts["special_tokens_map.json"],
-  };
-  return clipTokenizer({ ...files, tokenizerConfig: config }, { maxLength, onWarning });
+  return clipTokenizer(tokenizerFiles(texts, config), { maxLength, onWarning });
 }
 
 /** Throws unless the parts that are there belong together. */

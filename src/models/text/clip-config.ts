@@ -34,9 +34,8 @@ const defaults = {
   layer_norm_eps: 1e-5,
 };
 
-/** Keys of which only these values are implemented. */
-const fixed = {
-  model_type: ["clip_text_model"],
+/** Keys of both of CLIP's towers of which only these values are implemented. */
+export const fixedClipKeys = {
   attention_dropout: [0, null],
   dropout: [0, null],
   pruned_heads: [null],
@@ -44,7 +43,7 @@ const fixed = {
 };
 
 /** Keys without influence on the last hidden state of given weights; the second half is what transformers 4 wrote into every file. */
-const silent = new Set(
+export const silentClipKeys: ReadonlySet<string> = new Set(
   (
     "architectures bos_token_id eos_token_id pad_token_id projection_dim initializer_factor initializer_range " +
     "torch_dtype dtype transformers_version return_dict output_hidden_states output_attentions problem_type " +
@@ -59,12 +58,14 @@ const silent = new Set(
   ).split(" "),
 );
 
-const known = { defaults, fixed, silent, version: { key: "transformers_version", known: "5.24" } };
+/** The version of transformers all of whose keys are known. */
+export const clipVersion = { key: "transformers_version", known: "5.24" };
 
-const where = "parseClipTextConfig";
+const fixed = { ...fixedClipKeys, model_type: ["clip_text_model"] };
+const known = { defaults, fixed, silent: silentClipKeys, version: clipVersion };
 
 /** More layers than this are a mistake in the file. */
-const maxLayers = 1000;
+export const maxClipLayers = 1000;
 
 /**
  * Reads a transformers `text_encoder/config.json` (class CLIPTextModel). Only keys that differ from
@@ -89,33 +90,45 @@ const maxLayers = 1000;
  * ```
  */
 export function parseClipTextConfig(json: unknown, options: ConfigOptions = {}): ClipTextConfig {
+  const where = "parseClipTextConfig";
   if (isObject(json) && Object.hasOwn(json, "text_config"))
     throw new SidError(
       "unsupported",
       `${where}: the key "text_config" is not supported: the file is that of a whole CLIP; wanted its text encoder's.`,
     );
+  return readClipTextConfig(where, json, options);
+}
+
+/** {@link parseClipTextConfig} on behalf of the function that messages name. */
+export function readClipTextConfig(where: string, json: unknown, options: ConfigOptions): ClipTextConfig {
   const { values: raw } = readConfig(where, json, known, options);
   const size = (key: keyof typeof defaults) => checkInteger(where, key, raw[key] as number, 1);
   const width = size("hidden_size");
-  const heads = size("num_attention_heads");
+  const heads = checkHeads(where, size("num_attention_heads"), width);
+  return {
+    vocabularySize: size("vocab_size"),
+    width,
+    feedForwardWidth: size("intermediate_size"),
+    layers: checkInteger(where, "num_hidden_layers", raw.num_hidden_layers as number, 1, maxClipLayers),
+    heads,
+    maxLength: size("max_position_embeddings"),
+    activation: readActivation(where, raw.hidden_act),
+    normEps: checkPositive(where, "layer_norm_eps", raw.layer_norm_eps as number),
+  };
+}
+
+/** Throws unless the heads divide the width; returns their number. */
+export function checkHeads(where: string, heads: number, width: number): number {
   if (width % heads !== 0)
     throw new SidError(
       "invalid-argument",
       `${where}: num_attention_heads must divide hidden_size, got ${heads} and ${width}.`,
     );
-  return {
-    vocabularySize: size("vocab_size"),
-    width,
-    feedForwardWidth: size("intermediate_size"),
-    layers: checkInteger(where, "num_hidden_layers", raw.num_hidden_layers as number, 1, maxLayers),
-    heads,
-    maxLength: size("max_position_embeddings"),
-    activation: activation(raw.hidden_act),
-    normEps: checkPositive(where, "layer_norm_eps", raw.layer_norm_eps as number),
-  };
+  return heads;
 }
 
-function activation(value: unknown): ClipTextConfig["activation"] {
+/** An activation that is implemented. */
+export function readActivation(where: string, value: unknown): ClipTextConfig["activation"] {
   if (value !== "quick_gelu" && value !== "gelu")
     throw new SidError(
       "unsupported",

@@ -1,26 +1,14 @@
-import {
-  add,
-  gather,
-  reshape,
-  slice,
-  type Tensor,
-  type Tensor3D,
-  tensor,
-  tidy,
-  type Variable,
-} from "@tensorflow/tfjs-core";
+import { type Tensor3D, tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkOneOf, checkText, describe } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
 import { checkFields } from "../config/check-fields";
-import { gelu, quickGelu } from "../nn/activations";
-import { attention } from "../nn/attention";
-import { declareLayers, type Layer, type Layers, type Weights } from "../nn/layers";
-import { tabulate } from "../tabulate";
+import { declareLayers } from "../nn/layers";
 import { checkLive, checkSource } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
 import type { InitialWeights, ParameterSpec } from "../weights/types";
 import type { ClipTextConfig } from "./clip-config";
+import { declareClipText } from "./clip-network";
 
 /** Options of {@link clipTextEncoder}. */
 export interface ClipTextEncoderOptions {
@@ -84,7 +72,7 @@ export interface ClipTextEncoder {
  * ```
  */
 export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoderOptions): ClipTextEncoder {
-  checkConfig("clipTextEncoder", config);
+  checkClipTextConfig("clipTextEncoder", "config", config);
   const { name, weights } = checkObject("clipTextEncoder", "options", options, { name: 1, weights: 1 });
   checkText("clipTextEncoder", "name", name);
   checkSource("clipTextEncoder", weights);
@@ -121,65 +109,22 @@ export function clipTextEncoder(config: ClipTextConfig, options: ClipTextEncoder
  * ```
  */
 export function clipTextParameterSpecs(config: ClipTextConfig): readonly ParameterSpec[] {
-  checkConfig("clipTextParameterSpecs", config);
+  checkClipTextConfig("clipTextParameterSpecs", "config", config);
   return describeClip(config).specs;
 }
 
-function checkConfig(where: string, config: ClipTextConfig): void {
-  checkFields(where, "config", config, {
+/** Throws unless a configuration is complete, as the parsers of this library make it. */
+export function checkClipTextConfig(where: string, name: string, config: ClipTextConfig): void {
+  checkFields(where, name, config, {
     integers: ["vocabularySize", "width", "feedForwardWidth", "layers", "heads", "maxLength"],
     numbers: ["normEps"],
   });
-  checkOneOf(where, "config.activation", config.activation, ["quick_gelu", "gelu"]);
+  checkOneOf(where, `${name}.activation`, config.activation, ["quick_gelu", "gelu"]);
 }
 
 function describeClip(config: ClipTextConfig) {
-  const { vocabularySize, width, layers, maxLength, normEps } = config;
   const at = declareLayers().at("text_model");
-  const table = (name: string, rows: number) =>
-    at.parameter(`embeddings.${name}.weight`, [rows, width], "as-is", { normal: 0.02 });
-  const tokens = table("token_embedding", vocabularySize);
-  const positions = table("position_embedding", maxLength);
-  const blocks = Array.from({ length: layers }, (_, i) => encoderLayer(at.at(`encoder.layers.${i}`), config));
-  const norm = at.layerNorm("final_layer_norm", width, normEps);
-  return {
-    specs: at.specs,
-    forward(w: Weights, ids: Tensor): Tensor3D {
-      const [batch, length] = ids.shape as [number, number];
-      const words = reshape(gather(tokens(w), reshape(ids, [batch * length])), [batch, length, width]);
-      const mask = causalMask(length);
-      let x = add(words, slice(positions(w), [0, 0], [length, width]));
-      for (const block of blocks) x = block(w, x, mask);
-      return norm(w, x) as Tensor3D;
-    },
-  };
-}
-
-/** transformers' CLIPEncoderLayer: self-attention and feed-forward, each after a norm and beside a residual. */
-function encoderLayer(at: Layers, config: ClipTextConfig): (w: Weights, x: Tensor, mask: Tensor) => Tensor {
-  const { width, feedForwardWidth, heads, normEps } = config;
-  const self = at.at("self_attn");
-  const [k, v, q, out] = ["k_proj", "v_proj", "q_proj", "out_proj"].map((name) => self.linear(name, width, width)) as [
-    Layer,
-    Layer,
-    Layer,
-    Layer,
-  ];
-  const norm1 = at.layerNorm("layer_norm1", width, normEps);
-  const widen = at.linear("mlp.fc1", width, feedForwardWidth);
-  const narrow = at.linear("mlp.fc2", feedForwardWidth, width);
-  const norm2 = at.layerNorm("layer_norm2", width, normEps);
-  const activate = config.activation === "gelu" ? gelu : quickGelu;
-  return (w, x, mask) => {
-    const normed = norm1(w, x);
-    const h = add(x, out(w, attention(q(w, normed), k(w, normed), v(w, normed), { heads, mask })));
-    return add(h, narrow(w, activate(widen(w, norm2(w, h)))));
-  };
-}
-
-/** 0 where token j may be seen by token i, that is j ≤ i; elsewhere so low that its weight is exactly 0. */
-function causalMask(length: number): Tensor {
-  return tabulate([length, length], (i, j) => (j <= i ? 0 : -1e30));
+  return { forward: declareClipText(at, config), specs: at.specs };
 }
 
 /** The names that published files have. */
@@ -189,7 +134,7 @@ function withPublishedNames(weights: InitialWeights): InitialWeights {
 }
 
 /** The common length of the sequences; throws unless they can be encoded. */
-function checkTokens(where: string, config: ClipTextConfig, tokenIds: readonly (readonly number[])[]): number {
+export function checkTokens(where: string, config: ClipTextConfig, tokenIds: readonly (readonly number[])[]): number {
   if (!Array.isArray(tokenIds) || tokenIds.length === 0 || ![...tokenIds].every(Array.isArray))
     throw new SidError(
       "invalid-argument",

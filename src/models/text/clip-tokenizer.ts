@@ -191,6 +191,21 @@ export function clipTokenizer(files: ClipTokenizerFiles, options: ClipTokenizerO
   return Object.assign(tokenizer, { vocabularySize, maxLength });
 }
 
+/** The files of a tokenizer folder by their names there, as {@link clipTokenizer} takes them. */
+export function tokenizerFiles(
+  texts: Readonly<Record<string, string>>,
+  tokenizerConfig: Readonly<Record<string, unknown>>,
+): ClipTokenizerFiles {
+  return {
+    vocab: texts["vocab.json"],
+    merges: texts["merges.txt"],
+    tokenizerJson: texts["tokenizer.json"],
+    addedTokens: texts["added_tokens.json"],
+    specialTokensMap: texts["special_tokens_map.json"],
+    tokenizerConfig,
+  };
+}
+
 /** Tokens of a sequence: what the files say, else the positions that the text encoder has. */
 function lengthOf(given: unknown, positions: number): number {
   if (given === undefined || given === null) return positions;

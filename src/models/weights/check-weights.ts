@@ -28,7 +28,7 @@ const held: readonly string[] = ["F32", "F16", "BF16", "I64", "I32", "U8"] satis
 const ranks = { conv: 4, linear: 2, "as-is": undefined } as const;
 
 /** What older files of transformers hold and no network takes for a weight. */
-const buffers = ["text_model.embeddings.position_ids"];
+const buffers = ["text_model.embeddings.position_ids", "vision_model.embeddings.position_ids"];
 
 /** What one parameter may hold: more fits no array of a JavaScript engine of today. */
 const mostElements = 2 ** 30;
