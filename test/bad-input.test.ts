@@ -57,6 +57,7 @@ const fields: Readonly<Record<string, Make>> = {
     ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
     ...each({ gradientThrough: "all", times: [0.9, 0.4], guidanceScale: 1, stepsOffset: 0, setAlphaToOne: true }),
     ...each({ data: new Uint8Array(24), shape: [2, 2, 2, 3] }),
+    ...each({ batch: 2, preprocessing: { edge: 4 } }),
     ...each({ spacing: "leading", clip: 1, eta: 0 }),
     ...each({ numTimesteps: 3, betaSchedule: "linear", betas: [0.1, 0.2, 0.3], zeroTerminalSnr: true, portion: 0.5 }),
     ...each({ min: 1, max: 5, sigmaMin: 0.1, sigmaMax: 9, rho: 7, maxLength: 5, unknown: "token" }),
@@ -117,6 +118,14 @@ const web = is({ headers: {}, retries: 0, fetch: async () => new Response("w") }
 const statistics = () => metrics.featureStatistics([1, 2, 3, 4], 2);
 const textConfig = () =>
   models.parseClipTextConfig({ hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9 });
+const clipConfig = () => {
+  const layers = { hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 2 };
+  return features.parseClipConfig({
+    projection_dim: 2,
+    text_config: { ...layers, vocab_size: 9, eos_token_id: 1 },
+    vision_config: { ...layers, image_size: 4, patch_size: 2 },
+  });
+};
 const unetConfig = () =>
   models.parseUnetConfig({
     ...{ block_out_channels: [8], norm_num_groups: 4, cross_attention_dim: 6, attention_head_dim: 2 },
@@ -175,6 +184,7 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
     clipTextEncoder: [textConfig, all],
     clipTextParameterSpecs: [textConfig],
   },
+  ...{ clipModel: [clipConfig, all], clipParameterSpecs: [clipConfig] },
   headDiscriminator: [() => ({ ...all(), features: "vector" })],
   ...{ unet: [unetConfig, all], unetParameterSpecs: [unetConfig], featureStatistics: [numbers, two] },
   ...{ resizePictures: [all, is([2, 3]), is("bicubic")], resizeToFloats: [all, is([2, 3]), is("pytorch")] },

@@ -1,7 +1,8 @@
 """Golden vectors of whole CLIPs with small random weights: transformers' CLIPModel with its PIL image processor, and
 open_clip's CLIP and CustomTextCLIP with open_clip's evaluation transform.
 
-Run: python test/golden/clip_model.py (torch 2.15, torchvision 0.29, transformers 5.24, open_clip_torch 3.3, Pillow 13).
+Run: python test/golden/clip_model.py (torch 2.15, torchvision 0.29, transformers 5.24, open_clip_torch 3.3, Pillow 12.2: from
+13 on, a picture that shrinks much more in height than in width is resized in height first, which rounds other bytes).
 Writes clip-model-NAME.safetensors beside itself: weights under the names and in the layout of the library that made them,
 pictures as bytes, what preprocessing makes of them, token ids, normalised embeddings, logits; the configurations are in
 the metadata. Also clip-model-parameters.json: what the real configurations of both libraries come to.

@@ -4,6 +4,11 @@
  *
  * @module sid-lsg/models/features
  */
+export { type ClipConfig, type ClipVisionConfig, parseClipConfig } from "./clip/config";
+export { type ClipLayout, type LoadClipOptions, loadClip } from "./clip/load";
+export { type ClipModel, type ClipModelOptions, clipModel, clipParameterSpecs } from "./clip/model";
+export { parseOpenClipConfig } from "./clip/open-clip-config";
+export type { ClipPreprocessing } from "./clip/preprocessing";
 export type { FeatureBatch, FeatureNetwork, FeatureTensors } from "./feature-network";
 export type { Pictures } from "./pictures";
 export { type Resizing, resizePictures, resizeToFloats } from "./resize";

@@ -1,4 +1,4 @@
-import { checkFunction, checkObject, checkOneOf, type KeysOf } from "../../../core/checks";
+import { checkFunction, checkObject, checkOneOf, isObject, type KeysOf } from "../../../core/checks";
 import { SidError } from "../../../core/errors";
 import type { WeightSource } from "../../../core/host-tensor";
 import { type ComponentFiles, indexName, inVariant } from "../../../io/component-files";
@@ -186,7 +186,7 @@ async function preprocessingOf(
 ): Promise<ClipPreprocessing> {
   const [file, settings] =
     layout === "open_clip" ? ["preprocess_cfg", config["preprocess_cfg"]] : await processorOf(tree);
-  const json = (settings ?? {}) as JsonObject;
+  const json = isObject(settings) ? settings : {};
   return parseClipPreprocessing(`${where}: ${JSON.stringify(file)} of ${tree.name}`, json, vision.imageSize, layout);
 }
 

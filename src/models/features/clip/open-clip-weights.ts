@@ -56,7 +56,11 @@ export function fromOpenClip(where: string, specs: readonly ParameterSpec[], sou
       .filter(([name]) => !buffers.includes(custom ? name.replace(/^text\./, "") : name))
       .map(([name, info]) => [name, name === logitScaleName ? { ...info, shape: scalar(info.shape) } : info]),
   );
-  checkWeights(where, [...new Map([...places.values()].map((place) => [place.name, place])).values()], given);
+  checkWeights(
+    where,
+    [...openClipShapes(specs, custom)].map(([name, shape]) => ({ name, shape })),
+    given,
+  );
   const shapes = new Map(specs.map(({ name, shape }) => [name, shape]));
   const order = [...source.entries.keys()];
   const byFile = [...places].sort(([, a], [, b]) => order.indexOf(a.name) - order.indexOf(b.name));
@@ -79,6 +83,14 @@ export function fromOpenClip(where: string, specs: readonly ParameterSpec[], sou
     },
     close: () => source.close(),
   };
+}
+
+/** Names and shapes of a file of open_clip for parameters of transformers' CLIPModel. */
+export function openClipShapes(
+  specs: readonly ParameterSpec[],
+  custom = false,
+): ReadonlyMap<string, readonly number[]> {
+  return new Map(specs.map((spec) => placeOf(spec, custom)).map(({ name, shape }) => [name, shape]));
 }
 
 /** `[1]` as `[]`. */
