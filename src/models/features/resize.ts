@@ -28,9 +28,6 @@ export const resizings: readonly Resizing[] = [
   "tensorflow",
 ];
 
-/** Height and width in pixels. */
-type Size = readonly [height: number, width: number];
-
 /**
  * Resizes pictures as Pillow does, byte by byte: `Image.resize(size, filter)` in its fixed-point arithmetic, without
  * aliasing.
@@ -49,7 +46,11 @@ type Size = readonly [height: number, width: number];
  * console.log(resizePictures(grey, [32, 24], "bicubic").shape); // [1, 32, 24, 3]
  * ```
  */
-export function resizePictures(pictures: Pictures, size: Size, filter: ResizeFilter): Pictures {
+export function resizePictures(
+  pictures: Pictures,
+  size: readonly [height: number, width: number],
+  filter: ResizeFilter,
+): Pictures {
   const { data, shape } = checkPictures("resizePictures", pictures);
   checkSize("resizePictures", size);
   checkOneOf("resizePictures", "filter", filter, filterNames);
@@ -79,7 +80,7 @@ function bytesAcross(data: Pictures["data"], rows: number, columns: number, wind
 function bytesDown(
   data: Pictures["data"],
   count: number,
-  [height, rows]: Size,
+  [height, rows]: readonly [number, number],
   columns: number,
   windows: Windows,
 ): Uint8ClampedArray {
@@ -119,7 +120,11 @@ function fixedSum(data: Pictures["data"], first: number, step: number, windows: 
  * console.log(resizeToFloats(edge, [1, 4], "tensorflow").filter((_, i) => i % 3 === 0)); // 0, 127.5, 255, 255
  * ```
  */
-export function resizeToFloats(pictures: Pictures, size: Size, resizing: Resizing): Float32Array {
+export function resizeToFloats(
+  pictures: Pictures,
+  size: readonly [height: number, width: number],
+  resizing: Resizing,
+): Float32Array {
   const { data, shape } = checkPictures("resizeToFloats", pictures);
   checkSize("resizeToFloats", size);
   checkOneOf("resizeToFloats", "resizing", resizing, resizings);
@@ -168,7 +173,7 @@ function floatsDown(data: Float32Array, count: number, height: number, line: num
   return out;
 }
 
-function checkSize(where: string, size: Size): void {
+function checkSize(where: string, size: readonly [height: number, width: number]): void {
   if (checkArray(where, "size", size).length !== 2)
     throw new SidError(
       "shape-mismatch",

@@ -17,8 +17,12 @@ registerFusedGradients();
 export interface ConvOptions {
   /** Step of the window in both directions, in pixels. @defaultValue `1` */
   readonly stride?: number | undefined;
-  /** Zeros around the image, in pixels: on all four sides, or `[before, after]` in both directions. @defaultValue `0` */
-  readonly pad?: number | readonly [number, number] | undefined;
+  /**
+   * Zeros around the image, in pixels: on all four sides, or `[before, after]` in both directions; or as many as TensorFlow
+   * calls `"same"`, for an output of `⌈size/stride⌉`.
+   * @defaultValue `0`
+   */
+  readonly pad?: number | readonly [number, number] | "same" | undefined;
 }
 
 /**
@@ -51,14 +55,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
  */
 export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor4D {
   const { stride = 1, pad = 0 } = options;
-  const [before, after] = typeof pad === "number" ? [pad, pad] : pad;
-  type Sides = [number, number];
-  const padding: [Sides, Sides, Sides, Sides] = [
-    [0, 0],
-    [before, after],
-    [before, after],
-    [0, 0],
-  ];
+  const padding = pad === "same" ? pad : explicitPadding(pad);
   if (!bias) return conv2dOp(x as Tensor4D, filter as Tensor4D, stride, padding);
   const attrs = {
     strides: [stride, stride],
@@ -68,4 +65,16 @@ export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOp
     activation: "linear",
   };
   return engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D;
+}
+
+type Sides = [number, number];
+
+function explicitPadding(pad: number | readonly [number, number]): [Sides, Sides, Sides, Sides] {
+  const [before, after] = typeof pad === "number" ? [pad, pad] : pad;
+  return [
+    [0, 0],
+    [before, after],
+    [before, after],
+    [0, 0],
+  ];
 }
