@@ -4,25 +4,25 @@ export const headBytes = 512;
 const again = "Was its download broken off? Fetch it again";
 const convert =
   "a pickle, which may run any code when Python reads it. Convert it: " +
-  'writeSafetensors("model.safetensors", await readPth(path)) of sid-lsg/io runs none of it, and so does the command ' +
+  'writeSafetensors("model.safetensors", await readPth(path)) of sid-lsg/io runs none of it, nor does ' +
   "npm run convert -- FILE model.safetensors; a whole Stable Diffusion in " +
   'diffusers: StableDiffusionPipeline.from_single_file(path).save_pretrained("folder")';
 const unpack = "unpack it first";
 
-/** What a file is that begins with these bytes, and what to do. */
-const signatures: readonly (readonly [bytes: string, what: string])[] = [
-  ["PK\x03\x04", `a zip archive, as PyTorch's .ckpt, .pt and .bin are: ${convert}`],
-  ["\x1f\x8b", `compressed with gzip: ${unpack}`],
-  ["\x28\xb5\x2f\xfd", `compressed with zstd: ${unpack}`],
-  ["\xfd7zXZ", `compressed with xz: ${unpack}`],
-  ["BZh", `compressed with bzip2: ${unpack}`],
-  ["7z\xbc\xaf\x27\x1c", `a 7z archive: ${unpack}`],
-  ["Rar!", `a rar archive: ${unpack}`],
-  ["GGUF", "a GGUF file, weights for llama.cpp and its kin: take the model's .safetensors in its place"],
-  ["\x89HDF\r\n", "an HDF5 file, weights for Keras: take the model's .safetensors in its place"],
-  ["\x93NUMPY", "an array of NumPy: take the model's .safetensors in its place"],
-  ["\x89PNG", "a picture: take the model's .safetensors in its place"],
-  ["\xff\xd8\xff", "a picture: take the model's .safetensors in its place"],
+/** What a file is that begins with these bytes, and what to do where that is not to take the right one. */
+const signatures: readonly (readonly [bytes: string, what: string, remedy?: string])[] = [
+  ["PK\x03\x04", "a zip archive, as PyTorch's .ckpt, .pt and .bin are", convert],
+  ["\x1f\x8b", "compressed with gzip", unpack],
+  ["\x28\xb5\x2f\xfd", "compressed with zstd", unpack],
+  ["\xfd7zXZ", "compressed with xz", unpack],
+  ["BZh", "compressed with bzip2", unpack],
+  ["7z\xbc\xaf\x27\x1c", "a 7z archive", unpack],
+  ["Rar!", "a rar archive", unpack],
+  ["GGUF", "a GGUF file, weights for llama.cpp and its kin"],
+  ["\x89HDF\r\n", "an HDF5 file, weights for Keras"],
+  ["\x93NUMPY", "an array of NumPy"],
+  ["\x89PNG", "a picture"],
+  ["\xff\xd8\xff", "a picture"],
 ];
 
 /** The same for texts. */
@@ -49,13 +49,19 @@ const texts: readonly (readonly [begins: RegExp, what: string])[] = [
  * @param wanted - what the file should have been.
  * @returns the end of a sentence that begins with "the file is"; undefined where nothing is known.
  */
-export function identify(head: Uint8Array, size: number, wanted: "safetensors" | "text" | "pth"): string | undefined {
+export function identify(
+  head: Uint8Array,
+  size: number,
+  wanted: "safetensors" | "text" | "pth" | "npz" | "npy",
+): string | undefined {
   if (size === 0) return `empty. ${again}`;
-  if (isHeader(head) && wanted !== "text") return wanted === "pth" ? "a safetensors file: read it as one" : undefined;
+  if (isHeader(head) && wanted !== "text")
+    return wanted !== "safetensors" ? "a safetensors file: read it as one" : undefined;
   if (head.length >= 8 && head.every((byte) => byte === 0)) return `of zeros, at least where it begins. ${again}`;
   const binary = String.fromCharCode(...head);
   const known = signatures.find(([bytes]) => binary.startsWith(bytes));
-  if (known) return known[1];
+  const right = wanted === "text" || wanted === "safetensors" ? "the model's .safetensors" : `a .${wanted} file`;
+  if (known) return `${known[1]}: ${known[2] ?? `take ${right} in its place`}`;
   const [first, protocol = 0] = head;
   if (first === 0x80 && protocol >= 2 && protocol <= 5) return convert;
   if (binary.slice(257, 262) === "ustar") return `a tar archive: ${unpack}`;
@@ -67,8 +73,8 @@ export function identify(head: Uint8Array, size: number, wanted: "safetensors" |
   if (/^[{[]/.test(text))
     return wanted === "text"
       ? undefined
-      : `JSON, ${start}, as a server's error or the index of a file in shards is: take the .safetensors file itself`;
-  return wanted === "text" ? undefined : `a text that begins with ${start}: take the .safetensors file itself`;
+      : `JSON, ${start}, as a server's error or the index of a file in shards is: take the .${wanted} file itself`;
+  return wanted === "text" ? undefined : `a text that begins with ${start}: take the .${wanted} file itself`;
 }
 
 /** Whether these bytes begin a safetensors file, whole or damaged: a length below 4 GiB, then an object. */

@@ -1,5 +1,5 @@
 /**
- * safetensors, PyTorch's files and diffusers-style model folders: on a disk, behind an address, in a browser, on the
+ * safetensors, PyTorch's and NumPy's files and diffusers-style model folders: on a disk, behind an address, in a browser, on the
  * Hugging Face Hub.
  *
  * @module sid-lsg/io
@@ -11,6 +11,9 @@ export { blobFolder, diskFolder, type FileTree, type JsonObject, readText, urlFo
 export { readSafetensors, writeFileAtomic, writeSafetensors } from "./files";
 export { type HubOptions, hubFolder } from "./hub-folder";
 export { type ModelComponent, readComponent, type WriteModelOptions, writeModelFolder } from "./model-folder";
+export { decodeNpy, encodeNpy } from "./npy";
+export { decodeNpz, encodeNpz } from "./npz";
+export { readNpy, readNpz, writeNpy, writeNpz } from "./numpy-files";
 export {
   type ComponentOptions,
   type ModelIndex,

@@ -149,7 +149,8 @@ export function decodeElements(dtype: HostDtype, { buffer }: Uint8Array<ArrayBuf
   return new arrayTypes[dtype](buffer);
 }
 
-function encodeElements(dtype: HostDtype, data: HostTensor["data"]): Uint8Array {
+/** The bytes of one tensor's elements; those of float32 and integers are not copied. */
+export function encodeElements(dtype: HostDtype, data: HostTensor["data"]): Uint8Array {
   const stored =
     dtype === "F16" && data instanceof Float32Array
       ? narrowF16(data)
