@@ -1,11 +1,22 @@
-import { memory, type Tensor4D, tensor4d, tidy } from "@tensorflow/tfjs-core";
+import {
+  add,
+  memory,
+  mul,
+  sum,
+  type Tensor,
+  type Tensor4D,
+  tensor4d,
+  tidy,
+  type Variable,
+} from "@tensorflow/tfjs-core";
 import { describe, expect, test, vi } from "vitest";
-import { randomStream, SidError } from "../../../src/core";
+import { pullback, randomStream, SidError } from "../../../src/core";
 import { readWeights } from "../../../src/models";
 import { type ClipModel, clipModel, loadClip, type Pictures, parseClipConfig } from "../../../src/models/features";
 import { standardised } from "../../../src/models/features/clip/preprocessing";
 import { clipFolder, type GoldenClip, goldenClip, goldenClips } from "../../support/clip";
 import { expectClose, relativeError } from "../../support/matchers";
+import { expectSlope } from "../../support/slopes";
 
 /** Texts that stand for the golden rows of ids. */
 const tokenizerOf = (golden: GoldenClip) => (texts: readonly string[]) =>
@@ -104,7 +115,38 @@ describe("clipModel", () => {
     });
   });
 
-  test("its towers are differentiable functions of live weights, and its weights go out and in again", async () => {
+  test("both towers are differentiable: the image tower in its input, both in their weights", async () => {
+    const golden = goldenClip("gelu");
+    await withClip(golden, async (model) => {
+      const stream = randomStream(3);
+      tidy(() => {
+        const [x, direction] = [stream.normal([2, 12, 12, 3]), stream.normal([2, 12, 12, 3])];
+        const cotangent = stream.normal([2, 6]);
+        expectSlope((x) => model.forward(x).features, x, direction, cotangent);
+        const towers: readonly [string, () => Tensor][] = [
+          ["vision_model.embeddings.position_embedding.weight", () => model.forward(x).features],
+          ["vision_model.embeddings.class_embedding", () => model.forward(x).features],
+          ["vision_model.embeddings.patch_embedding.weight", () => model.forward(x).features],
+          ["text_model.encoder.layers.0.mlp.fc1.weight", () => model.encodeTokens(golden.ids.slice(0, 2))],
+          ["text_projection.weight", () => model.encodeTokens(golden.ids.slice(0, 2))],
+        ];
+        for (const [name, f] of towers) {
+          const v = model.variables.find((v) => v.name === `clip/${name}`) as Variable;
+          const [step, start] = [mul(stream.normal(v.shape), v.size ** -0.5), v.clone()];
+          const [gradient] = pullback(f, cotangent, [v]) as [Tensor];
+          const along = (sign: number) => {
+            v.assign(add(start, mul(step, sign * 2 ** -6)));
+            return dot(f(), cotangent);
+          };
+          const slope = (along(1) - along(-1)) / 2 ** -5;
+          v.assign(start);
+          expect(Math.abs(dot(gradient, step) - slope), name).toBeLessThan(5e-3 * length(gradient) * length(step));
+        }
+      });
+    });
+  });
+
+  test("its weights go out and in again; once disposed of it says so", async () => {
     const golden = goldenClip("open-gelu");
     await withClip(golden, async (model) => {
       const weights = await readWeights(model);
@@ -196,6 +238,9 @@ describe("clipModel", () => {
     model.dispose();
   });
 });
+
+const dot = (a: Tensor, b: Tensor) => sum(mul(a, b)).dataSync()[0] as number;
+const length = (a: Tensor) => Math.sqrt(dot(a, a));
 
 function norm(x: Float32Array): number {
   return Math.hypot(...x);
