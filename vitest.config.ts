@@ -20,6 +20,9 @@ const alias = [
   { find: /^sid-lsg\/(.*)$/, replacement: resolve("src/$1/index.ts") },
 ];
 
+/** Tests of published weights, `*.weights.test.ts`, which `.ci/efficientnet-lite0` fetches and `npm run test:weights` names. */
+const withoutWeights = process.env["SID_EFFICIENTNET_LITE0"] ? [] : ["test/**/*.weights.test.ts"];
+
 /**
  * Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, those of `test/backends/wasm` on wasm only. With
  * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs, and `test/backends/node` there only.
@@ -32,6 +35,7 @@ const onBackend = (backend: string, name = backend) => ({
     exclude: [
       "test/**/*.node.test.ts",
       "test/package/**",
+      ...withoutWeights,
       ...["wasm", "node"].filter((other) => other !== backend).map((other) => `test/backends/${other}/**`),
     ],
     env: { SID_TEST_BACKEND: backend },

@@ -1,8 +1,9 @@
 import { checkObject, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import type { WeightMap } from "../../core/host-tensor";
-import { type ByteSource, checkByteSource } from "../../io/byte-source";
+import { type ByteSource, checkByteSource, take } from "../../io/byte-source";
 import { openFile } from "../../io/disk";
+import { parsePth } from "../../io/open-pth";
 import { parseSafetensors, readAll } from "../../io/open-safetensors";
 import { efficientNetLite0 } from "./efficientnet-lite0";
 import type { FeatureNetwork } from "./feature-network";
@@ -23,13 +24,14 @@ const keys: KeysOf<LoadFeatureNetworkOptions> = { protocol: 1, batch: 1 };
 const marks = { inception: "Conv2d_1a_3x3.conv.weight", efficientNet: "_conv_stem.weight" } as const;
 
 /**
- * Makes a feature network from a safetensors file of its weights: {@link inceptionV3} or {@link efficientNetLite0}, by what
- * is in it.
+ * Makes a feature network from the file of its weights, as published: {@link inceptionV3} or {@link efficientNetLite0}, by
+ * what is in it. The file is safetensors or PyTorch's, of which nothing is executed (`openPth` of `sid-lsg/io`):
+ * pytorch-fid's and torch-fidelity's `…inception-2015-12-05-6726825d.pth`, `efficientnet-lite0-57934424.pth`.
  *
  * @param file - a path (Node only), or a source of bytes: `blobSource` or `urlSource` of `sid-lsg/io`. It is closed.
  * @param options - protocol, batch.
  * @returns the network; the caller disposes of it.
- * @throws SidError `unsupported` where the file is of another network; as `openSafetensors` and the networks do.
+ * @throws SidError `unsupported` where the file is of another network; as `openSafetensors`, `openPth` and the networks do.
  *
  * @example
  * ```ts no-run
@@ -37,7 +39,7 @@ const marks = { inception: "Conv2d_1a_3x3.conv.weight", efficientNet: "_conv_ste
  * import { loadFeatureNetwork } from "sid-lsg/models/features";
  *
  * await useBackend("auto");
- * const network = await loadFeatureNetwork("pt_inception-2015-12-05-6726825d.safetensors", { protocol: "clean-fid" });
+ * const network = await loadFeatureNetwork("pt_inception-2015-12-05-6726825d.pth", { protocol: "clean-fid" });
  * console.log(network.name, network.dimension); // inception-v3-fid-clean 2048
  * network.dispose();
  * ```
@@ -61,9 +63,21 @@ export async function loadFeatureNetwork(
 }
 
 async function readAndClose(source: ByteSource): Promise<WeightMap> {
+  const at = `${where} ${source.name}`;
   try {
-    return await readAll(await parseSafetensors(`${where} ${source.name}`, source));
+    const isPth = beginsAsPth(await take(at, source, 0, Math.min(8, source.size)), source.size);
+    return await readAll(isPth ? await parsePth(at, source, {}) : await parseSafetensors(at, source));
   } finally {
     await source.close();
   }
+}
+
+/**
+ * Whether a file is PyTorch's: a zip or a pickle. A safetensors file begins with the length of its header, and could begin with
+ * the same bytes; as a length they would be 64 MiB, or more than the file.
+ */
+function beginsAsPth(head: Uint8Array, size: number): boolean {
+  if (head.length < 8) return false;
+  const view = new DataView(head.buffer, head.byteOffset);
+  return view.getUint32(0) === 0x504b0304 || (head[0] === 0x80 && view.getBigUint64(0, true) > size);
 }

@@ -30,24 +30,6 @@ test("features and logits are those of efficientnet-lite-pytorch's module, from 
   network.dispose();
 });
 
-test("pictures a few at a time give what each gives alone", async () => {
-  const network = efficientNetLite0({ weights: randomStream(1), batch: 2 });
-  const { data, shape } = hashedPictures([3, 20, 30, 3], 3);
-  const [, height, width, channels] = shape;
-  const together = await network.features({ data, shape });
-  const alone = { features: [] as number[], logits: [] as number[] };
-  for (let i = 0; i < 3; i++) {
-    const one = data.subarray(i * 1800, (i + 1) * 1800);
-    const { features, logits } = await network.features({ data: one, shape: [1, height, width, channels] });
-    alone.features.push(...features);
-    alone.logits.push(...(logits ?? []));
-  }
-  network.dispose();
-  expect(together.features.length).toBe(3 * 1280);
-  expect(relativeError(together.features, alone.features)).toBeLessThan(1e-5);
-  expect(relativeError(together.logits ?? [], alone.logits)).toBeLessThan(1e-5);
-});
-
 test("what cannot be is refused, and leaves no variable", async () => {
   const refusal = async (run: () => Promise<unknown>) => {
     const error = await run().then(
@@ -59,6 +41,12 @@ test("what cannot be is refused, and leaves no variable", async () => {
   };
   const other = new Map([["w", { dtype: "F32", shape: [1], data: new Float32Array(1) } as const]]);
   (await refusal(() => loadFeatureNetwork(file(other))))("unsupported", /lite0": its weights are neither .*Inception/);
+  for (const pth of ["zip", "legacy", "legacy-protocol-4"])
+    (await refusal(() => loadFeatureNetwork(`test/golden/pickles/${pth}.pth`)))(
+      "unsupported",
+      /its weights are neither/,
+    );
+  (await refusal(() => loadFeatureNetwork("test/golden/pickles/code-system.pth")))("unsupported", /posix\.system/);
   (await refusal(() => loadFeatureNetwork(file(), { protocol: "clean-fid" })))("invalid-argument", /no protocols/);
   (await refusal(() => loadFeatureNetwork(file(), { batch: 0 })))("out-of-range", /batch/);
   (await refusal(() => loadFeatureNetwork("missing.safetensors")))("io", /missing\.safetensors/);
