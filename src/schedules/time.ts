@@ -69,3 +69,20 @@ export function levelAt(where: string, schedule: NoiseSchedule, t: number): { al
     sigma: checkFinite(where, "the schedule's sigma", schedule.sigma(t)),
   };
 }
+
+/** The time at which a schedule's log-SNR is that: the nearest one where it is discrete, its ends beyond them. */
+export function timeAt(schedule: NoiseSchedule, wanted: number): number {
+  const { discrete } = schedule;
+  const at = (t: number) => {
+    const { alpha, sigma } = levelAt("timeAt", schedule, t);
+    return 2 * (Math.log(alpha) - Math.log(sigma));
+  };
+  let [clean, noisy] = [schedule.tMin, schedule.tMax];
+  // log-SNR falls in t; 60 halvings are all that a float64 has.
+  for (let i = 0; i < 60 && (discrete ? noisy - clean > 1 : noisy > clean); i++) {
+    const middle = discrete ? Math.floor((clean + noisy) / 2) : (clean + noisy) / 2;
+    if (at(middle) > wanted) clean = middle;
+    else noisy = middle;
+  }
+  return Math.abs(at(clean) - wanted) < Math.abs(at(noisy) - wanted) ? clean : noisy;
+}

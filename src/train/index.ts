@@ -20,6 +20,8 @@ export type {
 export type { DistillRun, DistillSummary } from "./distill-run";
 export { type EmaSchedule, emaBeta, updateEma } from "./ema";
 export { type FakeScoreGradients, fakeScoreGradients } from "./fake-score-gradients";
+export { auditDivergence } from "./gauge/audit";
+export type { Audit, AuditOptions, AuditPoint } from "./gauge/audit-options";
 export {
   type Divergence,
   type DivergenceGauge,
