@@ -57,7 +57,21 @@ const fields: Readonly<Record<string, Make>> = {
     ...each({ reads: "fakeScore", channels: 2, logits: "sample", sampleShape: [2] }),
     ...each({ predict: (y: Tensor) => y, dispose: () => {}, apply: (y: Tensor[]) => y[0], trainableWeights: [] }),
     ...each({ mean: [1, 2], variance: 1, means: [[1, 2]], variances: [1], std: 1, covariance: new Float64Array(4) }),
-    ...each({ dim: 2, hidden: 4, depth: 1, condDim: 0, timeDim: 4, dimension: 2, directions: 2, steps: 2, tInit: 0.5 }),
+    ...each({
+      dim: 2,
+      hidden: 4,
+      depth: 1,
+      condDim: 0,
+      timeDim: 4,
+      dimension: 2,
+      directions: 2,
+      classes: 2,
+      splits: 1,
+      subsets: 2,
+      subsetSize: 2,
+      steps: 2,
+      tInit: 0.5,
+    }),
     ...each({ gradientThrough: "all", times: [0.9, 0.4], guidanceScale: 1, stepsOffset: 0, setAlphaToOne: true }),
     ...each({ data: new Uint8Array(24), shape: [2, 2, 2, 3] }),
     ...each({ batch: 2, preprocessing: { edge: 4 } }),
@@ -118,7 +132,8 @@ const files = () =>
     ),
   );
 const web = is({ headers: {}, retries: 0, fetch: async () => new Response("w") });
-const statistics = () => metrics.featureStatistics([1, 2, 3, 4], 2);
+const quiet = is({ onWarning: () => {} });
+const statistics = () => metrics.featureStatistics([1, 2, 3, 4, 5, 7], 2);
 const textConfig = () =>
   models.parseClipTextConfig({ hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9 });
 const clipConfig = () => {
@@ -210,7 +225,11 @@ const calls: Readonly<Record<string, readonly Make[]>> = {
       onWarning: () => {},
     }),
   ],
-  ...{ slicedWasserstein: [numbers, numbers, all], frechetDistance: [statistics, statistics] },
+  ...{ slicedWasserstein: [numbers, numbers, all], frechetDistance: [statistics, statistics, quiet] },
+  ...{ kernelDistance: [numbers, numbers, all], kernelDistanceOfSubsets: [numbers, numbers, all] },
+  ...{ neighbourMetrics: [numbers, numbers, is({ dimension: 1, k: 2 })], inceptionScore: [numbers, all] },
+  ...{ clipScore: [numbers, numbers, all], retrievalAccuracy: [numbers, numbers, is({ dimension: 1, k: 1 })] },
+  mergeClipScores: [is([{ count: 1, cosine: 0.3, score: 0.3 }])],
   ...{ encodeSafetensors: [weights, is({})], writeSafetensors: [name, weights, is({})], writeFileAtomic: [name, name] },
   ...{ fileSource: [name], blobSource: [() => new Blob(["w"]), name], openSafetensors: [bytes], diskFolder: [name] },
   ...{ urlSource: [is("http://127.0.0.1:9"), web], urlFolder: [is("http://127.0.0.1:9"), web] },

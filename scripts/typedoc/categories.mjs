@@ -73,6 +73,10 @@ export const categories = [
   ["io/", "Sources of bytes"],
 
   ["memory/", "Memory"],
+  ["metrics/moments", "Statistics of features"],
+  ["metrics/neighbours", "Neighbours"],
+  ["metrics/inception-score", "Scores"],
+  ["metrics/clip-score", "Scores"],
   ["metrics/", "Distances"],
   ["testing/", "Contracts"],
   ["backends/", "Backends"],

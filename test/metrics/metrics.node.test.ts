@@ -2,20 +2,48 @@ import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { randomStream } from "../../src/core";
 import { type FeatureStatistics, featureStatistics, frechetDistance, slicedWasserstein } from "../../src/metrics";
-import { multiply, symmetricEigen, symmetricFunction } from "../../src/metrics/symmetric-eigen";
+import { expectSidError } from "../support/errors";
 
 const seed = fc.integer({ min: 0, max: 1e6 });
 const dimension = fc.integer({ min: 1, max: 8 });
 
 /** A random symmetric positive definite matrix `AᵀA + 0.1·I`. */
 function covarianceOf(seed: number, n: number): Float64Array {
-  const a = Float64Array.from(randomStream(seed).normals(n * n));
-  const transposed = a.map((_, k) => a[(k % n) * n + Math.floor(k / n)] as number);
-  return multiply(transposed, a, n).map((value, k) => value + (k % (n + 1) === 0 ? 0.1 : 0));
+  const a = randomStream(seed).normals(n * n);
+  return transposeTimes(a, a, n).map((value, k) => value + (k % (n + 1) === 0 ? 0.1 : 0));
 }
 
+/** `AᵀB` of matrices of `n` columns. */
+function transposeTimes(a: ArrayLike<number>, b: ArrayLike<number>, n: number): Float64Array {
+  const sum = (i: number, j: number) =>
+    Array.from({ length: a.length / n }, (_, k) => (a[k * n + i] as number) * (b[k * n + j] as number));
+  return Float64Array.from({ length: n * n }, (_, at) => sum(Math.floor(at / n), at % n).reduce((x, y) => x + y, 0));
+}
+
+/** An orthogonal matrix: two Householder reflections. */
+function rotation(seed: number, n: number): Float64Array {
+  const reflection = (u: ArrayLike<number>) => {
+    const length = Array.from(u).reduce((sum, x) => sum + x * x, 0);
+    return Float64Array.from({ length: n * n }, (_, at) => {
+      const [i, j] = [Math.floor(at / n), at % n];
+      return (i === j ? 1 : 0) - (2 * (u[i] as number) * (u[j] as number)) / length;
+    });
+  };
+  const stream = randomStream(seed);
+  return transposeTimes(reflection(stream.normals(n)), reflection(stream.normals(n)), n);
+}
+
+/** `Qᵀ diag(λ) Q`. */
+function withEigenvalues(values: readonly number[], q: Float64Array): Float64Array {
+  const n = values.length;
+  const scaled = q.map((x, at) => x * (values[Math.floor(at / n)] as number));
+  return transposeTimes(q, scaled, n);
+}
+
+const silent = { onWarning: () => {} };
+
 function gaussian(mean: number[], covariance: ArrayLike<number>): FeatureStatistics {
-  return { count: 2, mean: Float64Array.from(mean), covariance: Float64Array.from(covariance) };
+  return { count: 0, mean: Float64Array.from(mean), covariance: Float64Array.from(covariance) };
 }
 
 function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 1e-9): void {
@@ -23,28 +51,6 @@ function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>, tole
   const worst = Math.max(...Array.from(actual, (x, i) => Math.abs(x - (expected[i] as number))));
   expect(worst, `largest difference ${worst}`).toBeLessThanOrEqual(tolerance);
 }
-
-describe("symmetric eigen-decomposition", () => {
-  test.prop({ seed, n: dimension })("puts the matrix together again, from orthonormal vectors", ({ seed, n }) => {
-    const matrix = covarianceOf(seed, n);
-    expectNear(
-      symmetricFunction(matrix, n, (x) => x),
-      matrix,
-    );
-    const { vectors } = symmetricEigen(matrix, n);
-    const transposed = vectors.map((_, k) => vectors[(k % n) * n + Math.floor(k / n)] as number);
-    expectNear(
-      multiply(vectors, transposed, n),
-      Float64Array.from({ length: n * n }, (_, k) => +(k % (n + 1) === 0)),
-    );
-  });
-
-  test.prop({ seed, n: dimension })("gives a square root whose square is the matrix", ({ seed, n }) => {
-    const matrix = covarianceOf(seed, n);
-    const root = symmetricFunction(matrix, n, Math.sqrt);
-    expectNear(multiply(root, root, n), matrix);
-  });
-});
 
 describe("featureStatistics", () => {
   test("has the mean and the unbiased covariance", () => {
@@ -55,7 +61,7 @@ describe("featureStatistics", () => {
   });
 
   test("refuses too few vectors, torn vectors and NaN", () => {
-    expect(() => featureStatistics([1, 2], 2)).toThrowError(/at least 2 vectors of 2 numbers, got 2/);
+    expect(() => featureStatistics([1, 2], 2)).toThrowError(/whole vectors of 2 numbers, at least 2 of them, got 2/);
     expect(() => featureStatistics([1, 2, 3, 4, 5], 2)).toThrowError(/got 5 numbers/);
     expect(() => featureStatistics([1, Number.NaN], 1)).toThrowError(/features\[1\] must be finite/);
     expect(() => featureStatistics([1, 2], 0)).toThrowError(/dimension must lie in/);
@@ -83,6 +89,96 @@ describe("frechetDistance", () => {
     expect(frechetDistance(a, a)).toBeCloseTo(0, 8);
     expect(frechetDistance(a, b)).toBeCloseTo(frechetDistance(b, a), 7);
     expect(frechetDistance(a, gaussian(shift, a.covariance))).toBeCloseTo(Math.hypot(...shift) ** 2, 7);
+  });
+
+  const eigenvalues = (seed: number, n: number) =>
+    randomStream(seed)
+      .uniform(n)
+      .map((u) => (u < 0.3 ? 0 : 10 ** (6 * u - 3)));
+
+  test.prop({ seed, n: fc.integer({ min: 1, max: 30 }) })(
+    "is Σ (√λ_a − √λ_b)² of covariances that commute, ranks and scales as they come",
+    ({ seed, n }) => {
+      const zero = Array<number>(n).fill(0);
+      const q = rotation(seed, n);
+      const [a, b] = [eigenvalues(seed + 1, n), eigenvalues(seed + 2, n)];
+      const expected = a.reduce((sum, x, i) => sum + (Math.sqrt(x) - Math.sqrt(b[i] as number)) ** 2, 0);
+      const actual = frechetDistance(gaussian(zero, withEigenvalues(a, q)), gaussian(zero, withEigenvalues(b, q)));
+      const scale = [...a, ...b].reduce((sum, x) => sum + x, 0);
+      expect(Math.abs(actual - expected)).toBeLessThanOrEqual(1e-6 * scale);
+    },
+  );
+
+  test.prop({ seed, n: fc.integer({ min: 1, max: 30 }) })(
+    "is exact for diagonal covariances on any scales",
+    ({ seed, n }) => {
+      const zero = Array<number>(n).fill(0);
+      const [a, b] = [1, 2].map((i) =>
+        randomStream(seed + i)
+          .normals(n)
+          .map((x) => Math.exp(9 * x)),
+      );
+      const diagonal = (values: ArrayLike<number>) =>
+        Float64Array.from({ length: n * n }, (_, k) => (k % (n + 1) === 0 ? (values[k % n] as number) : 0));
+      const [x, y] = [a, b] as [Float32Array, Float32Array];
+      const expected = x.reduce((sum, value, i) => sum + (Math.sqrt(value) - Math.sqrt(y[i] as number)) ** 2, 0);
+      const scale = x.reduce((sum, value, i) => sum + value + (y[i] as number), 0);
+      const actual = frechetDistance(gaussian(zero, diagonal(x)), gaussian(zero, diagonal(y)));
+      expect(Math.abs(actual - expected)).toBeLessThanOrEqual(1e-12 * scale);
+    },
+  );
+
+  test.prop({ seed, n: fc.integer({ min: 1, max: 30 }) })("is ‖u‖² + ‖v‖² − 2|⟨u, v⟩| of rank 1", ({ seed, n }) => {
+    const zero = Array<number>(n).fill(0);
+    const [u, v] = [randomStream(seed).normals(n), randomStream(seed + 1).normals(n)];
+    const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+    const outer = (x: Float32Array) => transposeTimes(x, x, n);
+    const actual = frechetDistance(gaussian(zero, outer(u)), gaussian(zero, outer(v)));
+    expect(Math.abs(actual - (dot(u, u) + dot(v, v) - 2 * Math.abs(dot(u, v))))).toBeLessThan(1e-9 * n);
+  });
+
+  test.prop({ seed })("has nothing of the rounding of fewer samples than dimensions", ({ seed }) => {
+    // All sets lie in one plane of 40 dimensions, where the distance is the one in two dimensions.
+    const n = 40;
+    const q = rotation(seed, n);
+    const [a, b] = [1, 2].map((i) => randomStream(seed + i).normals(2 * 12)) as [Float32Array, Float32Array];
+    const lifted = (x: Float32Array) =>
+      Float64Array.from({ length: 12 * n }, (_, at) => {
+        const [row, j] = [Math.floor(at / n), at % n];
+        return (x[2 * row] as number) * (q[j] as number) + (x[2 * row + 1] as number) * (q[n + j] as number);
+      });
+    const plane = frechetDistance(featureStatistics(a, 2), featureStatistics(b, 2));
+    const space = frechetDistance(featureStatistics(lifted(a), n), featureStatistics(lifted(b), n), silent);
+    expect(Math.abs(space - plane)).toBeLessThan(1e-10);
+  });
+
+  test("warns of as many vectors as dimensions, and recommends the kernel distance", () => {
+    const told: string[] = [];
+    const onWarning = (warning: string) => told.push(warning);
+    const [few, more] = [featureStatistics([1, 2, 3, 5], 2), featureStatistics([1, 2, 3, 5, 5, 4], 2)];
+    frechetDistance(more, more, { onWarning });
+    expect(told).toEqual([]);
+    frechetDistance(more, few, { onWarning });
+    expect(told).toEqual([expect.stringMatching(/2 vectors of 2 dimensions .* kernelDistance/)]);
+  });
+
+  test("refuses what is no covariance, and features of two networks", () => {
+    const law = gaussian([0, 0], [1, 0, 0, 1]);
+    expectSidError("invalid-argument", () => frechetDistance(law, gaussian([0, 0], [1, 0.5, 0, 1])), /not symmetric/);
+    expectSidError("invalid-argument", () => frechetDistance(law, gaussian([0, 0], [-1, 0, 0, 1])), /negative/);
+    expectSidError("invalid-argument", () => frechetDistance(law, gaussian([0, 0], [1, 2, 2, 1])), /negative/);
+    expectSidError("shape-mismatch", () => frechetDistance(law, gaussian([0, 0], [1, 0, 0])), /must hold 4/);
+    expectSidError("not-finite", () => frechetDistance(law, gaussian([0, Number.NaN], [1, 0, 0, 1])), /mean\[1\]/);
+    const named = (network: string) => ({ ...law, network });
+    expect(frechetDistance(named("clip"), law)).toBeCloseTo(0, 12);
+    expectSidError("invalid-argument", () => frechetDistance(named("clip"), named("v3")), /"clip" and of "v3"/);
+  });
+
+  test("takes covariances that were rounded to float32", () => {
+    const n = 30;
+    const { covariance } = featureStatistics(randomStream(5).normals(n * 12), n);
+    const rounded = gaussian(Array<number>(n).fill(0), covariance.map(Math.fround));
+    expect(frechetDistance(rounded, rounded)).toBeCloseTo(0, 6);
   });
 
   test("stands singular covariances", () => {
