@@ -188,6 +188,28 @@ test("a job of pictures that Ctrl-C stopped goes on where it was", async () => {
     expect(readFileSync(join(stopped, name)).equals(readFileSync(join(whole, name)))).toBe(true);
 });
 
+test("an evaluation that Ctrl-C stopped and --resume finished ends like one that was left alone", async () => {
+  const captions = join(folder, "evaluated.txt");
+  writeFileSync(captions, Array.from({ length: 60 }, (_, i) => `a red fox, number ${i}\n`).join(""));
+  const clip = join(folder, "clip");
+  expect(await run("make-tiny-model", ["--clip", "--out", clip])).toMatchObject({ code: 0 });
+  const what = ["--model", tiny, "--prompts", captions, "--resolution", "64", "--network", clip, "--clip", clip];
+  const evaluated = (out: string, args: readonly string[] = [], at?: RegExp) =>
+    run("evaluate", [...what, "--out", join(folder, out), ...args], at);
+  const [all, some] = await Promise.all([evaluated("evaluated"), evaluated("cut-short", [], /^drawing .* 12\/60 /)]);
+  expect(all).toMatchObject({ code: 0, text: expect.stringMatching(/^CLIP score +-?0\.\d{4} +mean cosine/m) });
+  expect(some).toMatchObject({
+    code: 0,
+    text: expect.stringMatching(/^Stopped; \d+ of 60 pictures are evaluated in .* Go on with --resume/m),
+  });
+  expect(await evaluated("cut-short", ["--resume"])).toMatchObject({ code: 0 });
+  for (const name of ["features.f32", "images.f32", "texts.f32", "evaluation.json", "set.json"])
+    expect(readFileSync(join(folder, "cut-short", name)).equals(readFileSync(join(folder, "evaluated", name)))).toBe(
+      true,
+    );
+  expect(await run("evaluate", ["--help"])).toMatchObject({ code: 0, text: expect.stringContaining("--shard I/N") });
+});
+
 test("an adapter from elsewhere becomes part of the model that is distilled", async () => {
   const numbers = (...shape: number[]) => {
     const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i));

@@ -1,0 +1,123 @@
+import {
+  clipScore,
+  frechetDistance,
+  inceptionMoments,
+  kernelDistanceOfSubsets,
+  mergeClipScores,
+  neighbourMetrics,
+  retrievalAccuracy,
+} from "sid-lsg/metrics";
+import { say } from "../../common/terminal";
+import { keptStatistics, type Reference } from "./reference";
+import { blocksOf, type Rows, spread } from "./rows";
+import type { PictureSet } from "./set";
+
+/** What an evaluation comes to; what cannot be known is absent. */
+export interface Figures {
+  readonly frechet?: number;
+  readonly kernel?: {
+    readonly mean: number;
+    readonly deviation: number;
+    readonly subsets: number;
+    readonly size: number;
+  };
+  readonly neighbours?: {
+    readonly precision: number;
+    readonly recall: number;
+    readonly density: number;
+    readonly coverage: number;
+    readonly k: number;
+    readonly real: number;
+    readonly generated: number;
+  };
+  readonly inception?: { readonly mean: number; readonly deviation: number; readonly splits: number };
+  readonly clip?: { readonly cosine: number; readonly score: number };
+  readonly retrieval?: { readonly accuracy: number; readonly chance: number; readonly among: number };
+  /** What to know before comparing. */
+  readonly notes: readonly string[];
+}
+
+export interface FigureOptions {
+  /** Pictures of each set that KID, neighbours and retrieval look at, evenly spread; 0 leaves them out. */
+  readonly sample: number;
+  /** The neighbour that makes a ball's radius. */
+  readonly nearest: number;
+}
+
+const subsets = 100;
+const usualSubset = 1000;
+const usualSplits = 10;
+const usualAmong = 100;
+
+/** Computes all figures that a finished set and a reference allow. Memory grows with `sample`, not with the pictures. */
+export async function figuresOf(
+  set: PictureSet,
+  reference: Reference | undefined,
+  options: FigureOptions,
+): Promise<Figures> {
+  const notes: string[] = [];
+  const rows = set.rows("features");
+  const network = set.job.features?.network;
+  const statistics = rows && network && rows.count > 1 ? await keptStatistics(set, rows, network) : undefined;
+  let figures: Figures = { notes };
+  if (statistics && reference) {
+    say(`Fréchet distance of ${statistics.mean.length} dimensions …`);
+    const onWarning = (warning: string) => notes.push(warning);
+    figures = { ...figures, frechet: frechetDistance(statistics, reference.statistics, { onWarning }) };
+  }
+  if (rows && reference && !reference.features)
+    notes.push("KID, precision, recall, density and coverage need the real pictures, not statistics of them.");
+  if (rows && reference?.features && options.sample > 0)
+    figures = { ...figures, ...pairFigures(rows, reference.features, options, notes) };
+  const logits = set.rows("logits");
+  if (logits) figures = { ...figures, inception: inceptionOf(logits) };
+  const [images, texts] = [set.rows("images"), set.rows("texts")];
+  if (images && texts) figures = { ...figures, ...clipFigures(images, texts, options.sample) };
+  return figures;
+}
+
+function pairFigures(rows: Rows, real: Rows, { sample, nearest: k }: FigureOptions, notes: string[]) {
+  const { dimension } = rows;
+  const [generated, others] = [spread(rows, sample), spread(real, sample)];
+  const counts = { real: others.length / dimension, generated: generated.length / dimension };
+  const fewest = Math.min(counts.real, counts.generated);
+  if (fewest <= k) {
+    notes.push(`KID, precision and recall need more than ${k} pictures of each set, got ${fewest}.`);
+    return {};
+  }
+  say(`KID and neighbours of ${counts.generated} and ${counts.real} pictures …`);
+  const size = Math.min(usualSubset, fewest);
+  if (size < usualSubset) notes.push(`KID is over subsets of ${size} pictures; others take ${usualSubset}.`);
+  const kernel = kernelDistanceOfSubsets(generated, others, { dimension, subsets, subsetSize: size });
+  const neighbours = neighbourMetrics(others, generated, { dimension, k });
+  return { kernel: { ...kernel, subsets, size }, neighbours: { ...neighbours, k, ...counts } };
+}
+
+/** The score of each of ten parts that follow one another, as everybody quotes it. */
+function inceptionOf(logits: Rows) {
+  const splits = Math.min(usualSplits, logits.count);
+  const scores = Array.from({ length: splits }, (_, i) => {
+    const [from, to] = [i, i + 1].map((part) => Math.floor((part * logits.count) / splits)) as [number, number];
+    const moments = inceptionMoments({ classes: logits.dimension });
+    const part: Rows = { ...logits, count: to - from, read: (a, b) => logits.read(from + a, from + b) };
+    for (const block of blocksOf(part)) moments.add(block);
+    return moments.score();
+  });
+  const mean = scores.reduce((sum, x) => sum + x, 0) / splits;
+  const squares = scores.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  return { mean, deviation: Math.sqrt(squares / Math.max(1, splits - 1)), splits };
+}
+
+function clipFigures(images: Rows, texts: Rows, sample: number) {
+  const { dimension } = images;
+  const blocks = [...Array(Math.ceil(images.count / 1000)).keys()].map((i) => {
+    const [from, to] = [1000 * i, Math.min(1000 * (i + 1), images.count)];
+    return clipScore(images.read(from, to), texts.read(from, to), { dimension });
+  });
+  const { cosine, score } = mergeClipScores(blocks);
+  const count = Math.min(sample, images.count);
+  const among = Math.min(usualAmong, count);
+  if (among < 2) return { clip: { cosine, score } };
+  const retrieval = retrievalAccuracy(spread(images, count), spread(texts, count), { dimension, among });
+  return { clip: { cosine, score }, retrieval: { ...retrieval, among } };
+}

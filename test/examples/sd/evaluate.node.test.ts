@@ -1,0 +1,313 @@
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { memory } from "@tensorflow/tfjs-core";
+import { encode } from "fast-png";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { drawPictures } from "../../../examples/sd/draw-pictures";
+import { collect, jobOf } from "../../../examples/sd/evaluate/collect";
+import { disposeJudges, loadJudges } from "../../../examples/sd/evaluate/networks";
+import { parseEvaluateOptions } from "../../../examples/sd/evaluate/options";
+import type { Evaluation } from "../../../examples/sd/evaluate/report";
+import { evaluate } from "../../../examples/sd/evaluate/run";
+import { growSet } from "../../../examples/sd/evaluate/set";
+import { middle } from "../../../examples/sd/evaluate/sized";
+import { folderSource } from "../../../examples/sd/evaluate/sources";
+import { readStatistics, writeStatistics } from "../../../examples/sd/evaluate/statistics";
+import { parseGenerateOptions } from "../../../examples/sd/generate-options";
+import { writeTinyClip } from "../../../examples/sd/tiny-clip";
+import { writeTinyModel } from "../../../examples/sd/tiny-model";
+import { useBackend } from "../../../src/backends";
+import { randomStream } from "../../../src/core/random";
+import { readNpz, writeNpz } from "../../../src/io";
+import { clipScore, featureStatistics, frechetDistance, neighbourMetrics } from "../../../src/metrics";
+
+const folder = mkdtempSync(join(tmpdir(), "sid-lsg-evaluate-"));
+const at = (...names: string[]) => join(folder, ...names);
+const [tiny, clip, captions, real] = [at("tiny"), at("clip"), at("captions.txt"), at("real")];
+const dimension = 16;
+const count = 23;
+const texts = Array.from({ length: count }, (_, i) => `a ${i % 2 ? "red fox" : "blue boat"} in the snow`);
+
+beforeAll(async () => {
+  await useBackend("cpu");
+  await writeTinyModel(tiny, 0);
+  await writeTinyClip(clip, 1);
+  await writeTinyClip(at("other-clip"), 2);
+  writeFileSync(captions, texts.join("\n"));
+  mkdirSync(real);
+  // Of several sizes, one of them grey.
+  for (let i = 0; i < 20; i++) {
+    const [width, height, channels] = [64, i % 3 ? 64 : 80, i === 4 ? 1 : 3];
+    const data = Uint8Array.from(randomStream(i).uniform(width * height * channels), (u) => 255 * u);
+    writeFileSync(at("real", `${String(i).padStart(2, "0")}.png`), encode({ width, height, channels, data }));
+  }
+  await useBackend("wasm");
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const drawn = ["--model", tiny, "--prompts", captions, "--resolution", "64"];
+const judges = ["--network", clip, "--clip", clip];
+
+/** Evaluates into a folder of this name; returns what was printed. No tensor stays. */
+async function run(out: string, ...args: string[]): Promise<string> {
+  const spies = [vi.spyOn(console, "log"), vi.spyOn(console, "warn")].map((spy) => spy.mockImplementation(() => {}));
+  const tensors = memory().numTensors;
+  try {
+    const settings = parseEvaluateOptions(["--out", at(out), ...args]);
+    await evaluate(settings as NonNullable<typeof settings>);
+    return spies.flatMap((spy) => spy.mock.calls.map(([line]) => line)).join("\n");
+  } finally {
+    expect(memory().numTensors).toBe(tensors);
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+const result = (out: string): Evaluation => JSON.parse(readFileSync(at(out, "evaluation.json"), "utf8"));
+const bytes = (out: string, name: string) => readFileSync(at(out, `${name}.f32`));
+const rows = (out: string, name: string) => {
+  const { buffer, byteOffset, length } = bytes(out, name);
+  return new Float32Array(buffer.slice(byteOffset, byteOffset + length));
+};
+const same = (a: string, b: string) => {
+  for (const name of ["features", "images", "texts"]) expect(bytes(a, name).equals(bytes(b, name))).toBe(true);
+};
+
+test("captions become pictures, features, figures; three shards merged are what one run leaves", async () => {
+  const told = await run("whole", ...drawn, ...judges, "--reference", real, "--batch", "3");
+  const { figures, reference, job } = result("whole");
+  const [features, others] = [rows("whole", "features"), rows("whole/reference", "features")];
+  expect([features.length, others.length]).toEqual([count * dimension, 20 * dimension]);
+  const [a, b] = [featureStatistics(features, dimension), featureStatistics(others, dimension)];
+  expect(figures.frechet).toBeCloseTo(frechetDistance(a, b, { onWarning() {} }), 9);
+  const { precision, recall, density, coverage } = neighbourMetrics(others, features, { dimension });
+  expect(figures.neighbours).toMatchObject({ precision, recall, density, coverage, k: 5, real: 20, generated: count });
+  const { cosine } = clipScore(rows("whole", "images"), rows("whole", "texts"), { dimension });
+  expect(figures.clip?.cosine).toBeCloseTo(cosine, 12);
+  expect(figures.retrieval?.chance).toBeCloseTo(1 / count, 12);
+  expect(figures.kernel).toMatchObject({ subsets: 100, size: 20 });
+  expect(figures.inception).toBeUndefined();
+  expect(reference?.count).toBe(20);
+  expect(job.pictures).toMatchObject({ kind: "generator", steps: 1, tInit: 625, seedOffset: 0, resolution: 64 });
+  expect(told).toMatch(/^23 pictures: captions text, a prompt per line, \w+, seedOffset 0, model \w+, resolution 64/m);
+  expect(told).toMatch(/^Fréchet distance +\d+\.\d{4} +lower is better$/m);
+  expect(told).toContain("Note: KID is over subsets of 20 pictures; others take 1000.");
+
+  for (const i of [1, 2, 3])
+    expect(await run(`shard${i}`, ...drawn, ...judges, "--shard", `${i}/3`, "--batch", String(i))).toContain(
+      `Shard ${i}/3, ${i < 3 ? 8 : 7} pictures, is in`,
+    );
+  const shards = [3, 1, 2].flatMap((i) => ["--merge", at(`shard${i}`)]);
+  await run("merged", ...shards, "--reference", at("whole/reference"));
+  same("merged", "whole");
+  const { notes: _, ...merged } = result("merged").figures;
+  const { notes: __, ...whole } = figures;
+  expect(merged).toEqual(whole);
+  // The reference's file does as well, but for what needs the vectors.
+  await run("merged-npz", ...shards, "--reference", at("whole/reference/statistics.npz"));
+  expect(result("merged-npz").figures.frechet).toBeCloseTo(figures.frechet as number, 10);
+  expect(result("merged-npz").figures.kernel).toBeUndefined();
+  expect(result("merged-npz").figures.notes.join()).toContain("need the real pictures");
+
+  await expect(run("bad-merge", ...shards.slice(2))).rejects.toThrow("--merge: shards 3/3 are missing.");
+  await expect(run("bad-merge", ...shards, "--merge", at("shard1"))).rejects.toThrow(
+    /shard1 is shard 1\/3, which is there already/,
+  );
+  await run("foreign", ...drawn, ...judges, "--shard", "2/3", "--seed-offset", "1");
+  await expect(
+    run("bad-merge", ...[at("shard1"), at("foreign"), at("shard3")].flatMap((x) => ["--merge", x])),
+  ).rejects.toThrow(
+    /foreign is a shard of another evaluation than \S+shard1: pictures\.seedOffset \(there 0, here 1\)/,
+  );
+  await expect(run("bad-merge", ...shards, "--reference", real)).rejects.toThrow(
+    "holds pictures; give the --network that they are to be seen with",
+  );
+});
+
+test("the pictures are those of sd:generate; a folder of them comes to the same vectors", async () => {
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const args = [...drawn, "--seed-per-prompt", "--grid", "0", "--first", "7", "--out", at("pictures")];
+  await drawPictures(parseGenerateOptions(args) as NonNullable<ReturnType<typeof parseGenerateOptions>>);
+  log.mockRestore();
+  const names = readdirSync(at("pictures")).filter((name) => name.endsWith(".png"));
+  const lines = names.map((name, i) => JSON.stringify({ file_name: name, text: texts[i] }));
+  writeFileSync(at("pictures", "metadata.jsonl"), lines.join("\n"));
+  await run("of-folder", "--images", at("pictures"), ...judges);
+  await run("of-generator", ...drawn, "--first", "7", ...judges);
+  same("of-folder", "of-generator");
+  expect(result("of-folder").figures.clip).toEqual(result("of-generator").figures.clip);
+});
+
+test("a run that was stopped, or killed at its worst, goes on to what one run leaves", async () => {
+  await run("left-alone", "--images", real, "--network", clip);
+  const networks = await loadJudges({ network: clip, protocol: undefined, clip: undefined, clipPrefix: "" });
+  const source = await folderSource(real, { option: "images" });
+  mkdirSync(at("stopped"));
+  const controller = new AbortController();
+  const set = await growSet(at("stopped"), jobOf(source, networks), { index: 1, of: 1 }, false);
+  let seen = 0;
+  const artist = await source.start();
+  const pictures = async (indices: readonly number[]) => {
+    seen += indices.length;
+    if (seen >= 7) controller.abort();
+    return artist.pictures(indices);
+  };
+  const counting = { ...source, start: async () => ({ ...artist, pictures }) };
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  await collect(set, counting, networks, { batch: 2, title: "pictures", signal: controller.signal });
+  log.mockRestore();
+  expect(set.done).toBe(8);
+  set.close();
+  disposeJudges(networks);
+  expect(existsSync(at("stopped", "statistics.npz"))).toBe(false);
+  // Rows that were not saved, and one that was cut off; statistics of another set.
+  appendFileSync(at("stopped", "features.f32"), new Uint8Array(5 * 4 * dimension - 3));
+  copyFileSync(at("left-alone", "statistics.npz"), at("stopped", "statistics.npz"));
+  await expect(run("stopped", "--images", real, "--network", clip)).rejects.toThrow(/go on with --resume/);
+  await expect(run("stopped", "--images", real, "--network", at("other-clip"), "--resume")).rejects.toThrow(
+    /differs in features\.network \(there clip-features clip, here clip-features other-clip\), features\.weights/,
+  );
+  await run("stopped", "--images", real, "--network", clip, "--resume");
+  expect(bytes("stopped", "features").equals(bytes("left-alone", "features"))).toBe(true);
+  const statistics = (out: string) => readFileSync(at(out, "statistics.npz"));
+  expect(statistics("stopped").equals(statistics("left-alone"))).toBe(true);
+
+  // Once all is there, figures are computed anew without a network pass.
+  await run("stopped", "--images", real, "--network", clip, "--resume", "--reference", at("left-alone"));
+  expect(result("stopped").figures.frechet).toBeCloseTo(0, 9);
+  expect(result("stopped").figures.neighbours).toMatchObject({ precision: 1, recall: 1 });
+
+  truncateSync(at("stopped", "features.f32"), 6 * 4 * dimension);
+  await expect(run("stopped", "--images", real, "--network", clip, "--resume")).rejects.toThrow(
+    /features\.f32 holds 6 rows, fewer than the 20 that were saved: it was cut off/,
+  );
+  writeFileSync(at("stopped", "set.json"), "{");
+  await expect(run("stopped", "--images", real, "--network", clip, "--resume")).rejects.toThrow(
+    /set\.json is not as sd:evaluate wrote it/,
+  );
+});
+
+test("references that do not fit are refused before a picture is drawn", async () => {
+  const features = randomStream(3).normals(40 * dimension);
+  const good = featureStatistics(features, dimension, { network: "clip-features clip" });
+  await writeStatistics(at("good.npz"), good);
+  expect(await readStatistics(at("good.npz"))).toEqual(good);
+  const arrays = await readNpz(at("good.npz"));
+  const without = (...names: string[]) => new Map([...arrays].filter(([name]) => !names.includes(name)));
+  await writeStatistics(at("network.npz"), { ...good, network: "inception-v3-fid" });
+  await writeStatistics(at("dimension.npz"), featureStatistics(features, 8));
+  await writeNpz(at("no-sigma.npz"), without("sigma"));
+  const sigma = { dtype: "F64", shape: [dimension, 8], data: new Float64Array(dimension * 8) } as const;
+  await writeNpz(at("torn.npz"), new Map([...arrays, ["sigma", sigma]]));
+  const nan = { dtype: "F64", shape: [dimension], data: new Float64Array(dimension).fill(Number.NaN) } as const;
+  await writeNpz(at("nan.npz"), new Map([...arrays, ["mu", nan]]));
+  writeFileSync(at("cut.npz"), readFileSync(at("good.npz")).subarray(0, 900));
+  writeFileSync(at("text.npz"), "mu and sigma");
+  mkdirSync(at("one"));
+  copyFileSync(at("real", "00.png"), at("one", "00.png"));
+  mkdirSync(at("none"));
+  mkdirSync(at("broken"));
+  copyFileSync(at("real", "00.png"), at("broken", "00.png"));
+  writeFileSync(at("broken", "01.png"), readFileSync(at("real", "01.png")).subarray(0, 700));
+  await run("other-network", "--images", real, "--network", at("other-clip"));
+  await run("no-features", "--images", real, "--clip", clip);
+  for (const [name, message] of [
+    ["network.npz", /network\.npz is of the network inception-v3-fid, --network is clip-features clip/],
+    ["dimension.npz", /dimension\.npz is of 8 dimensions, clip-features clip has 16: it is of another network/],
+    ["no-sigma.npz", /arrays "mu" and "sigma" of floats; there is mu \(F64\), count \(I32\), network \(U8\)/],
+    ["torn.npz", /must be \[d\] and \[d, d\], got \[16\] and \[16, 8\]/],
+    ["nan.npz", /mu holds NaN or infinities/],
+    ["cut.npz", /--reference: .*cut\.npz.*(cut off|truncated|end)/],
+    ["text.npz", /--reference: .*text\.npz.*wanted arrays of NumPy/],
+    ["gone.npz", /--reference: \S+gone\.npz is not there/],
+    ["one", /--reference: \S+one holds one picture; wanted at least 2/],
+    ["none", /--reference: .*there is no PNG or JPEG in it/],
+    ["broken", /--reference: [\s\S]*01\.png is cut off: the PNG ends/],
+    ["other-network", /was seen with the network clip-features other-clip/],
+    ["no-features", /no-features holds no features; evaluate it with --network/],
+  ] as const) {
+    await expect(run(`bad ${name}`, ...drawn, ...judges, "--reference", at(name)), name).rejects.toThrow(message);
+    expect(bytes(`bad ${name}`, "features").length).toBe(0);
+  }
+  // pytorch-fid's own files name no network and no count.
+  await writeNpz(at("plain.npz"), without("count", "network"));
+  const told = await run("plain", ...drawn, "--first", "4", ...judges, "--reference", at("plain.npz"));
+  expect(told).toContain("does not say of which network it is; it is taken for clip-features clip's");
+  expect(told).toMatch(/Note: .*4 vectors of 16 dimensions leave a covariance singular/);
+});
+
+test("too few pictures give the figures that they allow, with a note", async () => {
+  const told = await run("few", ...drawn, "--first", "3", ...judges, "--reference", real);
+  expect(result("few").figures.kernel).toBeUndefined();
+  expect(told).toContain("Note: KID, precision and recall need more than 5 pictures of each set, got 3.");
+  const one = at("one.txt");
+  writeFileSync(one, "a red fox\n");
+  await expect(run("nothing", "--model", tiny, "--prompts", one, ...judges)).rejects.toThrow("wanted at least 2");
+  await expect(run("nothing", ...drawn, ...judges, "--shard", "24/24")).rejects.toThrow(
+    "there are 23 pictures, too few",
+  );
+  expect(existsSync(at("nothing"))).toBe(false);
+});
+
+test("with a size, drawn and real pictures alike become the middle of each, as GigaGAN's evaluation cuts them", async () => {
+  await run("own-size", "--images", real, "--network", clip);
+  await run("sized", "--images", real, "--network", clip, "--reference", real, "--size", "40");
+  expect(result("sized").figures.frechet).toBeCloseTo(0, 9);
+  expect(bytes("sized", "features").equals(bytes("sized/reference", "features"))).toBe(true);
+  expect(bytes("sized", "features").equals(bytes("own-size", "features"))).toBe(false);
+  for (const [reference, size, message] of [
+    ["own-size", ["--size", "40"], /own-size was evaluated in their own size, these pictures are at 40 pixels/],
+    ["sized", [], /sized was evaluated at 40 pixels, these pictures are in their own size/],
+  ] as const)
+    await expect(
+      run(`beside ${reference}`, "--images", real, "--network", clip, "--reference", at(reference), ...size),
+    ).rejects.toThrow(message);
+
+  const picture = (width: number, height: number) => {
+    const level = (i: number) => (Math.floor(i / 3) % width) + 10 * Math.floor(i / (3 * width));
+    return { width, height, data: Uint8Array.from({ length: width * height * 3 }, (_, i) => level(i)) };
+  };
+  // torchvision's center_crop: int(round((8 - 5) / 2)) = 2 columns, int(round((6 - 5) / 2)) = 0, int(round((5 - 2) / 2)) = 2 rows.
+  expect(
+    middle(picture(8, 5), 5)
+      .data.filter((_, i) => i % 3 === 0)
+      .slice(0, 5),
+  ).toEqual(Uint8Array.of(2, 3, 4, 5, 6));
+  expect(middle(picture(6, 5), 5).data.slice(0, 1)).toEqual(Uint8Array.of(0));
+  expect(middle(picture(2, 5), 2).data.slice(0, 1)).toEqual(Uint8Array.of(20));
+  expect(middle({ width: 4, height: 4, data: new Uint8Array(48).fill(77) }, 3).data).toEqual(
+    new Uint8Array(27).fill(77),
+  );
+});
+
+test.each([
+  [["--images", "x"], "wanted --network FILE, --clip DIR, or both"],
+  [[], "wanted one of --model DIR with --prompts FILE, --images DIR, and --merge DIR"],
+  [["--model", "m", "--network", "n"], "--prompts: wanted the captions"],
+  [["--prompts", "p", "--images", "x", "--network", "n"], "Which pictures: wanted one of"],
+  [["--images", "x", "--network", "n", "--steps", "2"], "--steps is for pictures that are drawn"],
+  [["--images", "x", "--clip", "n", "--reference", "r"], "--reference needs --network"],
+  [["--images", "x", "--network", "n", "--shard", "0/3"], "--shard must be I/N with I from 1 to N"],
+  [["--images", "x", "--network", "n", "--shard", "4/3"], "--shard must be I/N with I from 1 to N"],
+  [["--images", "x", "--network", "n", "--shard", "1/3", "--reference", "r"], "give --reference to --merge"],
+  [["--merge", "a", "--clip", "c"], "--merge: the shards have what --clip said"],
+  [
+    ["--images", "x", "--network", "n", "--protocol", "torch"],
+    "--protocol must be pytorch-fid, clean-fid or tensorflow",
+  ],
+  [["--merge", "a", "--size", "9"], "--size is for pictures that are drawn; --merge takes none"],
+  [["--images", "x", "--networks", "n"], "did you mean --network?"],
+])("options %j are refused: %s", (args, message) => {
+  expect(() => parseEvaluateOptions(args)).toThrow(message);
+});
