@@ -12,7 +12,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   models: ["schedules", "predict", "guidance"],
   methods: ["schedules", "predict", "guidance", "losses", "models"],
   train: ["schedules", "predict", "guidance", "losses", "models", "methods", "io"],
-  metrics: [],
+  metrics: ["io"],
   io: [],
   backends: [],
   memory: ["schedules", "guidance", "models", "methods", "train"],

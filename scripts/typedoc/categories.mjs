@@ -74,6 +74,7 @@ export const categories = [
 
   ["memory/", "Memory"],
   ["metrics/moments", "Statistics of features"],
+  ["metrics/statistics-file", "Statistics of features"],
   ["metrics/neighbours", "Neighbours"],
   ["metrics/inception-score", "Scores"],
   ["metrics/clip-score", "Scores"],

@@ -30,13 +30,19 @@ const longestName = 1000;
  * ```
  */
 export async function decodeNpz(bytes: Uint8Array): Promise<WeightMap> {
-  if (!(bytes instanceof Uint8Array))
-    throw new SidError("invalid-argument", `decodeNpz: bytes must be a Uint8Array, got ${describe(bytes)}.`);
-  return parseNpz("decodeNpz", memorySource(bytes));
+  return parseNpz("decodeNpz", memorySource("decodeNpz", bytes));
 }
 
 /** {@link decodeNpz} on behalf of the function that messages name. */
 export async function parseNpz(where: string, source: ByteSource): Promise<WeightMap> {
+  const { names, read } = await openNpz(where, source);
+  const arrays = new Map<string, HostTensor>();
+  for (const name of names) arrays.set(name, await read(name));
+  return arrays;
+}
+
+/** The names in an archive of arrays, and how to read one: beside a file's statistics there may be all its pictures. */
+export async function openNpz(where: string, source: ByteSource) {
   const head = await take(where, source, 0, Math.min(headBytes, source.size));
   if (isNpy(head))
     throw corrupt(where, "wanted a .npz file, the file is one array of NumPy (.npy): read it with readNpy");
@@ -45,14 +51,15 @@ export async function parseNpz(where: string, source: ByteSource): Promise<Weigh
     throw corrupt(where, `wanted arrays of NumPy in a zip archive (.npz), the file is ${found}`);
   }
   const zip = await openZip(where, source);
-  const arrays = new Map<string, HostTensor>();
-  for (const name of zip.entries.keys()) {
-    if (!name.endsWith(".npy"))
-      throw corrupt(where, `wanted arrays of NumPy (.npy) in the archive, there is ${describe(name)}`);
-    const key = name.slice(0, -".npy".length);
-    arrays.set(key, parseNpy(`${where}: array ${describe(key)}`, await zip.read(name)));
-  }
-  return arrays;
+  const files = [...zip.entries.keys()];
+  const other = files.find((name) => !name.endsWith(".npy"));
+  if (other !== undefined)
+    throw corrupt(where, `wanted arrays of NumPy (.npy) in the archive, there is ${describe(other)}`);
+  return {
+    names: files.map((name) => name.slice(0, -".npy".length)),
+    read: async (name: string): Promise<HostTensor> =>
+      parseNpy(`${where}: array ${describe(name)}`, await zip.read(`${name}.npy`)),
+  };
 }
 
 /**
@@ -88,12 +95,15 @@ export function npzBytes(where: string, arrays: WeightMap): Uint8Array {
   return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) });
 }
 
-function memorySource(bytes: Uint8Array): ByteSource {
+/** Bytes in memory, as a source. */
+export function memorySource(where: string, bytes: Uint8Array): ByteSource {
+  if (!(bytes instanceof Uint8Array))
+    throw new SidError("invalid-argument", `${where}: bytes must be a Uint8Array, got ${describe(bytes)}.`);
   return {
     name: "bytes",
     size: bytes.length,
     async read(begin, end) {
-      checkSpan("decodeNpz", bytes.length, begin, end);
+      checkSpan(where, bytes.length, begin, end);
       return bytes.slice(begin, end);
     },
     async close() {},

@@ -94,7 +94,7 @@ function overlap(where: string, a: FeatureStatistics, b: FeatureStatistics, n: n
 }
 
 /** Throws unless it is statistics of one dimension, and returns that. */
-function checkStatistics(where: string, name: string, statistics: FeatureStatistics): number {
+export function checkStatistics(where: string, name: string, statistics: FeatureStatistics): number {
   const { count, mean, covariance, network } = checkObject(where, name, statistics, {
     ...{ count: 1, mean: 1, covariance: 1, network: 1 },
   });

@@ -11,6 +11,8 @@
  *   {@link neighbourMetrics} (precision, recall, density, coverage), {@link retrievalAccuracy}, {@link slicedWasserstein}.
  *   Those of shards are concatenated. They compute in blocks and take some 10 MB more.
  *
+ * Statistics lie in `.npz` files as pytorch-fid and clean-fid have them: {@link readStatistics}, {@link writeStatistics}.
+ *
  * @module sid-lsg/metrics
  */
 export {
@@ -50,3 +52,4 @@ export {
 } from "./moments";
 export { type NeighbourMetrics, type NeighbourMetricsOptions, neighbourMetrics } from "./neighbours";
 export { type SlicedWassersteinOptions, slicedWasserstein } from "./sliced-wasserstein";
+export { decodeStatistics, encodeStatistics, readStatistics, writeStatistics } from "./statistics-file";
