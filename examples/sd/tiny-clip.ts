@@ -38,5 +38,5 @@ export async function writeTinyClip(folder: string, seed: number): Promise<void>
     "config.json": JSON.stringify(config),
   };
   await writeSafetensors(`${folder}/model.safetensors`, weights, { format: "pt" });
-  for (const [name, text] of Object.entries(files)) await writeFileAtomic(`${folder}/${name}`, `${text}\n`);
+  for (const [name, text] of Object.entries(files)) await writeFileAtomic(`${folder}/${name}`, text);
 }

@@ -22,6 +22,9 @@ test("the tiny CLIP is a whole one: it tells pictures and captions apart, the sa
   expect(weights(other).equals(weights(one))).toBe(false);
   expect(weights(one).length).toBeLessThan(2 ** 20);
 
+  // transformers refuses merges with an empty line.
+  expect(readFileSync(join(one, "merges.txt"), "utf8")).toMatch(/^#version: 0\.2\n(\S+ \S+\n)+$/);
+
   const model = await loadClip(one);
   const data = Uint8Array.from({ length: 2 * 48 * 64 * 3 }, (_, i) => (i < 48 * 64 * 3 ? 200 : (i * 7) % 256));
   const rows = [
