@@ -5,7 +5,7 @@ Run: python test/golden/clip_model.py (torch 2.15, torchvision 0.29, transformer
 13 on, a picture that shrinks much more in height than in width is resized in height first, which rounds other bytes).
 Writes clip-model-NAME.safetensors beside itself: weights under the names and in the layout of the library that made them,
 pictures as bytes, what preprocessing makes of them, token ids, normalised embeddings, logits; the configurations are in
-the metadata. Also clip-model-parameters.json: what the real configurations of both libraries come to.
+the metadata. Also clip-model-open-gelu.bin, the same weights as torch.save writes them, and clip-model-parameters.json: what the real configurations of both libraries come to.
 """
 
 import hashlib
@@ -127,6 +127,8 @@ for seed, (name, case) in enumerate(OPEN_CLIP.items(), start=10):
     with torch.no_grad():
         image = model.encode_image(torch.stack([x for _, x in made]), normalize=True)
         text = model.encode_text(IDS, normalize=True)
+    if name == "open-gelu":
+        torch.save({n: p.detach().half() for n, p in model.named_parameters()}, HERE / "clip-model-open-gelu.bin")
     config = dict(model_cfg=case["model"], preprocess_cfg=case["preprocess"])
     save(name, model, made, image, text, dict(config=config))
 

@@ -32,6 +32,9 @@ export const resizings: readonly Resizing[] = [
  * Resizes pictures as Pillow does, byte by byte: `Image.resize(size, filter)` in its fixed-point arithmetic, without
  * aliasing.
  *
+ * In width first, then in height, as Pillow up to 12 does it. Pillow 13 takes the height first where it shrinks by more than
+ * twice as many pixels as the width: some bytes of such narrow pictures then are one or two off.
+ *
  * @param pictures - RGB bytes.
  * @param size - height and width that they get, in pixels.
  * @param filter - Pillow's.

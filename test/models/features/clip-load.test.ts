@@ -109,6 +109,27 @@ describe("loadClip", () => {
     }
   });
 
+  test("where there is no safetensors file PyTorch's is read, and nothing in it executed", async () => {
+    const bin = readFileSync(new URL("../../golden/clip-model-open-gelu.bin", import.meta.url));
+    const without = { "open_clip_model.safetensors": undefined };
+    const folders = [{}, { ...without, "open_clip_pytorch_model.bin": bin }];
+    const [wanted, got] = await Promise.all(
+      folders.map(async (changes, i) => {
+        const options = { tokenizer: tokenizer(theirs), name: `clip-${i}` };
+        const model = await loadClip(clipFolder(theirs, changes), options);
+        const weights = await readWeights(model);
+        model.dispose();
+        return new Map([...weights].filter(([name]) => name !== "logit_scale"));
+      }),
+    );
+    expect(got).toEqual(wanted);
+    const cut = await refusal(theirs, { ...without, "open_clip_pytorch_model.bin": bin.subarray(0, 20_000) });
+    expect([cut.code, cut.message]).toEqual(["corrupt-file", expect.stringContaining("open_clip_pytorch_model.bin")]);
+    const code = new Uint8Array(Buffer.from("\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R.", "latin1"));
+    const evil = await refusal(ours, { "model.safetensors": undefined, "pytorch_model.bin": code });
+    expect(evil.message).toMatch(/pytorch_model\.bin/);
+  });
+
   test("uses the folder's tokenizer, and tells of each text that it cuts", async () => {
     const onCutText = vi.fn();
     const config = { ...ours.config, text_config: { ...(ours.config["text_config"] as object), eos_token_id: 6 } };
@@ -182,13 +203,8 @@ describe("loadClip", () => {
       code: "io",
       message: expect.stringMatching(/config\.json.*open_clip_config\.json/),
     });
-    const pickle = await refusal(ours, { "model.safetensors": undefined, "pytorch_model.bin": "x" });
-    expect(pickle.message).toMatch(/pytorch_model\.bin/);
-    const other = await refusal(theirs, {
-      "open_clip_model.safetensors": undefined,
-      "open_clip_pytorch_model.bin": "x",
-    });
-    expect(other.message).toMatch(/open_clip_pytorch_model\.bin/);
+    const shards = { "model.safetensors": undefined, "pytorch_model.bin.index.json": {} };
+    expect((await refusal(ours, shards)).message).toMatch(/pytorch_model\.bin\.index\.json" is a pickle/);
     expect((await refusal(ours, {}, { tokenizer: undefined })).message).toMatch(/tokenizer_config\.json/);
   });
 

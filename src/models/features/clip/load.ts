@@ -4,6 +4,7 @@ import type { WeightSource } from "../../../core/host-tensor";
 import { type ComponentFiles, indexName, inVariant } from "../../../io/component-files";
 import { type FileTree, type JsonObject, missing, openIn, readJson, treeOf } from "../../../io/file-tree";
 import { openPart } from "../../../io/open-component";
+import { parsePth } from "../../../io/open-pth";
 import { checkVariant, openWeights } from "../../../io/open-weights";
 import { type ClipTokenizer, clipTokenizer, tokenizerFiles } from "../../text/clip-tokenizer";
 import type { Tokenizer } from "../../text/tokenizer";
@@ -66,7 +67,8 @@ const layouts: Readonly<Record<ClipLayout, readonly ComponentFiles[]>> = {
  * | OpenCLIP | `open_clip_config.json`, `open_clip_model.safetensors` |
  * | both | `tokenizer_config.json`, `vocab.json` and `merges.txt` or `tokenizer.json` |
  *
- * Weights are read one tensor at a time; both layouts become one network with transformers' names. They prepare pictures
+ * Where there is no safetensors file, PyTorch's is read (`pytorch_model.bin`, `open_clip_pytorch_model.bin`), of which
+ * nothing is executed. Weights are read one tensor at a time; both layouts become one network with transformers' names. They prepare pictures
  * alike, but for those whose margin is odd: transformers begins the middle at the pixel before, torchvision at the even one.
  *
  * The CLIP score of the paper of SiD-LSG is OpenCLIP's ViT-g-14 (`laion/CLIP-ViT-g-14-laion2B-s12B-b42K`; its evaluation
@@ -109,7 +111,7 @@ export async function loadClip(source: string | FileTree, options: LoadClipOptio
   const specs = clipParameterSpecs(config);
   const total = specs.reduce((sum, spec) => sum + bytesOnBackend(spec), 0);
   let loaded = 0;
-  const opened = await openWeights(where, tree, "", await weightsOf(tree, layout, variant), variant);
+  const opened = await openEither(tree, await weightsOf(tree, layout, variant), variant);
   try {
     const at = `${where}: ${tree.name}`;
     const named: WeightSource = layout === "open_clip" ? fromOpenClip(at, specs, opened) : opened;
@@ -133,8 +135,10 @@ export async function loadClip(source: string | FileTree, options: LoadClipOptio
 async function layoutOf(tree: FileTree, variant: string | undefined): Promise<ClipLayout> {
   const [ours, theirs] = await Promise.all([has(tree, "config.json"), has(tree, "open_clip_config.json")]);
   if (ours && theirs) {
-    const readable = async (layout: ClipLayout) => hasWeights(tree, await weightsOf(tree, layout, variant), variant);
-    return !(await readable("transformers")) && (await readable("open_clip")) ? "open_clip" : "transformers";
+    for (const kind of ["weights", "pickle"] as const)
+      for (const layout of ["transformers", "open_clip"] as const)
+        for (const files of layouts[layout]) if (await hasFile(tree, files[kind], variant)) return layout;
+    return "transformers";
   }
   if (ours || theirs) return ours ? "transformers" : "open_clip";
   if (await has(tree, "model_index.json"))
@@ -147,14 +151,27 @@ async function layoutOf(tree: FileTree, variant: string | undefined): Promise<Cl
 
 /** The files of a layout; of names for its weights the one that is there, else the first. */
 async function weightsOf(tree: FileTree, layout: ClipLayout, variant: string | undefined): Promise<ComponentFiles> {
-  const candidates = layouts[layout];
-  for (const files of candidates) if (await hasWeights(tree, files, variant)) return files;
-  return candidates[0] as ComponentFiles;
+  for (const files of layouts[layout]) if (await hasFile(tree, files.weights, variant)) return files;
+  return layouts[layout][0] as ComponentFiles;
 }
 
-async function hasWeights(tree: FileTree, { weights = "" }: ComponentFiles, variant: string | undefined) {
-  const names = [weights, indexName(weights)].map((file) => inVariant(file, variant));
-  return (await Promise.all(names.map((file) => has(tree, file)))).includes(true);
+/** The safetensors, or where there are none PyTorch's file, of which nothing is executed. */
+async function openEither(tree: FileTree, files: ComponentFiles, variant: string | undefined): Promise<WeightSource> {
+  const pickle = inVariant(files.pickle as string, variant);
+  const source = (await hasFile(tree, files.weights, variant)) ? undefined : await openIn(where, tree, pickle);
+  if (source === undefined) return openWeights(where, tree, "", files, variant);
+  try {
+    return await parsePth(`${where} ${source.name}`, source, {});
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Whether there is a file of this name, or the index of its shards. */
+async function hasFile(tree: FileTree, file = "", variant: string | undefined): Promise<boolean> {
+  const names = [file, indexName(file)].map((name) => inVariant(name, variant));
+  return (await Promise.all(names.map((name) => has(tree, name)))).includes(true);
 }
 
 async function has(tree: FileTree, path: string): Promise<boolean> {
