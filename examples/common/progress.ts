@@ -1,9 +1,12 @@
 import { columns, endLine, isLive, renewLine, say } from "./terminal";
 
+/** What is shown by which name: three digits of a number, or a text. */
+export type Figures = Readonly<Record<string, number | string | undefined>>;
+
 /** Shows how far a long job is: one line that renews itself, or plain lines now and then when the output is no terminal. */
 export interface Progress {
   /** `done` of the total, with figures worth watching. */
-  update(done: number, figures?: Readonly<Record<string, number | undefined>>): void;
+  update(done: number, figures?: Figures): void;
   /** Ends the line. */
   finish(): void;
 }
@@ -49,14 +52,14 @@ export interface ProgressState {
   readonly done: number;
   readonly total: number;
   readonly time: string;
-  readonly figures: Readonly<Record<string, number | undefined>>;
+  readonly figures: Figures;
 }
 
 /** The most that `width` characters can say: figures leave first, then the bar, the title, the time. */
 export function progressLine({ title, done, total, time, figures }: ProgressState, width: number): string {
   const count = `${done}/${total}`;
   const values = Object.entries(figures).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name} ${Number(value.toPrecision(3))}`],
+    value === undefined ? [] : [`${name} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`],
   );
   const head = [`${title}  ${bar(done / total)} ${count}`, time];
   const shorter = [[`${title} ${count}`, time], [count, time], [count]];

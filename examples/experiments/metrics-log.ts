@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DistillMetrics } from "sid-lsg/train";
+import { compactMetrics } from "../common/divergence";
 
 /** A run's figures, a line an iteration. A run that was resumed may have written an iteration twice: the later line counts. */
 export interface MetricsLog {
@@ -20,7 +21,7 @@ export function openMetricsLog(folder: string): MetricsLog {
     return [...new Map(all.map((metrics) => [metrics.iteration, metrics])).values()];
   };
   return {
-    add: (metrics) => appendFileSync(path, `${JSON.stringify(metrics)}\n`),
+    add: (metrics) => appendFileSync(path, `${JSON.stringify(compactMetrics(metrics))}\n`),
     summary() {
       const all = read().sort((a, b) => a.iteration - b.iteration);
       const last = all.slice(Math.floor(0.75 * all.length));

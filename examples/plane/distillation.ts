@@ -2,7 +2,7 @@ import { dispose, type Tensor } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { slicedWasserstein } from "sid-lsg/metrics";
 import { copyWeights, type GeneratorModel, generatorFrom, type ScoreModel } from "sid-lsg/models";
-import { cosineRate, type DistillMetrics, distill } from "sid-lsg/train";
+import { cosineRate, type DistillMetrics, type Divergence, distill } from "sid-lsg/train";
 import type { PlaneMethod } from "./methods";
 import type { Point } from "./plot";
 import { classConditions, classShares, type World } from "./world";
@@ -24,6 +24,8 @@ export interface Outcome {
   readonly before: Drawn;
   readonly after: Drawn;
   readonly seconds: number;
+  /** What the gauge told last, of methods that have one. */
+  readonly divergence: Divergence | undefined;
   /** The trained fake score, if there is one; the caller disposes of it. */
   readonly fakeScore: ScoreModel | undefined;
 }
@@ -66,11 +68,15 @@ export async function distillInPlane(entry: PlaneMethod, workplace: Workplace): 
     ...{ batch, iterations, seed, ...ratesOf(entry, iterations) },
     onWarning: () => {},
   });
-  for await (const metrics of run) onMetrics?.(metrics);
+  let divergence: Divergence | undefined;
+  for await (const metrics of run) {
+    ({ divergence } = metrics);
+    onMetrics?.(metrics);
+  }
   const seconds = (performance.now() - started) / 1000;
   const after = await look();
   for (const network of [generator, average, discriminator]) network?.dispose();
-  return { before, after, seconds, fakeScore };
+  return { before, after, seconds, divergence, fakeScore };
 }
 
 /** Both step sizes, which fall to 0 along a cosine. */

@@ -8,7 +8,8 @@
  *
  * 1. A small network learns to denoise samples of the ring, as a stand-in for pretraining.
  * 2. Fake score and generator start as copies of it, and are distilled against the exact teacher.
- * 3. The sliced Wasserstein distance to the ring says how far the generator's law is from it.
+ * 3. The gauge bounds how far the generator's law is from the ring's, in nats, while it trains; the sliced Wasserstein
+ *    distance to the ring says it at the end.
  */
 import { join } from "node:path";
 import { dispose, tensor2d, tidy } from "@tensorflow/tfjs-core";
@@ -17,6 +18,7 @@ import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import type { ScoreModel } from "sid-lsg/models";
 import { backends, choice, commandLine, integer } from "../common/command-line";
+import { compactMetrics, divergenceTable, divergenceText } from "../common/divergence";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { projectPath, shown, userPath } from "../common/paths";
@@ -69,12 +71,15 @@ await runProgram(async () => {
     console.log(`${entry.title}: ${entry.leads}`);
     const outcome = await distillInPlane(entry, {
       ...{ ...start, seed },
-      onMetrics({ iteration, deltaSquared }) {
+      onMetrics({ iteration, divergence, generatorLoss }) {
         if (name !== "all" && iteration % 100 === 0)
-          console.log(`iteration ${iteration}/${entry.iterations}: mean ‖δ‖² ${deltaSquared.toFixed(4)}`);
+          console.log(
+            `iteration ${iteration}/${entry.iterations}: ${divergence ? `KL ${divergenceText(divergence)}` : `loss ${generatorLoss.toFixed(4)}`}`,
+          );
       },
     });
     console.log(`  ${summary(outcome, start)}`);
+    if (outcome.divergence && name !== "all") console.log(divergenceTable(outcome.divergence).join("\n"));
     if (name !== "all") await writeFileAtomic(join(out, `${name}.svg`), await picture(entry, start, outcome));
     outcome.fakeScore?.dispose();
     outcomes.set(one, outcome);
@@ -101,20 +106,23 @@ async function prepare(process: Process, seed: number): Promise<Start> {
   return { world, student, truth, floor };
 }
 
-function summary({ before, after, seconds }: Outcome, { floor }: Start): string {
+function summary({ before, after, divergence, seconds }: Outcome, { floor }: Start): string {
   return (
     `sliced Wasserstein distance to the mixture: ${before.distance.toFixed(3)} before, ${after.distance.toFixed(3)} after, ` +
     `${floor.toFixed(3)} between two draws of the mixture; spread ${after.spread.toFixed(2)} of the mixture's; ` +
-    `${seconds.toFixed(1)} s of distillation`
+    `${divergence ? `KL ${divergenceText(divergence)}; ` : ""}${seconds.toFixed(1)} s of distillation`
   );
 }
 
 function report(outcomes: ReadonlyMap<PlaneMethodName, Outcome>) {
   const figures = ({ distance, spread }: Drawn) => ({ slicedWasserstein: distance, spread });
   return Object.fromEntries(
-    [...outcomes].map(([name, { before, after, seconds }]) => [
+    [...outcomes].map(([name, { before, after, divergence, seconds }]) => [
       name,
-      { settings: planeMethods[name].method.settings, before: figures(before), after: figures(after), seconds },
+      {
+        ...{ settings: planeMethods[name].method.settings, before: figures(before), after: figures(after), seconds },
+        ...compactMetrics({ divergence }),
+      },
     ]),
   );
 }

@@ -1,9 +1,10 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { writeFileAtomic } from "sid-lsg/io";
 import type { DistillMetrics } from "sid-lsg/train";
+import { compactMetrics } from "../common/divergence";
 
-/** A line of `log.jsonl`. */
-export interface LogEntry extends DistillMetrics {
+/** A line of `log.jsonl`: the figures of an iteration, what the gauge told in few numbers. */
+export interface LogEntry extends ReturnType<typeof compactMetrics<DistillMetrics>> {
   /** Most bytes that the process has had in main memory. */
   readonly peakMemory: number;
 }
@@ -15,7 +16,7 @@ export function openLog(path: string) {
     async add(metrics: DistillMetrics): Promise<void> {
       if (!begun) await writeFileAtomic(path, linesBefore(path, metrics.iteration));
       begun = true;
-      const entry: LogEntry = { ...metrics, peakMemory: process.resourceUsage().maxRSS * 1024 };
+      const entry: LogEntry = { ...compactMetrics(metrics), peakMemory: process.resourceUsage().maxRSS * 1024 };
       appendFileSync(path, `${JSON.stringify(entry)}\n`);
     },
   };

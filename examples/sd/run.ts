@@ -5,7 +5,8 @@ import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
 import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
 import type { LoraWeights, Vae } from "sid-lsg/models/sd";
-import { distill, promptConditions } from "sid-lsg/train";
+import { type Divergence, distill, promptConditions } from "sid-lsg/train";
+import { divergenceTable, divergenceText } from "../common/divergence";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
@@ -169,14 +170,15 @@ async function train(inputs: Inputs): Promise<boolean> {
   const progress = startProgress("distilling", iterations);
   let iteration = 0;
   let stopped = false;
+  let last: Divergence | undefined;
   const run = async (signal: AbortSignal) => {
     console.log("Ctrl-C stops and saves; --resume goes on.");
     for await (const metrics of distillation(inputs, { signal })) {
       iteration = metrics.iteration;
-      const { deltaSquared, fakeLoss, generatorLoss, droppedSamples } = metrics;
-      const figures = method.fakeScore
-        ? { "score gap": deltaSquared, "fake loss": fakeLoss }
-        : { "generator loss": generatorLoss };
+      const { divergence, fakeLoss, generatorLoss, droppedSamples } = metrics;
+      last = divergence;
+      const kl = divergence && { KL: divergenceText(divergence) };
+      const figures = method.fakeScore ? { ...kl, "fake loss": fakeLoss } : { "generator loss": generatorLoss };
       progress.update(iteration, { ...figures, "NaN samples": droppedSamples === 0 ? undefined : droppedSamples });
       await log.add(metrics);
     }
@@ -190,6 +192,7 @@ async function train(inputs: Inputs): Promise<boolean> {
   } finally {
     progress.finish();
   }
+  if (last) console.log(divergenceTable(last).join("\n"));
   if (!stopped || iteration === iterations) return true;
   console.log(
     iteration > 0

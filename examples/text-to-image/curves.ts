@@ -7,8 +7,8 @@ export interface Curve {
   readonly note?: string;
   /** A value to compare with: a dashed line. */
   readonly mark?: { readonly label: string; readonly value: number };
-  /** Values that are no numbers are left out. */
-  readonly points: readonly (readonly [iteration: number, value: number])[];
+  /** With half of an interval, which is shaded. Values that are no numbers are left out. */
+  readonly points: readonly (readonly [iteration: number, value: number, half?: number])[];
   /** Logarithmic value axis: values of 0 and below are left out. */
   readonly logarithmic?: boolean;
   /** Values that the axis shows in any case. */
@@ -73,8 +73,14 @@ function plot({ points, mark, logarithmic = false, range }: Curve, wide: number,
   const [lastIteration, lastValue] = shown.at(-1) ?? [];
   if (lastIteration === undefined || lastValue === undefined) return '<text y="24" fill="#57606a">no points yet</text>';
   const marks = mark && isShown(mark.value) ? [mark] : [];
+  const intervals = shown.flatMap(([iteration, value, half]): (readonly [number, number, number])[] =>
+    half !== undefined && isShown(value - half) && isShown(value + half)
+      ? [[iteration, value - half, value + half]]
+      : [],
+  );
   const values = [
     ...shown.map(([, value]) => value),
+    ...intervals.flatMap(([, low, high]) => [low, high]),
     ...marks.map(({ value }) => value),
     ...(range ?? []).filter(isShown),
   ];
@@ -83,6 +89,10 @@ function plot({ points, mark, logarithmic = false, range }: Curve, wide: number,
   const x = (iteration: number) => ((iteration / (lastIteration || 1)) * wide).toFixed(1);
   const y = (value: number) => ((1 - upwards.place(value)) * high).toFixed(1);
   const line = shown.map(([iteration, value]) => `${x(iteration)},${y(value)}`).join(" ");
+  const band = [
+    ...intervals.map(([iteration, , high]) => `${x(iteration)},${y(high)}`),
+    ...intervals.toReversed().map(([iteration, low]) => `${x(iteration)},${y(low)}`),
+  ].join(" ");
   const before = wide - textSize * 0.56 * (end.length + 3); // where a number does not meet the end of the axis
   return [
     ...upwards.ticks.map(
@@ -97,6 +107,7 @@ function plot({ points, mark, logarithmic = false, range }: Curve, wide: number,
       ({ label, value }) =>
         `<text x="6" y="${y(value)}" dy="-6" fill="#15803d" ${halo}>${escaped(label)}</text><line x2="${wide}" y1="${y(value)}" y2="${y(value)}" stroke="#15803d" stroke-width="1.5" stroke-dasharray="6 4"/>`,
     ),
+    ...(intervals.length > 1 ? [`<polygon points="${band}" fill="#2563eb" fill-opacity="0.2"/>`] : []),
     `<polyline points="${line}" fill="none" stroke="#2563eb" stroke-width="2" stroke-linejoin="round"/>`,
     `<circle cx="${x(lastIteration)}" cy="${y(lastValue)}" r="4" fill="#2563eb"/>`,
     `<text x="${x(lastIteration)}" y="${y(lastValue)}" dx="-4" dy="-10" text-anchor="end" fill="#2563eb" font-weight="600" ${halo}>${Number(lastValue.toPrecision(3))}</text>`,

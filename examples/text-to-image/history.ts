@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { writeFileAtomic } from "sid-lsg/io";
 import type { DistillMetrics } from "sid-lsg/train";
-import { drawCurves } from "./curves";
+import { type CompactDivergence, compactMetrics, halfInterval } from "../common/divergence";
+import { type Curve, drawCurves } from "./curves";
 import type { Estimate } from "./intervals";
 import { notes } from "./meaning";
 import type { JobOptions } from "./options";
@@ -30,8 +31,13 @@ export function nameOf({ seed, kappa, alpha, guidance, captions }: Run): string 
   return JSON.stringify({ seed, kappa, alpha, guidance, captions });
 }
 
+/** An iteration's figures, what the gauge told without its levels. */
+interface Entry extends Omit<DistillMetrics, "divergence"> {
+  readonly divergence?: Omit<CompactDivergence, "levels">;
+}
+
 interface Figures {
-  readonly metrics: readonly DistillMetrics[];
+  readonly metrics: readonly Entry[];
   readonly looks: readonly Look[];
 }
 
@@ -54,7 +60,7 @@ export function openHistory(
       return looks.at(-1);
     },
     add(entry) {
-      metrics = appended(metrics, entry);
+      metrics = appended(metrics, withoutLevels(entry));
     },
     look({ iteration, allRight, frechetDistance }) {
       looks = appended(looks, { iteration, allRight, frechetDistance });
@@ -76,6 +82,14 @@ function earlier(path: string, wanted: string): Figures | undefined {
   } catch {}
   console.warn(`Ignored ${path}: it is damaged or of another run. The curves begin at the checkpoint.`);
   return undefined;
+}
+
+/** The whole file is written anew at each save: of the gauge it holds no more than the curve shows. */
+function withoutLevels(metrics: DistillMetrics): Entry {
+  const { divergence, ...rest } = compactMetrics(metrics);
+  if (!divergence) return rest;
+  const { levels, ...whole } = divergence;
+  return { ...rest, divergence: whole };
 }
 
 /** A resumed run goes on from its checkpoint, which may be older than the last entries: these come again. */
@@ -102,6 +116,13 @@ function curves({ metrics, looks }: Figures, captions: number, real: Estimate): 
       note: notes.allRight(captions),
       range: [0, 1],
       points: looks.map(({ iteration, allRight }) => [iteration, allRight.value]),
+    },
+    {
+      title: "KL(generator ‖ teacher), nats",
+      note: notes.divergence,
+      points: metrics.flatMap(({ iteration, divergence }): Curve["points"] =>
+        divergence ? [[iteration, divergence.lowerBound.value, halfInterval(divergence.lowerBound)]] : [],
+      ),
     },
     curve("gap of the two scores, ‖δ‖²", "deltaSquared"),
     curve("fake score's loss", "fakeLoss"),

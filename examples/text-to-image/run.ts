@@ -2,7 +2,9 @@ import { SidError, sidLsg } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type GeneratorModel, readWeights } from "sid-lsg/models";
+import type { Divergence } from "sid-lsg/train";
 import { checkpointsOf } from "../common/checkpoints";
+import { divergenceTable, divergenceText } from "../common/divergence";
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { projectPath, shown } from "../common/paths";
@@ -98,6 +100,7 @@ async function distill(
     await sheet.look(iteration, method.draw);
   };
   let begun = false;
+  let last: Divergence | undefined;
   const train = async (signal: AbortSignal) => {
     console.log("Ctrl-C stops and saves; --resume goes on.");
     if (!resume) await look(beforeTraining, 0);
@@ -112,11 +115,12 @@ async function distill(
       async onMetrics(metrics) {
         begun = true;
         history.add(metrics);
-        const { iteration, deltaSquared, fakeLoss } = metrics;
+        const { iteration, divergence, fakeLoss } = metrics;
+        last = divergence;
         progress.update(iteration, {
           distance: history.last?.frechetDistance.value,
           words: history.last?.allRight.value,
-          "score gap": deltaSquared,
+          KL: divergence && divergenceText(divergence),
           "fake loss": fakeLoss,
         });
         await history.save();
@@ -131,6 +135,7 @@ async function distill(
     if (!(error instanceof SidError && error.code === "aborted")) throw error;
   } finally {
     progress.finish();
+    if (last) console.log(divergenceTable(last).join("\n"));
   }
   console.log(farewell(begun, resume));
   return undefined;

@@ -7,12 +7,12 @@ const state = {
   done: 7,
   total: 160,
   time: "1:05 left",
-  figures: { "score gap": 0.123456, "fake loss": 25.61 },
+  figures: { KL: "≥ 1.31 ± 0.08 nats", "fake loss": 25.61 },
 };
 
 test.each([
-  [200, "distilling  [#.......................] 7/160  1:05 left  score gap 0.123  fake loss 25.6"],
-  [80, "distilling  [#.......................] 7/160  1:05 left  score gap 0.123"],
+  [200, "distilling  [#.......................] 7/160  1:05 left  KL ≥ 1.31 ± 0.08 nats  fake loss 25.6"],
+  [80, "distilling  [#.......................] 7/160  1:05 left  KL ≥ 1.31 ± 0.08 nats"],
   [60, "distilling  [#.......................] 7/160  1:05 left"],
   [40, "distilling 7/160  1:05 left"],
   [19, "7/160  1:05 left"],

@@ -46,13 +46,14 @@ describe("every method trains in the plane", () => {
     const entry: PlaneMethod = planeMethods[name];
     // Of LCM each time learns from the one before it, so that news travels slowly.
     const iterations = name === "lcm" ? 800 : 60;
-    const { before, after, fakeScore } = await distillInPlane(entry, {
+    const { before, after, divergence, fakeScore } = await distillInPlane(entry, {
       ...startOf(entry),
       seed,
       batch: 128,
       iterations,
     });
     fakeScore?.dispose();
+    expect(divergence !== undefined).toBe(!["sds", "csd", "tdm", "lcm"].includes(name));
     if (entry.approaches) expect(after.distance).toBeLessThan(0.8 * before.distance);
     else expect(Math.abs(after.distance - before.distance)).toBeGreaterThan(0.05);
     if (name === "sds") expect(after.spread).toBeLessThan(0.9 * before.spread);

@@ -88,6 +88,23 @@ describe("curves", () => {
     expect([a[0], b[0]]).toEqual([0, (c[0] ?? 0) / 2]);
   });
 
+  test("shade the interval of each point that has one", () => {
+    const points = [
+      [0, 1, 0.5],
+      [1, 2],
+      [2, 3, 1],
+      [3, 2, Number.NaN],
+    ] as const;
+    const svg = drawCurves([{ title: "bound", points }]);
+    textsOf(svg);
+    const band = (svg.match(/polygon points="([^"]*)"/)?.[1] ?? "").split(" ").map((at) => at.split(",").map(Number));
+    const line = polyline(svg);
+    expect(band.map(([x]) => x)).toEqual([line[0]?.[0], line[2]?.[0], line[2]?.[0], line[0]?.[0]]);
+    const half = (i: number, j: number) => ((band[j]?.[1] ?? 0) - (band[i]?.[1] ?? 0)) / 2;
+    expect(half(1, 2)).toBeCloseTo(2 * half(0, 3), 0);
+    expect(svg).not.toMatch(/NaN/);
+  });
+
   test("of a share show the whole of it", () => {
     const share = drawCurves([
       {

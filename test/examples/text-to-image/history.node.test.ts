@@ -24,6 +24,8 @@ describe("the history of a run", () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     return { history: join(folder, "history.json"), curves: join(folder, "curves.svg") };
   };
+  const estimated = (value: number) => ({ value, standardError: 0.1 });
+  const parts = { lowerBound: estimated(1.25), naive: estimated(1.5), lag: estimated(-0.25) };
   const run = { seed: 1, kappa: 1.15, alpha: 1, guidance: "lsg", captions: 128 } as const;
   const estimate = (value: number) => ({ value, low: value - 1, high: value + 1 });
   const look = (iteration: number, distance: number) => ({
@@ -64,6 +66,20 @@ describe("the history of a run", () => {
     afresh.add(entry(1));
     await afresh.save();
     expect(read(paths.history)).toEqual({ run: nameOf(run), metrics: [entry(1)], looks: [] });
+  });
+
+  test("keeps of the gauge what its curve shows, not each level of each iteration", async () => {
+    const paths = files();
+    const history = openHistory(paths, { ...run, resume: false }, real);
+    const levels = Array.from({ length: 40 }, (_, i) => ({ from: i / 2, to: (i + 1) / 2, ...parts }));
+    history.add(entry(1));
+    for (const i of [2, 3]) history.add({ ...entry(i), divergence: { ...parts, levels, samples: 64 } });
+    await history.save();
+    const { metrics } = read(paths.history);
+    expect(metrics.map(({ divergence }) => divergence)).toEqual([undefined, parts, parts]);
+    const curves = readFileSync(paths.curves, "utf8");
+    expect(curves).toContain("KL(generator ‖ teacher), nats");
+    expect(curves.match(/<polygon/g)).toHaveLength(1); // the interval
   });
 
   test.each([
