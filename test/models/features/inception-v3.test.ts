@@ -15,7 +15,7 @@ const golden = (name: string) => tensors.get(name)?.data as Float32Array;
 
 test("features and logits are those of pytorch-fid's module; other inputs are refused", () => {
   const network = inceptionV3({ weights });
-  const { data, shape } = hashedPictures([2, 75, 91, 3], 1001);
+  const { data, shape } = hashedPictures([2, 107, 139, 3], 1001);
   const x = tensor4d(
     Float32Array.from(data, (byte) => byte / 127.5 - 1),
     [...shape],
@@ -23,12 +23,12 @@ test("features and logits are those of pytorch-fid's module; other inputs are re
   const { features, logits } = network.forward(x);
   expect(features.shape).toEqual([2, network.dimension]);
   expect(logits?.shape).toEqual([2, 1008]);
-  expect(relativeError(features, golden("75x91.features"))).toBeLessThan(1e-4);
-  expect(relativeError(logits ?? [], golden("75x91.logits"))).toBeLessThan(1e-4);
+  expect(relativeError(features, golden("107x139.features"))).toBeLessThan(1e-4);
+  expect(relativeError(logits ?? [], golden("107x139.logits"))).toBeLessThan(1e-4);
   // What both pictures share is most of it: the difference between them too.
   const between = (all: ArrayLike<number>) =>
     Array.from({ length: 2048 }, (_, i) => (all[i] as number) - (all[i + 2048] as number));
-  expect(relativeError(between(features.dataSync()), between(golden("75x91.features")))).toBeLessThan(1e-4);
+  expect(relativeError(between(features.dataSync()), between(golden("107x139.features")))).toBeLessThan(1e-4);
   dispose([features, logits ?? features]);
 
   const [small, flat] = [slice(x, [0, 0, 0, 0], [1, 74, 75, 3]), slice(x, [0, 0, 0, 0], [1, 75, 75, 1])];
