@@ -1,5 +1,5 @@
 import { Matrix, SingularValueDecomposition } from "ml-matrix";
-import { checkFunction, checkInteger, checkObject, checkText, describe } from "../core/checks";
+import { checkFinite, checkFunction, checkInteger, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import { oneNetwork } from "./feature-rows";
 import { checkFloat64, type FeatureStatistics } from "./moments";
@@ -68,7 +68,7 @@ export function frechetDistance(
     );
   const meanDistance = a.mean.reduce((sum, value, i) => sum + (value - (b.mean[i] as number)) ** 2, 0);
   const spread = trace(a.covariance, n) + trace(b.covariance, n) - 2 * overlap(where, a, b, n);
-  return Math.max(0, meanDistance + spread);
+  return checkFinite(where, "the distance (of covariances that overflow float64)", Math.max(0, meanDistance + spread));
 }
 
 /** `tr((Σ_a^½ Σ_b Σ_a^½)^½)`. */
@@ -81,7 +81,8 @@ function overlap(where: string, a: FeatureStatistics, b: FeatureStatistics, n: n
   for (const [i, j] of blockPairs(rows, columns, 128))
     addRowProducts({ values: products, stride: columns }, rootOfA.rows, i, rootOfB.rows, j, n);
   const largest = products.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  if (largest === 0) return 0;
+  // ml-matrix would not return from an infinity.
+  if (largest === 0 || !Number.isFinite(largest)) return largest;
   const matrix = new Matrix(rows, columns);
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) matrix.set(i, j, (products[i * columns + j] as number) / largest);
@@ -100,7 +101,7 @@ export function checkStatistics(where: string, name: string, statistics: Feature
   });
   if (!(mean instanceof Float64Array))
     throw new SidError("invalid-argument", `${where}: ${name}.mean must be a Float64Array, got ${describe(mean)}.`);
-  checkFloat64(where, `${name}.mean`, mean, mean.length);
+  checkFloat64(where, `${name}.mean`, mean, Math.max(1, mean.length));
   checkFloat64(where, `${name}.covariance`, covariance, mean.length ** 2);
   checkInteger(where, `${name}.count`, count, 0);
   if (network !== undefined) checkText(where, `${name}.network`, network);

@@ -63,7 +63,10 @@ export interface FeatureMoments {
   merge(other: FeatureMomentsState): void;
   /** Where it stands: a copy. */
   state(): FeatureMomentsState;
-  /** What was seen so far. Throws SidError `out-of-range` for fewer than two vectors. */
+  /**
+   * What was seen so far. Throws SidError `out-of-range` for fewer than two vectors, `not-finite` where their squares
+   * overflow float64.
+   */
   statistics(): FeatureStatistics;
 }
 
@@ -186,6 +189,8 @@ export function featureMoments(options: FeatureMomentsOptions): FeatureMoments {
       if (seen < 2)
         throw new SidError("out-of-range", `FeatureMoments.statistics: wanted at least 2 vectors, got ${seen}.`);
       const covariance = snapshot(1 / (seen - 1));
+      if (!Number.isFinite(covariance.reduce((sum, value, at) => (at % (n + 1) === 0 ? sum + value : sum), 0)))
+        throw new SidError("not-finite", "FeatureMoments.statistics: squares of the features overflow float64.");
       return { count, mean: mean.slice(), covariance, ...(network !== undefined && { network }) };
     },
   };

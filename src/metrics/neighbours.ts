@@ -38,7 +38,7 @@ export interface NeighbourMetrics {
  *
  * It needs all features, 4 bytes a number in a Float32Array: 8.2 kB a picture at 2048 dimensions, those of shards
  * concatenated; on top of them some 10 MB and `8·k` bytes a picture. Time grows with the square of the counts, about
- * 5 min for 10,000 and 10,000 at 2048 dimensions.
+ * 3 min for 10,000 and 10,000 at 2048 dimensions, half an hour for 30,000 and 30,000.
  *
  * Source: Kynkäänniemi et al., arXiv:1904.06991; Naeem et al., arXiv:2002.09797, whose package `prdc` gives the same.
  *

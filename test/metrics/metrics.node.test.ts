@@ -137,6 +137,17 @@ describe("frechetDistance", () => {
     expect(Math.abs(actual - (dot(u, u) + dot(v, v) - 2 * Math.abs(dot(u, v))))).toBeLessThan(1e-9 * n);
   });
 
+  test("is right in more dimensions than a block has, of ranks that differ", () => {
+    const n = 150;
+    const zero = Array<number>(n).fill(0);
+    const q = rotation(1, n);
+    const [a, b] = [n, 131].map((rank) => Array.from({ length: n }, (_, i) => (i < rank ? 1 + (i % 7) : 0)));
+    const [x, y] = [a, b] as [number[], number[]];
+    const expected = x.reduce((sum, value, i) => sum + (Math.sqrt(value) - Math.sqrt(y[i] as number)) ** 2, 0);
+    const actual = frechetDistance(gaussian(zero, withEigenvalues(x, q)), gaussian(zero, withEigenvalues(y, q)));
+    expect(Math.abs(actual - expected)).toBeLessThan(1e-9 * expected);
+  });
+
   test.prop({ seed })("has nothing of the rounding of fewer samples than dimensions", ({ seed }) => {
     // All sets lie in one plane of 40 dimensions, where the distance is the one in two dimensions.
     const n = 40;
@@ -169,6 +180,10 @@ describe("frechetDistance", () => {
     expectSidError("invalid-argument", () => frechetDistance(law, gaussian([0, 0], [1, 2, 2, 1])), /negative/);
     expectSidError("shape-mismatch", () => frechetDistance(law, gaussian([0, 0], [1, 0, 0])), /must hold 4/);
     expectSidError("not-finite", () => frechetDistance(law, gaussian([0, Number.NaN], [1, 0, 0, 1])), /mean\[1\]/);
+    expectSidError("shape-mismatch", () => frechetDistance(gaussian([], []), gaussian([], [])), /must hold 1 numbers/);
+    const huge = gaussian([0, 0], [1e308, 1e308, 1e308, 1e308]);
+    expectSidError("not-finite", () => frechetDistance(huge, huge), /overflow float64/);
+    expectSidError("not-finite", () => featureStatistics([1e200, -1e200], 1), /overflow float64/);
     const named = (network: string) => ({ ...law, network });
     expect(frechetDistance(named("clip"), law)).toBeCloseTo(0, 12);
     expectSidError("invalid-argument", () => frechetDistance(named("clip"), named("v3")), /"clip" and of "v3"/);
