@@ -306,6 +306,48 @@ describe("hostile files", () => {
   });
 });
 
+describe("hostile files of before PyTorch 1.6", () => {
+  const start = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.";
+  const count = (n: number | bigint) => int(n).slice(2);
+  const numbers = String.fromCharCode(...eight.s);
+  const keys = (...names: string[]) => `\x80\x02](${names.map(text).join("")}e.`;
+  const state = `\x80\x02${dict({ w: tensor(floats, 0, [8], [1]) })}.`;
+
+  test("the assembler makes files that are read, beyond the first window too", async () => {
+    const whole = `${start}${state}${keys("s")}${count(8)}${numbers}`;
+    expect((await read(latin1(whole))).get("w")?.data).toEqual(Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7));
+    const long = `\x80\x02${dict({ note: text("n".repeat(2 ** 20)), w: tensor(floats, 0, [8], [1]) })}.`;
+    expect((await read(latin1(`${start}${long}${keys("s")}${count(8)}${numbers}`))).get("w")?.data[7]).toBe(7);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ["fewer elements than said", `${state}${keys("s")}${count(7)}${numbers}`, /"s" has 7 elements, the pickle says 8/],
+    ["2^60 elements", `${state}${keys("s")}${count(2n ** 60n)}${numbers}`, /has 1152921504606846976 elements/],
+    ["−1 elements", `${state}${keys("s")}${count(-1)}${numbers}`, /has -1 elements/],
+    ["a count cut off", `${state}${keys("s")}abc`, /"s" is not there: the file is cut off/],
+    ["elements cut off", `${state}${keys("s")}${count(8)}abc`, /ends at byte \d+, the file at \d+: it is cut off/],
+    ["a storage not listed", `${state}${keys()}`, /lies in storage "s": wanted 32 bytes, got none/],
+    ["a storage listed twice", `${state}${keys("s", "s")}${count(8)}${numbers}${count(8)}${numbers}`, /is listed/],
+    ["a storage of no tensor", `${state}${keys("t")}${count(8)}${numbers}`, /"t" is listed, and no tensor/],
+    ["no list", `${state}\x80\x02K\x01.`, /the list of storages is 1/],
+    ["no pickle of keys", state, /its pickle is cut off/],
+    [
+      "two types of one storage",
+      `\x80\x02${dict({ a: tensor(floats, 0, [1], [1]), b: tensor(storage("HalfStorage", "s", 8), 0, [1], [1]) })}.${keys("s")}${count(8)}${numbers}`,
+      /lies in storage "s": wanted \d+ bytes, got \d+/,
+    ],
+  ])("%s", async (_, rest, message) => {
+    const error = await failure(latin1(`${start}${rest}`));
+    expect(error?.message).toMatch(message);
+    expect(error?.code).toBe("corrupt-file");
+  });
+
+  test("another version", async () => {
+    const old = `${start.replace("\xe9\x03", "\xe8\x03")}${state}`;
+    expect((await failure(latin1(old)))?.message).toMatch(/version must be 1001, got 1000/);
+  });
+});
+
 describe("damage", () => {
   const files = ["zip-nested", "legacy-nested", "zip-views", "legacy-dtypes"].map(
     (name) => new Uint8Array(readFileSync(join(folder, `${name}.pth`))),
