@@ -93,11 +93,12 @@ function pairFigures(rows: Rows, real: Rows, { sample, nearest: k }: FigureOptio
   return { kernel: { ...kernel, subsets, size }, neighbours: { ...neighbours, k, ...counts } };
 }
 
-/** The score of each of ten parts that follow one another, as everybody quotes it. */
+/** The score of each of ten parts that follow one another, as everybody quotes it; the last one may be shorter. */
 function inceptionOf(logits: Rows) {
-  const splits = Math.min(usualSplits, logits.count);
+  const size = Math.ceil(logits.count / usualSplits);
+  const splits = Math.ceil(logits.count / size);
   const scores = Array.from({ length: splits }, (_, i) => {
-    const [from, to] = [i, i + 1].map((part) => Math.floor((part * logits.count) / splits)) as [number, number];
+    const [from, to] = [i * size, Math.min((i + 1) * size, logits.count)];
     const moments = inceptionMoments({ classes: logits.dimension });
     const part: Rows = { ...logits, count: to - from, read: (a, b) => logits.read(from + a, from + b) };
     for (const block of blocksOf(part)) moments.add(block);

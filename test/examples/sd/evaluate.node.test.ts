@@ -17,7 +17,8 @@ import { encode } from "fast-png";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { drawPictures } from "../../../examples/sd/draw-pictures";
 import { collect, jobOf } from "../../../examples/sd/evaluate/collect";
-import { disposeJudges, loadJudges } from "../../../examples/sd/evaluate/networks";
+import { figuresOf } from "../../../examples/sd/evaluate/figures";
+import { disposeJudges, featuresOf, loadJudges } from "../../../examples/sd/evaluate/networks";
 import { parseEvaluateOptions } from "../../../examples/sd/evaluate/options";
 import type { Evaluation } from "../../../examples/sd/evaluate/report";
 import { evaluate } from "../../../examples/sd/evaluate/run";
@@ -31,7 +32,8 @@ import { writeTinyModel } from "../../../examples/sd/tiny-model";
 import { useBackend } from "../../../src/backends";
 import { randomStream } from "../../../src/core/random";
 import { readNpz, writeNpz } from "../../../src/io";
-import { clipScore, featureStatistics, frechetDistance, neighbourMetrics } from "../../../src/metrics";
+import { clipScore, featureStatistics, frechetDistance, inceptionScore, neighbourMetrics } from "../../../src/metrics";
+import type { FeatureNetwork } from "../../../src/models/features";
 
 const folder = mkdtempSync(join(tmpdir(), "sid-lsg-evaluate-"));
 const at = (...names: string[]) => join(folder, ...names);
@@ -196,6 +198,42 @@ test("a run that was stopped, or killed at its worst, goes on to what one run le
   await expect(run("stopped", "--images", real, "--network", clip, "--resume")).rejects.toThrow(
     /set\.json is not as sd:evaluate wrote it/,
   );
+});
+
+test("a network that classifies gives the Inception Score, in parts as torchmetrics cuts them", async () => {
+  const classes = 3;
+  const model: FeatureNetwork = {
+    ...{ name: "classifier", dimension: 1, variables: [], dispose() {} },
+    forward() {
+      throw new Error("not asked");
+    },
+    async features({ data, shape: [number] }) {
+      const size = data.length / number;
+      const of = (i: number) =>
+        Float64Array.from(data.subarray(i * size, (i + 1) * size)).reduce((sum, x) => sum + x, 0) / size - 127;
+      const logits = Float32Array.from(
+        { length: number * classes },
+        (_, i) => of(Math.floor(i / classes)) * (i % classes),
+      );
+      return { features: new Float32Array(number), logits };
+    },
+  };
+  const networks = { features: await featuresOf(model, "none"), clip: undefined };
+  const source = await folderSource(real, { option: "reference" });
+  mkdirSync(at("classified"));
+  const set = await growSet(at("classified"), jobOf(source, networks), { index: 1, of: 1 }, false);
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const { signal } = new AbortController();
+  await collect(set, source, networks, { batch: 3, title: "pictures", signal });
+  log.mockRestore();
+  const { inception } = await figuresOf(set, undefined, { sample: 100, nearest: 5 });
+  set.close();
+  const logits = rows("classified", "logits");
+  expect(logits.length).toBe(20 * classes);
+  const { mean, deviation } = inceptionScore(logits, { classes, splits: 10 });
+  expect(inception?.mean).toBeCloseTo(mean, 12);
+  expect(inception?.deviation).toBeCloseTo(deviation, 12);
+  expect(inception?.splits).toBe(10);
 });
 
 test("references that do not fit are refused before a picture is drawn", async () => {
