@@ -22,6 +22,7 @@ export { type EmaSchedule, emaBeta, updateEma } from "./ema";
 export { type FakeScoreGradients, fakeScoreGradients } from "./fake-score-gradients";
 export { auditDivergence } from "./gauge/audit";
 export type { Audit, AuditOptions, AuditPoint } from "./gauge/audit-options";
+export { examineRun, type RunFinding, type RunReadings } from "./gauge/examine";
 export {
   type Divergence,
   type DivergenceGauge,

@@ -1,38 +1,36 @@
 /** The gauge against closed forms, and what it takes of guided passes. */
-import { dispose, mul, square, sub, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { expect, test } from "vitest";
+
+import { fc, test } from "@fast-check/vitest";
+import { dispose, mul, square, sub, sum, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
+import { expect } from "vitest";
 import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "../../../src/guidance";
 import * as methods from "../../../src/methods";
 import { gaussianModel, generatorFrom, predictX0, type ScoreModel } from "../../../src/models";
 import { addNoise, noiseLevel } from "../../../src/predict";
-import type { NoiseSchedule } from "../../../src/schedules";
 import { type Divergence, divergenceGauge, generatorGradients } from "../../../src/train";
 import { comparedBy, readSamples } from "../../../src/train/gauge/samples";
 import { data, start } from "../../property/golden-law";
-import { affineGenerator, fourPoints } from "../../property/laws";
+import { affineGenerator, between, fourPoints } from "../../property/laws";
 import { numbers } from "../../support/matchers";
 import { tinyBatch, tinyNetwork } from "../../support/tiny-network";
+import { logSnrSchedule } from "./laws";
 
-/** A schedule whose time is minus the log-SNR. */
-const schedule: NoiseSchedule = {
-  ...{ kind: "vp", discrete: false, tMin: -15, tMax: 12 },
-  alpha: (t) => 1 / Math.sqrt(1 + Math.exp(t)),
-  sigma: (t) => 1 / Math.sqrt(1 + Math.exp(-t)),
-};
+const schedule = logSnrSchedule();
 
 /** The gauge after the exact expectations of many levels, denser at one end than at the other. */
-function readingOf(fakeScore: ScoreModel): Divergence {
+function readingOf(fakeScore: ScoreModel, law = data, generated = start, count = 800): Divergence {
   const gauge = divergenceGauge({ halfLife: Number.POSITIVE_INFINITY });
-  const generator = affineGenerator(start.mean, Math.sqrt(start.variance));
-  const teacher = gaussianModel({ ...data, schedule });
-  const { z, noise } = fourPoints(3);
-  for (let i = 0; i <= 600; i++) {
-    const t = -15 + 27 * (i / 600) ** 1.5;
-    const objective = { generator, teacher, fakeScore, method: methods.sid() };
-    const result = generatorGradients(objective, { noises: [z], noise, t: [t, t, t, t] });
-    gauge.add(readSamples(numbers(result.gauge as Tensor)));
-    dispose([...Object.values(result), ...result.gradients] as Tensor[]);
-  }
+  const generator = affineGenerator(generated.mean, Math.sqrt(generated.variance));
+  const teacher = gaussianModel({ ...law, schedule });
+  const points = fourPoints(3);
+  const [z, noise] = [tile(points.z, [count + 1, 1]), tile(points.noise, [count + 1, 1])];
+  const t = Array.from({ length: 4 * (count + 1) }, (_, i) => -15 + 27 * (Math.floor(i / 4) / count) ** 1.5);
+  const result = generatorGradients(
+    { generator, teacher, fakeScore, method: methods.sid() },
+    { noises: [z], noise, t },
+  );
+  gauge.add(readSamples(numbers(result.gauge as Tensor)));
+  dispose([...Object.values(result), ...result.gradients, points.z, points.noise] as Tensor[]);
   dispose([z, noise]);
   generator.dispose();
   return gauge.reading() as Divergence;
@@ -53,6 +51,29 @@ test.each([
     expect(reading.levels.reduce((sum, level) => sum + level[key].value, 0)).toBeCloseTo(reading[key].value, 6);
   expect(reading.levels[0]?.from).toBeCloseTo(-12, 4);
   expect(reading.levels.at(-1)?.to).toBeCloseTo(15, 4);
+});
+
+test.prop(
+  {
+    mean: fc.tuple(between(-2, 2), between(-2, 2), between(-2, 2)),
+    variance: between(0.05, 6),
+    theirs: between(0.1, 4),
+    own: between(0.1, 4),
+    shift: between(-2, 2),
+  },
+  { numRuns: 8 },
+)("the bound is never above the divergence, whatever the fake score", ({ mean, variance, theirs, own, shift }) => {
+  const [teacher, generated] = [
+    { mean: [0, 0, 0], variance: theirs },
+    { mean: [shift, shift, 0], variance: own },
+  ];
+  const ratio = own / theirs;
+  const exact = 0.5 * (3 * (ratio - 1 - Math.log(ratio)) + (2 * shift ** 2) / theirs);
+  const { lowerBound } = readingOf(gaussianModel({ mean, variance, schedule }), teacher, generated);
+  expect(lowerBound.value).toBeLessThan(exact + 0.01 * exact + 1e-3);
+  const { lowerBound: tight, naive } = readingOf(gaussianModel({ ...generated, schedule }), teacher, generated);
+  expect(Math.abs(tight.value - exact)).toBeLessThan(0.01 * exact + 1e-3);
+  expect(Math.abs(naive.value - exact)).toBeLessThan(0.01 * exact + 1e-3);
 });
 
 test.each<[string, Guidance, number]>([

@@ -1,0 +1,30 @@
+/** What examineRun says of runs, by readings of any size; bench/gauge measures how often it is right. */
+import { expect, test } from "vitest";
+import { type Divergence, examineRun } from "../../../src/train";
+
+const reading = (value: number, standardError = 0.1): Divergence => {
+  const [lowerBound, none] = [
+    { value, standardError },
+    { value: 0, standardError: 0 },
+  ];
+  return { lowerBound, naive: lowerBound, lag: none, levels: [], samples: 100 };
+};
+
+test.each([
+  ["it comes nearer and is told so", 10, 1.2, 1, []],
+  ["it comes nearer than the old samples of the window tell", 10, 3, 1, []],
+  ["it stays where it was", 10, 9, 9, ["no-nearer"]],
+  ["it goes away", 10, 30, 31, ["no-nearer"]],
+  ["the fake score saw nothing", 10, 0, 5, ["lag"]],
+  ["the fake score saw nothing, and nothing moved", 10, 0, 10, ["no-nearer", "lag"]],
+  ["what is left is within the errors", 10, 0, 0.3, []],
+])("%s", (_, before, running, after, kinds) => {
+  const findings = examineRun({ before: reading(before), running: reading(running), after: reading(after) });
+  expect(findings.map(({ kind }) => kind)).toEqual(kinds);
+  for (const { message } of findings) expect(message).toMatch(/nats/);
+});
+
+test("a method without a gauge is judged by its audits alone", () => {
+  const findings = examineRun({ before: reading(10), running: undefined, after: reading(10) });
+  expect(findings.map(({ kind }) => kind)).toEqual(["no-nearer"]);
+});
