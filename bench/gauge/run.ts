@@ -11,7 +11,9 @@ import { faults } from "./faults";
 import { affineGenerator, fourGaussians, gaussianScore, mixture, type World } from "./worlds";
 
 await useBackend("cpu");
-const methods = { sid, sim, diffInstruct, dmd, vsd: () => vsd({ guidanceScale: 1 }) };
+/** All without guidance: guided ones leave the teacher's own law. */
+const unguided = { guidanceScale: 1 };
+const methods = { sid, sim, diffInstruct, dmd: () => dmd(unguided), vsd: () => vsd(unguided) };
 const rates = [0.003, 0.01, 0.03, 0.1];
 const healthyRuns = 50;
 const seedsPerFault = 3;

@@ -4,7 +4,9 @@ import type { GaugeSample } from "./samples";
 
 /** A value and the standard error of its sampling. */
 export interface Estimate {
+  /** The estimate. */
   readonly value: number;
+  /** Of the drawn samples alone, in the same unit. */
   readonly standardError: number;
 }
 
@@ -20,8 +22,9 @@ interface Estimates {
 
 /** What a range of noise levels adds to a {@link Divergence}. */
 export interface LevelDivergence extends Estimates {
-  /** The range of `log SNR`, from noise to signal. */
+  /** Least `log SNR` of the range. */
   readonly from: number;
+  /** Greatest `log SNR` of the range. */
   readonly to: number;
 }
 
@@ -51,7 +54,7 @@ export interface DivergenceGaugeOptions {
 export interface GaugeState {
   /** The least and the greatest log-SNR so far; none before the first sample. */
   readonly range: readonly [number, number] | null;
-  /** Per bin of log-SNR its index and {@link sums}. */
+  /** Per bin of log-SNR its index and eight sums over its samples. */
   readonly bins: readonly (readonly number[])[];
 }
 
