@@ -11,7 +11,7 @@ import { useBackend } from "sid-lsg/backends";
 import { openComponent, readSafetensors } from "sid-lsg/io";
 import { loadParameters, parseUnetConfig, unet, unetParameterSpecs } from "sid-lsg/models";
 import { lora } from "sid-lsg/models/sd";
-import { watchBytes } from "./peak-bytes";
+import { watchBytes } from "../examples/experiments/peak-bytes";
 
 const [folder = ""] = process.argv.slice(2);
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;

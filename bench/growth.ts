@@ -6,9 +6,9 @@
  */
 import { useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
+import { watchBytes } from "../examples/experiments/peak-bytes";
 import { plotSeries, type Series } from "./growth-plot";
 import { iterations, type Shape, shapeOf } from "./networks";
-import { watchBytes } from "./peak-bytes";
 
 const middle = shapeOf("middle");
 /** The middle network at another batch, width (of the first level; the second has twice as many) and size. */

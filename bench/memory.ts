@@ -12,7 +12,7 @@ import { useBackend } from "sid-lsg/backends";
 import { copyWeights, parseUnetConfig, unet } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
 import { schedulerConfig, textConfig, unetConfig } from "../examples/digits/teacher-config.ts";
-import { watchBytes } from "./peak-bytes";
+import { watchBytes } from "../examples/experiments/peak-bytes";
 
 await useBackend("wasm", { threads: 1 });
 

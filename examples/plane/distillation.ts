@@ -1,7 +1,7 @@
 import { dispose, type Tensor } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { slicedWasserstein } from "sid-lsg/metrics";
-import { copyWeights, type GeneratorModel, generatorFrom, type ScoreModel } from "sid-lsg/models";
+import { copyWeights, type Discriminator, type GeneratorModel, generatorFrom, type ScoreModel } from "sid-lsg/models";
 import { cosineRate, type DistillMetrics, type Divergence, distill } from "sid-lsg/train";
 import type { PlaneMethod } from "./methods";
 import type { Point } from "./plot";
@@ -41,31 +41,66 @@ export interface Workplace {
   readonly batch?: number;
   /** @defaultValue the method's own */
   readonly iterations?: number;
+  /** @defaultValue `"staged"` */
+  readonly backward?: "staged" | "joint";
   readonly onMetrics?: (metrics: DistillMetrics) => void;
+}
+
+/** All that trains, and the average that is kept. */
+export interface Networks {
+  readonly fakeScore: ScoreModel | undefined;
+  readonly generator: GeneratorModel;
+  readonly average: GeneratorModel;
+  readonly discriminator: Discriminator | undefined;
 }
 
 /** Distills the ring's exact teacher by one method: fake score, generator and its average start as copies of the student. */
 export async function distillInPlane(entry: PlaneMethod, workplace: Workplace): Promise<Outcome> {
-  const { world, student, truth, seed, batch = 256, iterations = entry.iterations, onMetrics } = workplace;
-  const copy = (name: string) => {
-    const network = world.network(name, randomStream(seed));
-    copyWeights(student, network);
-    return network;
-  };
-  const { method } = entry;
-  const fakeScore = method.fakeScore && copy("fake-score");
-  const generator = generatorFrom(copy("generator"), entry.generator);
-  const average = generatorFrom(copy("average"), entry.generator);
-  const discriminator = entry.discriminator?.(world, randomStream(seed));
+  const { truth, seed } = workplace;
+  const networks = networksOf(entry, workplace);
+  const { fakeScore, generator, average, discriminator } = networks;
   const size = truth[0].length + truth[1].length;
   const look = async () => measure(await drawGenerator(average, size, seed), truth);
   const before = await look();
+  const { seconds, divergence } = await train(entry, networks, workplace);
+  const after = await look();
+  for (const network of [generator, average, discriminator]) network?.dispose();
+  return { before, after, seconds, divergence, fakeScore };
+}
+
+/** Copies of the student for a method, each as `watch` hands it on, and its discriminator; the caller disposes of them. */
+export function networksOf(
+  entry: PlaneMethod,
+  { world, student, seed }: Pick<Workplace, "world" | "student" | "seed">,
+  watch = (network: ScoreModel) => network,
+): Networks {
+  const copy = (name: string) => {
+    const network = world.network(name, randomStream(seed));
+    copyWeights(student, network);
+    return watch(network);
+  };
+  return {
+    fakeScore: entry.method.fakeScore && copy("fake-score"),
+    generator: generatorFrom(copy("generator"), entry.generator),
+    average: generatorFrom(copy("average"), entry.generator),
+    discriminator: entry.discriminator?.(world, randomStream(seed)),
+  };
+}
+
+/** Trains them. Returns the seconds that it took, and what the gauge told last. */
+export async function train(
+  entry: PlaneMethod,
+  { average, ...networks }: Networks,
+  workplace: Omit<Workplace, "truth" | "student">,
+): Promise<Pick<Outcome, "seconds" | "divergence">> {
+  const { world, seed, batch = 256, iterations = entry.iterations, backward, onMetrics } = workplace;
+  const { method } = entry;
   const started = performance.now();
   const run = distill({
-    ...{ teacher: world.teacher, generator, fakeScore, discriminator, method },
+    ...{ teacher: world.teacher, method, ...networks },
     ...{ conditions: world.conditions, images: world.images, sampleShape: [2] },
     ema: { target: average, halfLife: 20 * batch, rampUp: null },
-    ...{ batch, iterations, seed, ...ratesOf(entry, iterations) },
+    ...{ batch, iterations, backward, seed, ...ratesOf(entry, iterations) },
     onWarning: () => {},
   });
   let divergence: Divergence | undefined;
@@ -73,10 +108,7 @@ export async function distillInPlane(entry: PlaneMethod, workplace: Workplace): 
     ({ divergence } = metrics);
     onMetrics?.(metrics);
   }
-  const seconds = (performance.now() - started) / 1000;
-  const after = await look();
-  for (const network of [generator, average, discriminator]) network?.dispose();
-  return { before, after, seconds, divergence, fakeScore };
+  return { seconds: (performance.now() - started) / 1000, divergence };
 }
 
 /** Both step sizes, which fall to 0 along a cosine. */
@@ -95,7 +127,7 @@ export async function drawTruth(world: World, count: number, seed: number): Prom
 }
 
 /** As many samples of the generator. */
-async function drawGenerator(generator: GeneratorModel, count: number, seed: number): Promise<Cloud> {
+export async function drawGenerator(generator: GeneratorModel, count: number, seed: number): Promise<Cloud> {
   const stream = randomStream(seed);
   return drawClasses(count, (c, few) => {
     const noises = Array.from({ length: generator.steps }, () => stream.normal([few, 2]));

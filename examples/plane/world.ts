@@ -26,7 +26,8 @@ const processes: Readonly<Record<Process, { readonly schedule: NoiseSchedule; re
 
 /** How often each of the six Gaussians on the ring occurs. */
 const weights = [1, 2, 1, 2, 1, 2];
-const variance = 0.03;
+/** Of each Gaussian, along both axes. */
+export const variance = 0.03;
 
 /** Centres of the six Gaussians, the first three of class 0, the others of class 1. */
 const centres = weights.map((_, k) => {
@@ -35,6 +36,13 @@ const centres = weights.map((_, k) => {
 });
 
 const classOf = (component: number) => Math.floor(component / 3);
+
+/** The Gaussians of a class: where they are, and how often each occurs within the class. */
+export function modesOf(c: number): { readonly centre: readonly [number, number]; readonly share: number }[] {
+  const own = centres.flatMap((centre, k) => (classOf(k) === c ? [{ centre, weight: weights[k] as number }] : []));
+  const all = own.reduce((sum, { weight }) => sum + weight, 0);
+  return own.map(({ centre, weight }) => ({ centre, share: weight / all }));
+}
 const total = weights.reduce((a, b) => a + b, 0);
 
 /** How often each class occurs. */

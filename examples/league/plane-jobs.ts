@@ -1,0 +1,242 @@
+/** The league in the plane: every method from the same start, with equal passes of networks. */
+import { join } from "node:path";
+import { type HostTensor, randomStream } from "sid-lsg";
+import { writeSafetensors } from "sid-lsg/io";
+import { generatorFrom, type ScoreModel } from "sid-lsg/models";
+import { watchBytes } from "../experiments/peak-bytes";
+import { type Job, readRun, runFolder } from "../experiments/runs";
+import { type Cloud, drawGenerator, drawTruth, train } from "../plane/distillation";
+import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
+import { classShares, makeWorld, type Process, pretrain, type World } from "../plane/world";
+import { countPasses } from "./passes";
+import { affordable, backward, countedNetworks, countedWorld, median } from "./plane-cost";
+import { coverageOf, smoothedKl } from "./plane-law";
+
+/** What each run may cost, and what is searched. */
+export interface PlaneBudget {
+  /** Samples through a network, forwards or backwards, of a run per sample of the batch. */
+  readonly passes: number;
+  readonly tuningPasses: number;
+  readonly batch: number;
+  /** Step sizes that each method is tried with. */
+  readonly rates: readonly number[];
+  /** Points that a law is read from. */
+  readonly points: number;
+  /** Iterations of the pretraining that stands before all. */
+  readonly pretraining: number;
+}
+
+/** What points in the plane say of their law. */
+export interface LawFigures {
+  /** Of the smoothed laws, in nats, by how often the classes occur; `null` where points were not finite. */
+  readonly kl: number | null;
+  /** Of the six Gaussians. */
+  readonly covered: number;
+  readonly stray: number;
+}
+
+/** What was measured of a method in the plane. */
+export interface PlaneFigures extends LawFigures {
+  /** What training cost; absent for what is compared with. */
+  readonly training?: PlaneTraining;
+}
+
+/** What training cost. */
+export interface PlaneTraining {
+  readonly iterations: number;
+  /** Per iteration and sample of the batch. */
+  readonly passesPerIteration: number;
+  readonly passes: number;
+  /** Passes that a sample costs. */
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly secondsPerIteration: number;
+  /** Of all tensors while it trained, at most. */
+  readonly peakBytes: number;
+}
+
+/** Some points of each class, for pictures. */
+export const pointsFile = "points.safetensors";
+const kept = 1000;
+
+/** Seed of the search, which no run of the league has. */
+const tuningSeed = 1000;
+
+/** Every method at every step size, shorter. */
+export function tuningJobs(
+  budget: PlaneBudget,
+  starts: Starts,
+  names: readonly PlaneMethodName[],
+): Job<PlaneFigures>[] {
+  return names.flatMap((name) =>
+    budget.rates.map((learningRate) => {
+      const run = { jobName: `tune-${name}-${learningRate}`, name, learningRate };
+      return methodJob({ ...run, seed: tuningSeed, passes: budget.tuningPasses }, budget, starts);
+    }),
+  );
+}
+
+/** Each method at the step size that did best in the search; seeds outermost, with what they start from and real samples first. */
+export function leagueJobs(
+  out: string,
+  budget: PlaneBudget,
+  starts: Starts,
+  names: readonly PlaneMethodName[],
+  seeds: number,
+): Job<PlaneFigures>[] {
+  const rates = new Map(names.map((name) => [name, bestRate(out, budget, name)]));
+  return Array.from({ length: seeds }, (_, seed) => [
+    lawJob("mixture", seed, budget, starts),
+    lawJob("start", seed, budget, starts),
+    ...names.map((name) => {
+      const run = { jobName: name, name, learningRate: rates.get(name) as number, seed, passes: budget.passes };
+      return methodJob(run, budget, starts);
+    }),
+  ]).flat();
+}
+
+/** The step size whose run in the search came nearest; one whose points were not finite never wins. */
+export function bestRate(out: string, { rates }: PlaneBudget, name: PlaneMethodName): number {
+  const tried = rates.map((rate) => {
+    const record = readRun<PlaneFigures>(runFolder(out, { name: `tune-${name}-${rate}`, seed: tuningSeed }));
+    if (!record) throw new Error(`The search of ${name} at ${rate} is not done.`);
+    return { rate, kl: record.figures.kl ?? Number.POSITIVE_INFINITY };
+  });
+  return tried.reduce((best, one) => (one.kl < best.kl ? one : best)).rate;
+}
+
+/** A world and the network that was pretrained in it. */
+interface Start {
+  readonly world: World;
+  readonly student: ScoreModel;
+}
+
+/** For all runs of a process: pretrains once per process and seed, when it is asked for; only the last one stays in memory. */
+export function startsOf({ pretraining }: PlaneBudget) {
+  let last: { readonly key: string; readonly starts: Map<Process, Start> } | undefined;
+  const start = (process: Process, seed: number): Start => {
+    const key = String(seed);
+    if (last?.key !== key) {
+      for (const { student } of last?.starts.values() ?? []) student.dispose();
+      last = { key, starts: new Map() };
+    }
+    const found = last.starts.get(process);
+    if (found) return found;
+    const world = makeWorld(process);
+    const student = world.network(`student-${process}`, randomStream(seed));
+    pretrain(student, world, randomStream(seed), pretraining);
+    const made = { world, student };
+    last.starts.set(process, made);
+    return made;
+  };
+  return Object.assign(start, { bytes: watched() });
+}
+
+/** One watch for all runs of this process. */
+function watched() {
+  const bytes = watchBytes();
+  return {
+    /** Bytes beyond those that are there now, at most. */
+    from() {
+      bytes.restart();
+      const before = bytes.peak();
+      return { peak: () => bytes.peak() - before };
+    },
+  };
+}
+
+export type Starts = ReturnType<typeof startsOf>;
+
+interface MethodRun {
+  readonly jobName: string;
+  readonly name: PlaneMethodName;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly passes: number;
+}
+
+function methodJob(
+  { jobName, name, learningRate, seed, passes }: MethodRun,
+  budget: PlaneBudget,
+  starts: Starts,
+): Job<PlaneFigures> {
+  const { fakeLearningRate: _, ...rest }: PlaneMethod = planeMethods[name];
+  const entry: PlaneMethod = { ...rest, learningRate };
+  const { batch, points, pretraining } = budget;
+  return {
+    ...{ name: jobName, seed },
+    settings: { learningRate, passes, batch, points, pretraining, method: entry.method.settings },
+    async carryOut(folder, signal) {
+      const { world, student } = starts(entry.process ?? "ddpm", seed);
+      const place = { world, student, seed, batch };
+      const iterations = await affordable(entry, place, passes);
+      if (signal.aborted) return undefined;
+      const memory = starts.bytes.from();
+      const counter = countPasses();
+      const networks = countedNetworks(entry, place, counter);
+      try {
+        const spent: number[] = [];
+        const each: number[] = [];
+        const seconds = await train(entry, networks, {
+          ...place,
+          world: countedWorld(world, counter),
+          ...{ iterations, backward },
+          onMetrics(metrics) {
+            spent.push(counter.samples() / batch);
+            each.push(metrics.seconds);
+          },
+        });
+        const peakBytes = memory.peak();
+        const law = await lawOf(folder, await drawGenerator(networks.average, points, seed));
+        const first = spent[0] ?? 0; // with what the run tries out before
+        const total = (spent.at(-1) ?? 0) - first + ((spent[1] ?? first) - first);
+        const training = {
+          ...{ iterations, learningRate, steps: networks.generator.steps, passes: total, peakBytes },
+          passesPerIteration: total / iterations,
+          secondsPerIteration: median(each),
+        };
+        return { figures: { ...law, training }, seconds: { distillation: seconds } };
+      } finally {
+        for (const network of Object.values(networks)) network?.dispose();
+      }
+    },
+  };
+}
+
+/** What is compared with: what all start from, and samples of the mixture itself. */
+function lawJob(
+  name: "start" | "mixture",
+  seed: number,
+  { points, pretraining }: PlaneBudget,
+  starts: Starts,
+): Job<PlaneFigures> {
+  return {
+    ...{ name, seed },
+    settings: { points, ...(name === "start" && { pretraining }) },
+    async carryOut(folder) {
+      const { world, student } = starts("ddpm", seed);
+      const cloud =
+        name === "start" ? drawGenerator(generatorFrom(student), points, seed) : drawTruth(world, points, seed);
+      return { figures: await lawOf(folder, await cloud), seconds: {} };
+    },
+  };
+}
+
+/** Measures the law of points, and keeps some of them. */
+async function lawOf(folder: string, cloud: Cloud): Promise<LawFigures> {
+  const flat = cloud.map((few) => Float32Array.from(few.flat()));
+  const some = flat.map((numbers, c): [string, HostTensor] => {
+    const data = numbers.slice(0, 2 * kept);
+    return [`class${c}`, { dtype: "F32", shape: [data.length / 2, 2], data }];
+  });
+  await writeSafetensors(join(folder, pointsFile), new Map(some));
+  if (!flat.every((numbers) => numbers.every(Number.isFinite))) return { kl: null, covered: 0, stray: 1 };
+  const coverage = flat.map(coverageOf);
+  const mean = (values: readonly number[]) =>
+    values.reduce((sum, value, c) => sum + value * (classShares[c] as number), 0);
+  return {
+    kl: mean(flat.map(smoothedKl)),
+    covered: coverage.reduce((sum, { covered }) => sum + covered, 0),
+    stray: mean(coverage.map(({ stray }) => stray)),
+  };
+}
