@@ -6,7 +6,7 @@ import { compactMetrics } from "../common/divergence";
 /** A run's figures, a line an iteration. A run that was resumed may have written an iteration twice: the later line counts. */
 export interface MetricsLog {
   add(metrics: DistillMetrics): void;
-  /** Means of every number over the last quarter of the iterations, but of counters. */
+  /** Means of every number over the last quarter of the iterations, but of counters; what the gauge said at the end. */
   summary(): Readonly<Record<string, number>>;
   /** Seconds of all iterations. */
   seconds(): number;
@@ -30,9 +30,25 @@ export function openMetricsLog(folder: string): MetricsLog {
       );
       const mean = (name: string) =>
         last.reduce((sum, metrics) => sum + Number(metrics[name as keyof DistillMetrics]), 0) / last.length;
-      return Object.fromEntries(names.map((name) => [name, Number(mean(name).toPrecision(6))]));
+      return {
+        ...Object.fromEntries(names.map((name) => [name, Number(mean(name).toPrecision(6))])),
+        ...gaugeOf(last.at(-1)),
+      };
     },
     seconds: () => read().reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}
+
+/** What the gauge says, in nats; nothing where the method gives it nothing to read. */
+export function gaugeOf(metrics: Pick<DistillMetrics, "divergence"> | undefined): Readonly<Record<string, number>> {
+  const { divergence } = metrics ?? {};
+  if (!divergence) return {};
+  const { lowerBound, naive, lag } = divergence;
+  return {
+    gaugeLowerBound: lowerBound.value,
+    gaugeLowerBoundError: lowerBound.standardError,
+    gaugeNaive: naive.value,
+    gaugeLag: lag.value,
   };
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type HostTensor, randomStream } from "sid-lsg";
 import { writeSafetensors } from "sid-lsg/io";
 import { generatorFrom, type ScoreModel } from "sid-lsg/models";
+import { gaugeOf } from "../experiments/metrics-log";
 import { watchBytes } from "../experiments/peak-bytes";
 import { type Job, readRun, runFolder } from "../experiments/runs";
 import { type Cloud, drawGenerator, drawTruth, train } from "../plane/distillation";
@@ -53,6 +54,8 @@ export interface PlaneTraining {
   readonly secondsPerIteration: number;
   /** Of all tensors while it trained, at most. */
   readonly peakBytes: number;
+  /** What the gauge said at the end, in nats. */
+  readonly gauge: Readonly<Record<string, number>>;
 }
 
 /** Some points of each class, for pictures. */
@@ -177,6 +180,7 @@ function methodJob(
       try {
         const spent: number[] = [];
         const each: number[] = [];
+        let gauge: PlaneTraining["gauge"] = {};
         const seconds = await train(entry, networks, {
           ...place,
           world: countedWorld(world, counter),
@@ -184,6 +188,7 @@ function methodJob(
           onMetrics(metrics) {
             spent.push(counter.samples() / batch);
             each.push(metrics.seconds);
+            gauge = gaugeOf(metrics);
           },
         });
         const peakBytes = memory.peak();
@@ -194,6 +199,7 @@ function methodJob(
           ...{ iterations, learningRate, steps: networks.generator.steps, passes: total, peakBytes },
           passesPerIteration: total / iterations,
           secondsPerIteration: median(each),
+          gauge,
         };
         return { figures: { ...law, training }, seconds: { distillation: seconds } };
       } finally {
