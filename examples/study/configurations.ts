@@ -40,3 +40,8 @@ export const references = {
 
 export type ReferenceName = keyof typeof references;
 export const referenceNames = Object.keys(references) as ReferenceName[];
+
+/** What a row is called. */
+export function titleOf(name: ConfigurationName | ReferenceName): string {
+  return name in references ? references[name as ReferenceName] : configurations[name as ConfigurationName].title;
+}

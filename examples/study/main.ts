@@ -15,10 +15,12 @@ import { makeText, makeUnet } from "../text-to-image/model-folder";
 import { readTeacher } from "../text-to-image/read-teacher";
 import { studyJobs } from "./jobs";
 import { parseStudyOptions, usage } from "./options";
+import { writeStudyReport } from "./write-report";
 
 await runProgram(async () => {
   const options = parseStudyOptions(process.argv.slice(2));
   if (!options) return console.log(usage());
+  if (options.report) return writeStudyReport(world, options.out);
   const { out, seeds, names, iterations, captions, threads } = options;
   makeFolder(out);
   lockFolder("out", out);

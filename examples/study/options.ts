@@ -4,6 +4,8 @@ import { type ConfigurationName, configurationNames } from "./configurations";
 
 /** What the study was asked to do, all of it checked. */
 export interface StudyOptions {
+  /** Write the page of what is finished instead of running. */
+  readonly report: boolean;
   readonly names: readonly ConfigurationName[];
   readonly seeds: number;
   readonly iterations: number;
@@ -20,6 +22,7 @@ export const budget = { seeds: 5, iterations: 300, captions: 2048 } as const;
 
 export function usage(): string {
   return `npm run study   distil the quick start's teacher under ${configurationNames.length} guidances, ${budget.seeds} seeds each; goes on where it was
+npm run study -- --report   write docs/study/ from what is finished
 
   --seeds N         seeds of each (${budget.seeds})
   --only NAMES      some of them, with commas: ${configurationNames.join(", ")}
@@ -34,6 +37,7 @@ export function usage(): string {
 /** Reads the command line; `undefined` when it asks for help. Throws an error with a plain message for a bad one. */
 export function parseStudyOptions(args: readonly string[]): StudyOptions | undefined {
   const values = commandLine(args, {
+    report: { type: "boolean", default: false },
     seeds: { type: "string" },
     only: { type: "string" },
     iterations: { type: "string" },
@@ -46,6 +50,7 @@ export function parseStudyOptions(args: readonly string[]): StudyOptions | undef
   if (values.help) return undefined;
   const names = values.only?.split(",").map((name) => choice("only", name, "none", configurationNames));
   return {
+    report: values.report,
     names: names ?? configurationNames,
     seeds: integer("seeds", values.seeds, budget.seeds, 1),
     iterations: integer("iterations", values.iterations, budget.iterations, 1),

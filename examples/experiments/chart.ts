@@ -1,0 +1,129 @@
+import { parse, View } from "vega";
+import { compile, type TopLevelSpec } from "vega-lite";
+
+/** One figure of one contestant, with its interval. */
+export interface Bar {
+  readonly name: string;
+  /** The panel that it stands in. */
+  readonly panel: string;
+  /** Its colour. */
+  readonly group: string;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Names from top to bottom, a panel per figure with a scale of its own: a dot and its interval each. */
+export interface IntervalChart {
+  readonly names: readonly string[];
+  readonly panels: readonly string[];
+  readonly groups: readonly string[];
+  readonly bars: readonly Bar[];
+  /** Panels whose figures span orders of magnitude. */
+  readonly logarithmic?: readonly string[];
+}
+
+export async function intervalChart(chart: IntervalChart): Promise<string> {
+  const { names, panels, groups, bars, logarithmic = [] } = chart;
+  const y = { field: "name", type: "nominal", sort: [...names], title: null, axis: { labelLimit: 260 } } as const;
+  const colour = { field: "group", type: "nominal", scale: { domain: [...groups] }, title: null } as const;
+  return render({
+    hconcat: panels.map((panel, i) => {
+      const log = logarithmic.includes(panel);
+      const scale = log ? ({ type: "log" } as const) : ({ zero: false } as const);
+      const x = { type: "quantitative", title: panel, scale, axis: { tickCount: 5 } } as const;
+      const rows = bars.filter((bar) => bar.panel === panel);
+      // A logarithm ends at what is above 0.
+      const values = rows.map((bar) => ({ ...bar, low: log ? Math.max(bar.low, bar.value / 100) : bar.low }));
+      const axis = i === 0 ? y : { ...y, axis: { labels: false, ticks: false } };
+      const name = { ...axis, scale: { domain: [...names] } };
+      return {
+        width: 300,
+        height: { step: 20 },
+        data: { values },
+        layer: [
+          {
+            mark: { type: "rule", strokeWidth: 2 },
+            encoding: { y: name, x: { field: "low", ...x }, x2: { field: "high" }, color: colour },
+          },
+          {
+            mark: { type: "point", filled: true, size: 60, opacity: 1 },
+            encoding: { y: name, x: { field: "value", ...x }, color: colour },
+          },
+        ],
+      };
+    }),
+    config: { font: "sans-serif", background: "white", legend: { orient: "bottom" } },
+  });
+}
+
+/** One figure along an axis. */
+export interface Curve {
+  readonly x: number;
+  readonly panel: string;
+  readonly group: string;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Figures along an axis, a panel each, with bands of their intervals. */
+export async function curveChart(
+  title: string,
+  panels: readonly string[],
+  groups: readonly string[],
+  curves: readonly Curve[],
+): Promise<string> {
+  const colour = { field: "group", type: "nominal", scale: { domain: [...groups] }, title: null } as const;
+  const x = { field: "x", type: "quantitative", title, scale: { zero: false } } as const;
+  return render({
+    hconcat: panels.map((panel) => {
+      const y = { type: "quantitative", title: panel, scale: { zero: false } } as const;
+      return {
+        ...{ width: 300, height: 220 },
+        data: { values: curves.filter((curve) => curve.panel === panel) },
+        layer: [
+          {
+            mark: { type: "area", opacity: 0.2 },
+            encoding: { x, y: { field: "low", ...y }, y2: { field: "high" }, color: colour },
+          },
+          {
+            mark: { type: "line", point: true },
+            encoding: { x, y: { field: "value", ...y }, color: colour },
+          },
+        ],
+      };
+    }),
+    config: { font: "sans-serif", background: "white", legend: { orient: "bottom" } },
+  });
+}
+
+/** Dots in one square. */
+export async function scatterChart(
+  axes: { readonly x: string; readonly y: string; readonly logarithmic: boolean },
+  groups: readonly string[],
+  dots: readonly { readonly x: number; readonly y: number; readonly group: string }[],
+): Promise<string> {
+  const scale = axes.logarithmic ? ({ type: "log" } as const) : ({ zero: false } as const);
+  return render({
+    ...{ width: 420, height: 360 },
+    data: { values: [...dots] },
+    mark: { type: "point", filled: true, size: 50, opacity: 0.9 },
+    encoding: {
+      x: { field: "x", type: "quantitative", title: axes.x, scale },
+      y: { field: "y", type: "quantitative", title: axes.y, scale },
+      color: { field: "group", type: "nominal", scale: { domain: [...groups], scheme: "tableau20" }, title: null },
+    },
+    config: { font: "sans-serif", background: "white", legend: { columns: 1 } },
+  });
+}
+
+/** The SVG of a Vega-Lite specification, without a browser. */
+async function render(spec: TopLevelSpec): Promise<string> {
+  const view = new View(parse(compile(spec).spec), { renderer: "none" });
+  try {
+    return `${await view.toSVG()}\n`;
+  } finally {
+    view.finalize();
+  }
+}
