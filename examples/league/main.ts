@@ -11,10 +11,12 @@ import { say } from "../common/terminal";
 import { runJobs } from "../experiments/runs";
 import { parseLeagueOptions, usage } from "./options";
 import { leagueJobs, type PlaneBudget, startsOf, tuningJobs } from "./plane-jobs";
+import { writeLeagueReport } from "./write-report";
 
 await runProgram(async () => {
   const options = parseLeagueOptions(process.argv.slice(2));
   if (!options) return console.log(usage());
+  if (options.report) return writeLeagueReport(options.out);
   const { out, seeds, names, passes, points } = options;
   makeFolder(out);
   lockFolder("out", out);

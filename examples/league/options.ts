@@ -6,6 +6,8 @@ export const planeMethodNames = Object.keys(planeMethods) as PlaneMethodName[];
 
 /** What the league was asked to do, all of it checked. */
 export interface LeagueOptions {
+  /** Write the page of what is finished instead of running. */
+  readonly report: boolean;
   readonly names: readonly PlaneMethodName[];
   readonly seeds: number;
   readonly passes: number;
@@ -20,6 +22,7 @@ export const budget = { seeds: 5, passes: 5400, points: 131_072 } as const;
 
 export function usage(): string {
   return `npm run league   distil the ring in the plane by all ${planeMethodNames.length} methods, ${budget.seeds} seeds each; goes on where it was
+npm run league -- --report   write docs/league/ from what is finished
 
   --seeds N         seeds of each (${budget.seeds})
   --only NAMES      some of them, with commas: ${planeMethodNames.join(", ")}
@@ -33,6 +36,7 @@ export function usage(): string {
 /** Reads the command line; `undefined` when it asks for help. Throws an error with a plain message for a bad one. */
 export function parseLeagueOptions(args: readonly string[]): LeagueOptions | undefined {
   const values = commandLine(args, {
+    report: { type: "boolean", default: false },
     seeds: { type: "string" },
     only: { type: "string" },
     passes: { type: "string" },
@@ -43,6 +47,7 @@ export function parseLeagueOptions(args: readonly string[]): LeagueOptions | und
   });
   if (values.help) return undefined;
   return {
+    report: values.report,
     names: values.only?.split(",").map((name) => choice("only", name, "sid", planeMethodNames)) ?? planeMethodNames,
     seeds: integer("seeds", values.seeds, budget.seeds, 1),
     passes: integer("passes", values.passes, budget.passes, 60),

@@ -181,7 +181,7 @@ function methodJob(
         const spent: number[] = [];
         const each: number[] = [];
         let gauge: PlaneTraining["gauge"] = {};
-        const seconds = await train(entry, networks, {
+        const { seconds } = await train(entry, networks, {
           ...place,
           world: countedWorld(world, counter),
           ...{ iterations, backward },
