@@ -9,7 +9,8 @@ import { bySeedAndName, type RunRecord } from "./runs";
 export function readResults<F>(path: string): RunRecord<F>[] {
   if (!existsSync(path)) return [];
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as RunRecord<F>[];
+    const lines = readFileSync(path, "utf8").trim().split("\n");
+    return lines.map((line) => JSON.parse(line) as RunRecord<F>);
   } catch (cause) {
     throw new Error(`${shown(path)} is no JSON: ${(cause as Error).message}.`, { cause });
   }
@@ -32,5 +33,5 @@ export function mergeResults<F>(older: readonly RunRecord<F>[], newer: readonly 
 
 /** Writes the file, a line a run. */
 export async function writeResults<F>(path: string, records: readonly RunRecord<F>[]): Promise<void> {
-  await writeFileAtomic(path, `[\n${records.map((record) => JSON.stringify(record)).join(",\n")}\n]\n`);
+  await writeFileAtomic(path, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
 }

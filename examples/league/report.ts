@@ -35,7 +35,7 @@ function page(records: Records, searched: number, all: Records): string {
   const { passes, batch, points } = methods[0]?.settings ?? {};
   return `${[
     "# The league: every method where the truth is known",
-    "A ring of six Gaussians in two classes, whose scores are known in closed form, distilled by every method of `sid-lsg/methods`: from the same pretrained network, with equal passes of networks, each at the step size that the same search found for it. This page is written by `npm run league -- --report` from [results.json](results.json).",
+    "A ring of six Gaussians in two classes, whose scores are known in closed form, distilled by every method of `sid-lsg/methods`: from the same pretrained network, with equal passes of networks, each at the step size that the same search found for it. This page is written by `npm run league -- --report` from [results.jsonl](results.jsonl).",
     `**Seeds that are in: ${fewest === most ? fewest : `${fewest} to ${most}`} of each method** (${seedsText(methods)}). Figures are means over seeds, which draw the pretrained network too, with 95 % intervals by Student's law.`,
     "## How it was done",
     [

@@ -13,7 +13,7 @@ import { leagueReport, titleOf } from "./report";
 /** Takes in what runs are finished, and writes the page with all that belongs to it. */
 export async function writeLeagueReport(runs: string, docs = projectPath("docs/league")): Promise<void> {
   makeFolder(docs);
-  const results = join(docs, "results.json");
+  const results = join(docs, "results.jsonl");
   const records = mergeResults(readResults<PlaneFigures>(results), readRuns<PlaneFigures>(runs));
   if (records.length === 0)
     throw new Error(`There is nothing to report: neither ${shown(results)} nor ${shown(runs)}.`);

@@ -45,7 +45,7 @@ function page(records: Records, sheets: readonly string[]): string {
   const { iterations, batch, captions, learningRate } = generators[0]?.settings ?? {};
   return `${[
     "# The study: guidance and α, measured",
-    "The quick start's teacher (words to emoji, 24×24 pixels) distilled under every guidance of the library and several α, each generator measured against *real* pictures. This page is written by `npm run study -- --report` from [results.json](results.json); no figure is typed in.",
+    "The quick start's teacher (words to emoji, 24×24 pixels) distilled under every guidance of the library and several α, each generator measured against *real* pictures. This page is written by `npm run study -- --report` from [results.jsonl](results.jsonl); no figure is typed in.",
     `**Seeds that are in: ${fewest === most ? `${fewest} of each configuration` : `${fewest} to ${most} of each configuration`}** (${seedsText(generators)}). Figures are means over seeds with 95 % intervals by Student's law; a figure without one is of a single seed. Intervals tell what another training would give on the same captions and noises, which are the same for every row.`,
     "## How it was done",
     [

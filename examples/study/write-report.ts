@@ -27,7 +27,7 @@ export async function writeStudyReport(
   docs = projectPath("docs/study"),
 ): Promise<void> {
   makeFolder(docs);
-  const results = join(docs, "results.json");
+  const results = join(docs, "results.jsonl");
   const records = mergeResults(readResults<StudyFigures>(results), readRuns<StudyFigures>(runs));
   if (records.length === 0)
     throw new Error(`There is nothing to report: neither ${shown(results)} nor ${shown(runs)}.`);
