@@ -1,5 +1,5 @@
 /** What can go wrong with a distillation, planted in one that is healthy. */
-import { add, mul, neg, reverse, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { addN, mul, neg, reverse, sub, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import type { ScoreModel } from "sid-lsg";
 import type { GeneratorModel } from "sid-lsg/models";
 import type { DistillOptions } from "sid-lsg/train";
@@ -36,14 +36,15 @@ export const faults: Readonly<Record<string, Fault>> = {
   "generator collapsed": (options) => ({ ...options, generator: narrow(options.generator) }),
 };
 
-/** The generator with next to nothing of its noise. */
+/** The generator with next to nothing of its noise, whatever its variables say of it. */
 function narrow(generator: GeneratorModel): GeneratorModel {
   return {
     ...generator,
     generate: ([z], cond) =>
       tidy(() => {
         const centre = generator.generate([mul(z as Tensor, 0)], cond);
-        return add(mul(generator.generate([z as Tensor], cond), 0.03), mul(centre, 0.97));
+        const nothing = mul(sub(generator.generate([z as Tensor], cond), centre), 0);
+        return addN([centre, mul(z as Tensor, 0.03), nothing]);
       }),
   };
 }

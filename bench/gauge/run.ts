@@ -16,7 +16,7 @@ const unguided = { guidanceScale: 1 };
 const methods = { sid, sim, diffInstruct, dmd: () => dmd(unguided), vsd: () => vsd(unguided) };
 const rates = [0.003, 0.01, 0.03, 0.1];
 const healthyRuns = 50;
-const seedsPerFault = 3;
+const seedsPerFault = 5;
 
 /** One run between two audits. */
 interface Outcome {
@@ -59,7 +59,8 @@ async function runOnce(
     ...{ teacher: options.teacher, generator: options.generator, fakeScore, conditions: world.conditions },
     ...{ sampleShape: [2], learningRate: 0.03, every: 20, iterations: 300, samples: 2048, batch: 256, seed },
   };
-  const before = await auditDivergence(audited);
+  // A collapse comes with training.
+  const before = await auditDivergence({ ...audited, generator });
   const { metrics } = await distill(options);
   const after = await auditDivergence(audited);
   const exact = world.divergence(generator.laws());

@@ -1,4 +1,4 @@
-import { checkFinite, checkObject } from "../../core/checks";
+import { checkArray, checkFinite, checkObject } from "../../core/checks";
 import type { Divergence, Estimate } from "./gauge";
 
 /** What {@link examineRun} compares. */
@@ -13,26 +13,34 @@ export interface RunReadings {
 
 /** Something that is wrong with a run. */
 export interface RunFinding {
-  /** `no-nearer`: the generator is no nearer the teacher; `lag`: its fake score did not know how far it is. */
-  readonly kind: "no-nearer" | "lag";
+  /**
+   * `no-nearer`: the generator is hardly nearer the teacher; `details`: it has lost what only little noise shows; `lag`:
+   * its fake score did not know how far it is.
+   */
+  readonly kind: "no-nearer" | "details" | "lag";
   /** What was seen, and what to look at. */
   readonly message: string;
 }
 
-/** A run ends below this share of the divergence at which it began, or something is wrong. */
-const share = 0.8;
-/** A gap between two estimates counts from so many standard errors. */
+/** A run that is over ends below this share of the divergence at which it began, or something is wrong. */
+const left = 0.5;
+/** A change counts from this share of the divergence at the beginning, */
+const small = 0.1;
+/** and from so many standard errors. */
 const errors = 4;
 
 /**
- * Tells a run that went wrong from one that went well, by the gauge alone:
+ * Tells a run that went wrong from one that went well, by the gauge alone. With L0 the audit's bound before the run:
  *
- * - `no-nearer`: the audit after the run is not below 0.8 of the audit before. A sign, a prediction type, conditions that
- *   differ between the networks, a collapse, a rate at which nothing moves.
- * - `lag`: the audit finds more than the running bound told, by half and by 4 standard errors: the fake score does not
- *   follow the generator. It is frozen, or its rate is too small.
+ * - `no-nearer`: the bound after the run is above L0/2. A sign, a prediction type, conditions that differ between the
+ *   networks, a rate at which nothing moves, or a run that is not over.
+ * - `details`: at the levels of least noise, which held a tenth of L0, there is more than L0/10 now: a collapse, of each
+ *   condition's pictures to one, shows there.
+ * - `lag`: the bound after the run is more than twice what the running one told, and by more than L0/10: the fake score
+ *   does not follow the generator. It is frozen, or its rate is too small.
  *
- * A guided run (κ4 ≠ 1) is to leave the teacher's own law: `no-nearer` is then no fault by itself.
+ * The last two count from 4 standard errors. A guided run (κ4 ≠ 1) is to leave the teacher's own law: `no-nearer` is then
+ * no fault by itself.
  *
  * Source: measured on exact teachers; see docs/evaluation.md for how often it is right.
  *
@@ -58,15 +66,22 @@ export function examineRun(readings: RunReadings): RunFinding[] {
   const { before, running, after } = checkObject(where, "readings", readings, { before: 1, running: 1, after: 1 });
   const [first, last] = [boundOf(where, "before", before), boundOf(where, "after", after)];
   const findings: RunFinding[] = [];
-  if (last.value > share * first.value)
+  if (last.value > left * first.value)
     findings.push({
       kind: "no-nearer",
-      message: `the generator is at ${nats(last)} of the teacher, after ${nats(first)} at the start: look for a sign, a prediction type, conditions that differ between the networks, a collapse, or a rate that moves nothing.`,
+      message: `the generator is at ${nats(last)} of the teacher, after ${nats(first)} at the start: look for a sign, a prediction type, conditions that differ between the networks, or a rate that moves nothing; or train on.`,
+    });
+  const from = levelAbove(before, 1 - small);
+  const [had, has] = [partAbove(before, from), partAbove(after, from)];
+  if (counts(had, has) && has.value > small * first.value)
+    findings.push({
+      kind: "details",
+      message: `of what shows above log SNR ${from.toFixed(1)} the generator lacks ${nats(has)}, after ${nats(had)} at the start: look at its samples, they may have collapsed.`,
     });
   if (running === undefined) return findings;
   const told = boundOf(where, "running", running);
   const gap = last.value - told.value;
-  if (gap > last.value / 2 && gap > errors * Math.hypot(last.standardError, told.standardError))
+  if (counts(told, last) && gap > last.value / 2 && gap > small * first.value)
     findings.push({
       kind: "lag",
       message: `the audit finds ${nats(last)}, the run told ${nats(told)}: its fake score does not follow the generator; raise its rate or its updates per iteration.`,
@@ -74,12 +89,46 @@ export function examineRun(readings: RunReadings): RunFinding[] {
   return findings;
 }
 
+/** Whether the second is above the first by more than chance. */
+function counts(a: Estimate, b: Estimate): boolean {
+  return b.value - a.value > errors * Math.hypot(a.standardError, b.standardError);
+}
+
+/** The log-SNR below which a share of the bound lies. */
+function levelAbove({ lowerBound, levels }: Divergence, share: number): number {
+  let sum = 0;
+  for (const level of levels) {
+    sum += level.lowerBound.value;
+    if (sum > share * lowerBound.value) return level.to;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/** What the levels above a log-SNR add to the bound. */
+function partAbove({ levels }: Divergence, from: number): Estimate {
+  const above = levels.filter((level) => (level.from + level.to) / 2 > from).map(({ lowerBound }) => lowerBound);
+  return {
+    value: above.reduce((sum, { value }) => sum + value, 0),
+    standardError: Math.sqrt(above.reduce((sum, { standardError }) => sum + standardError ** 2, 0)),
+  };
+}
+
 function boundOf(where: string, name: string, divergence: Divergence): Estimate {
-  const { lowerBound } = checkObject(where, name, divergence);
-  const { value, standardError } = checkObject(where, `${name}.lowerBound`, lowerBound);
-  checkFinite(where, `${name}.lowerBound.value`, value);
-  checkFinite(where, `${name}.lowerBound.standardError`, standardError);
-  return lowerBound;
+  const { lowerBound, levels } = checkObject(where, name, divergence);
+  for (const [i, level] of checkArray(where, `${name}.levels`, levels).entries()) {
+    const { from, to } = checkObject(where, `${name}.levels[${i}]`, level);
+    checkFinite(where, `${name}.levels[${i}].from`, from);
+    checkFinite(where, `${name}.levels[${i}].to`, to);
+    checkEstimate(where, `${name}.levels[${i}].lowerBound`, level.lowerBound);
+  }
+  return checkEstimate(where, `${name}.lowerBound`, lowerBound);
+}
+
+function checkEstimate(where: string, name: string, estimate: Estimate): Estimate {
+  const { value, standardError } = checkObject(where, name, estimate);
+  checkFinite(where, `${name}.value`, value);
+  checkFinite(where, `${name}.standardError`, standardError);
+  return estimate;
 }
 
 function nats({ value, standardError }: Estimate): string {

@@ -2,12 +2,17 @@
 import { expect, test } from "vitest";
 import { type Divergence, examineRun } from "../../../src/train";
 
-const reading = (value: number, standardError = 0.1): Divergence => {
+const reading = (value: number, details = 0, standardError = 0.1): Divergence => {
   const [lowerBound, none] = [
     { value, standardError },
     { value: 0, standardError: 0 },
   ];
-  return { lowerBound, naive: lowerBound, lag: none, levels: [], samples: 100 };
+  const level = { naive: none, lag: none };
+  const levels = [
+    { ...level, from: -5, to: 1, lowerBound: { value: value - details, standardError } },
+    { ...level, from: 1, to: 5, lowerBound: { value: details, standardError } },
+  ];
+  return { lowerBound, naive: lowerBound, lag: none, levels, samples: 100 };
 };
 
 test.each([
@@ -22,6 +27,14 @@ test.each([
   const findings = examineRun({ before: reading(before), running: reading(running), after: reading(after) });
   expect(findings.map(({ kind }) => kind)).toEqual(kinds);
   for (const { message } of findings) expect(message).toMatch(/nats/);
+});
+
+test("details that only little noise shows", () => {
+  const after = reading(4, 3);
+  const findings = examineRun({ before: reading(10, 0.5), running: after, after });
+  expect(findings.map(({ kind }) => kind)).toEqual(["details"]);
+  expect(findings[0]?.message).toMatch(/above log SNR 1\.0 .* lacks 3\.00 .* after 0\.500/);
+  expect(examineRun({ before: reading(10, 4), running: after, after })).toEqual([]);
 });
 
 test("a method without a gauge is judged by its audits alone", () => {
