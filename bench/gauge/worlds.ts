@@ -18,12 +18,10 @@ import {
   zeros,
 } from "@tensorflow/tfjs-core";
 import { ddpmSchedule, functionModel, type RandomStream, randomStream, type ScoreModel } from "sid-lsg";
-import { type GeneratorModel, gaussianMixtureModel } from "sid-lsg/models";
+import { type GeneratorModel, gaussianMixtureModel, gaussianModel } from "sid-lsg/models";
 import type { ConditionSource } from "sid-lsg/train";
 
 export const schedule = ddpmSchedule();
-export const dim = 2;
-
 /** A Gaussian of independent coordinates. */
 export interface Law {
   readonly mean: readonly number[];
@@ -37,6 +35,8 @@ export interface World {
   readonly conditions: ConditionSource | undefined;
   /** Conditions, 1 where there are none. */
   readonly count: number;
+  /** Coordinates of a sample. */
+  readonly dim: number;
   /** `KL(generator ‖ teacher)` in nats, the mean over the conditions, given the generator's law under each. */
   divergence(laws: readonly Law[]): number;
 }
@@ -63,6 +63,7 @@ export function fourGaussians(): World {
     teacher: functionModel({ name: "phi", predicts: "x0", schedule, variables: [], predict }),
     conditions: hot,
     count: 4,
+    dim: 2,
     divergence: (own) => own.reduce((sum, law, i) => sum + gaussianDivergence(law, laws[i] as Law) / own.length, 0),
   };
 }
@@ -91,6 +92,7 @@ export function mixture(): World {
     teacher: gaussianMixtureModel({ weights, means, variances, schedule }),
     conditions: undefined,
     count: 1,
+    dim: 2,
     // A sum over ±7 standard deviations of the generator's law; smooth integrands make it exact.
     divergence([law]) {
       const { mean, variance } = law as Law;
@@ -107,6 +109,23 @@ export function mixture(): World {
     },
   };
 }
+
+/** The golden law of the tests: data `N((.5, −.3, 1), .49)`; {@link goldenStart} is 1.47057524 nats from it. */
+export function goldenLaw(): World {
+  const data = { mean: [0.5, -0.3, 1], variance: 0.49 };
+  const law = { mean: data.mean, variance: [0.49, 0.49, 0.49] };
+  return {
+    name: "golden law",
+    teacher: gaussianModel({ ...data, schedule }),
+    conditions: undefined,
+    count: 1,
+    dim: 3,
+    divergence: ([own]) => gaussianDivergence(own as Law, law),
+  };
+}
+
+/** The generator's law there. */
+export const goldenStart: Law = { mean: [0.2, 0.1, 0.4], variance: [1.21, 1.21, 1.21] };
 
 /** `KL(p ‖ q)` of two Gaussians. */
 export function gaussianDivergence(p: Law, q: Law): number {
@@ -128,22 +147,22 @@ function posterior(xt: Tensor, t: readonly number[], mean: Tensor, variance: Ten
 
 let made = 0;
 
-/** Variables of a mean and a log-variance per condition. */
-function lawVariables(name: string, stream: RandomStream, count: number): [Variable, Variable] {
-  const draw = (part: string, scale: number) =>
+/** Variables of a mean and a log-variance per condition: drawn, or those of a law. */
+function lawVariables(name: string, { count, dim }: World, stream: RandomStream, law?: Law): [Variable, Variable] {
+  const make = (part: string, scale: number, given: readonly number[] | undefined) =>
     variable(
-      tidy(() => mul(stream.normal([count, dim]), scale)),
+      tidy(() => (given ? tensor2d([[...given]]) : mul(stream.normal([count, dim]), scale))),
       true,
       `${name}-${made++}/${part}`,
     );
-  return [draw("mean", 0.7), draw("logVariance", 0.3)];
+  return [make("mean", 0.7, law?.mean), make("logVariance", 0.3, law?.variance.map(Math.log))];
 }
 
 const row = (x: Variable, cond: Tensor | undefined) => (cond ? matMul(cond as Tensor2D, x as Tensor as Tensor2D) : x);
 
 /** A fake score that can be exact for {@link affineGenerator}. */
 export function gaussianScore(world: World, seed: number): ScoreModel {
-  const [mean, logVariance] = lawVariables("psi", randomStream(seed), world.count);
+  const [mean, logVariance] = lawVariables("psi", world, randomStream(seed));
   return functionModel({
     ...{ name: `psi-${made}`, predicts: "x0", schedule, variables: [mean, logVariance] },
     predict: (xt, t, cond) => posterior(xt, t, row(mean, cond), exp(row(logVariance, cond))),
@@ -151,8 +170,8 @@ export function gaussianScore(world: World, seed: number): ScoreModel {
 }
 
 /** `x = m_c + exp(½·l_c)·z`. */
-export function affineGenerator(world: World, seed: number): GeneratorModel & { laws(): Law[] } {
-  const [mean, logVariance] = lawVariables("G", randomStream(seed), world.count);
+export function affineGenerator(world: World, seed: number, law?: Law): GeneratorModel & { laws(): Law[] } {
+  const [mean, logVariance] = lawVariables("G", world, randomStream(seed), law);
   return {
     name: `G-${made}`,
     steps: 1,

@@ -18,6 +18,8 @@ const open: Readonly<Record<string, string>> = {
   DataInputs: "made by the loop",
   GeneratorGradients: "what generatorGradients returns",
   DistillMetrics: "what a run yields",
+  FeatureBatch: "what a FeatureNetwork returns",
+  FeatureTensors: "what a FeatureNetwork returns",
   ImageSource: "a structural object, often of a class",
   ImageSample: "what an ImageSource draws",
   ModelComponent: "what readComponent returns, or more",

@@ -23,7 +23,7 @@ export interface RunFinding {
 }
 
 /** A run that is over ends below this share of the divergence at which it began, or something is wrong. */
-const left = 0.5;
+const left = 0.3;
 /** A change counts from this share of the divergence at the beginning, */
 const small = 0.1;
 /** and from so many standard errors. */
@@ -32,7 +32,7 @@ const errors = 4;
 /**
  * Tells a run that went wrong from one that went well, by the gauge alone. With L0 the audit's bound before the run:
  *
- * - `no-nearer`: the bound after the run is above L0/2. A sign, a prediction type, conditions that differ between the
+ * - `no-nearer`: the bound after the run is above 0.3·L0. A sign, a prediction type, conditions that differ between the
  *   networks, a rate at which nothing moves, or a run that is not over.
  * - `details`: at the levels of least noise, which held a tenth of L0, there is more than L0/10 now: a collapse, of each
  *   condition's pictures to one, shows there.

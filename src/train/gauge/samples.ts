@@ -97,14 +97,15 @@ export function samplesOf(inputs: {
   return stack([counts, at, sumPerSample(square(delta)), sumPerSample(mul(delta, sub(psi, x)))], 1) as Tensor2D;
 }
 
-/** The samples that count, of figures `[B, 4]` read from the device. */
+/** The samples that count, of figures `[B, 4]` read from the device; none whose square was too large for float32. */
 export function readSamples(values: ArrayLike<number>): GaugeSample[] {
   const samples: GaugeSample[] = [];
   for (let i = 0; i < values.length; i += 4) {
     const [counts, logSnr, deltaSquared, lag] = [0, 1, 2, 3].map((j) => values[i + j] as number) as [
       ...[number, number, number, number],
     ];
-    if (counts > 0) samples.push({ logSnr, deltaSquared, lag });
+    if (counts > 0 && Number.isFinite(deltaSquared) && Number.isFinite(lag))
+      samples.push({ logSnr, deltaSquared, lag });
   }
   return samples;
 }

@@ -135,6 +135,18 @@ test("old samples fade, and a gauge goes on from its state with the same numbers
   expect(divergenceGauge().reading()).toBeUndefined();
 });
 
+test("samples that left the batch, or whose square is no float32, are not among those that count", () => {
+  const [good, left] = [
+    [1, -2, 3, 0.5],
+    [0, 0, 0, 0],
+  ];
+  const huge = [1, -2, Number.POSITIVE_INFINITY, Number.NaN];
+  expect(readSamples([good, left, huge, good].flat() as number[])).toEqual([
+    { logSnr: -2, deltaSquared: 3, lag: 0.5 },
+    { logSnr: -2, deltaSquared: 3, lag: 0.5 },
+  ]);
+});
+
 test("its standard error is that of repeated draws", () => {
   const drawn = Array.from({ length: 200 }, (_, seed) => {
     let state = seed + 1;
