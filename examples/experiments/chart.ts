@@ -85,7 +85,7 @@ export async function curveChart(
         layer: [
           {
             mark: { type: "area", opacity: 0.2 },
-            encoding: { x, y: { field: "low", ...y }, y2: { field: "high" }, color: colour },
+            encoding: { x, y: { field: "low", ...y }, y2: { field: "high" }, color: { ...colour, legend: null } },
           },
           {
             mark: { type: "line", point: true },
@@ -105,6 +105,7 @@ export async function scatterChart(
   dots: readonly { readonly x: number; readonly y: number; readonly group: string }[],
 ): Promise<string> {
   const scale = axes.logarithmic ? ({ type: "log" } as const) : ({ zero: false } as const);
+  const legend = { labelLimit: 300 } as const;
   return render({
     ...{ width: 420, height: 360 },
     data: { values: [...dots] },
@@ -112,7 +113,13 @@ export async function scatterChart(
     encoding: {
       x: { field: "x", type: "quantitative", title: axes.x, scale },
       y: { field: "y", type: "quantitative", title: axes.y, scale },
-      color: { field: "group", type: "nominal", scale: { domain: [...groups], scheme: "tableau20" }, title: null },
+      color: {
+        field: "group",
+        type: "nominal",
+        scale: { domain: [...groups], scheme: "tableau20" },
+        title: null,
+        legend,
+      },
     },
     config: { font: "sans-serif", background: "white", legend: { columns: 1 } },
   });

@@ -10,7 +10,8 @@ import { interruptible, runProgram } from "../common/program";
 import { say } from "../common/terminal";
 import { runJobs } from "../experiments/runs";
 import { parseLeagueOptions, usage } from "./options";
-import { leagueJobs, type PlaneBudget, startsOf, tuningJobs } from "./plane-jobs";
+import { type PlaneBudget, startsOf } from "./plane-jobs";
+import { leagueJobs, tuningJobs } from "./plane-search";
 import { writeLeagueReport } from "./write-report";
 
 await runProgram(async () => {
@@ -23,13 +24,18 @@ await runProgram(async () => {
   await useBackend(options.backend, { threads: 1 });
   const budget: PlaneBudget = {
     ...{ passes, points, tuningPasses: Math.ceil(passes / 3) },
-    ...{ batch: 128, rates: [3e-4, 1e-3, 3e-3, 1e-2], pretraining: 1500 },
+    ...{ batch: 128, pretraining: 1500 },
+    ...{ rates: [3e-4, 1e-3, 3e-3, 1e-2], beyond: { smaller: [1e-4], larger: [3e-2, 0.1] } },
   };
   const starts = startsOf(budget);
   await interruptible("stopping after this run; the same command goes on", async (signal) => {
-    const search = tuningJobs(budget, starts, names);
-    console.log(`The search: ${search.length} runs in ${shown(out)}. Ctrl-C stops; the same command goes on.`);
-    if ((await runJobs(out, search, { signal, log: say })) < search.length) return;
+    for (let done = 0; ; ) {
+      const search = tuningJobs(out, budget, starts, names);
+      if (search.length === done) break;
+      console.log(`The search: ${search.length} runs in ${shown(out)}. Ctrl-C stops; the same command goes on.`);
+      done = await runJobs(out, search, { signal, log: say });
+      if (done < search.length) return;
+    }
     console.log("The league:");
     await runJobs(out, leagueJobs(out, budget, starts, names, seeds), { signal, log: say });
   });

@@ -1,11 +1,11 @@
-/** The league in the plane: every method from the same start, with equal passes of networks. */
+/** One run of the league in the plane: a method distilled and measured, or what it is compared with. */
 import { join } from "node:path";
 import { type HostTensor, randomStream } from "sid-lsg";
 import { writeSafetensors } from "sid-lsg/io";
 import { generatorFrom, type ScoreModel } from "sid-lsg/models";
 import { gaugeOf } from "../experiments/metrics-log";
 import { watchBytes } from "../experiments/peak-bytes";
-import { type Job, readRun, runFolder } from "../experiments/runs";
+import type { Job } from "../experiments/runs";
 import { type Cloud, drawGenerator, drawTruth, train } from "../plane/distillation";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
 import { classShares, makeWorld, type Process, pretrain, type World } from "../plane/world";
@@ -19,8 +19,10 @@ export interface PlaneBudget {
   readonly passes: number;
   readonly tuningPasses: number;
   readonly batch: number;
-  /** Step sizes that each method is tried with. */
+  /** Step sizes that each method is tried with, in order. */
   readonly rates: readonly number[];
+  /** Those that follow while the best one is the first or the last that was tried, from there outwards. */
+  readonly beyond: { readonly smaller: readonly number[]; readonly larger: readonly number[] };
   /** Points that a law is read from. */
   readonly points: number;
   /** Iterations of the pretraining that stands before all. */
@@ -61,52 +63,6 @@ export interface PlaneTraining {
 /** Some points of each class, for pictures. */
 export const pointsFile = "points.safetensors";
 const kept = 1000;
-
-/** Seed of the search, which no run of the league has. */
-const tuningSeed = 1000;
-
-/** Every method at every step size, shorter. */
-export function tuningJobs(
-  budget: PlaneBudget,
-  starts: Starts,
-  names: readonly PlaneMethodName[],
-): Job<PlaneFigures>[] {
-  return names.flatMap((name) =>
-    budget.rates.map((learningRate) => {
-      const run = { jobName: `tune-${name}-${learningRate}`, name, learningRate };
-      return methodJob({ ...run, seed: tuningSeed, passes: budget.tuningPasses }, budget, starts);
-    }),
-  );
-}
-
-/** Each method at the step size that did best in the search; seeds outermost, with what they start from and real samples first. */
-export function leagueJobs(
-  out: string,
-  budget: PlaneBudget,
-  starts: Starts,
-  names: readonly PlaneMethodName[],
-  seeds: number,
-): Job<PlaneFigures>[] {
-  const rates = new Map(names.map((name) => [name, bestRate(out, budget, name)]));
-  return Array.from({ length: seeds }, (_, seed) => [
-    lawJob("mixture", seed, budget, starts),
-    lawJob("start", seed, budget, starts),
-    ...names.map((name) => {
-      const run = { jobName: name, name, learningRate: rates.get(name) as number, seed, passes: budget.passes };
-      return methodJob(run, budget, starts);
-    }),
-  ]).flat();
-}
-
-/** The step size whose run in the search came nearest; one whose points were not finite never wins. */
-export function bestRate(out: string, { rates }: PlaneBudget, name: PlaneMethodName): number {
-  const tried = rates.map((rate) => {
-    const record = readRun<PlaneFigures>(runFolder(out, { name: `tune-${name}-${rate}`, seed: tuningSeed }));
-    if (!record) throw new Error(`The search of ${name} at ${rate} is not done.`);
-    return { rate, kl: record.figures.kl ?? Number.POSITIVE_INFINITY };
-  });
-  return tried.reduce((best, one) => (one.kl < best.kl ? one : best)).rate;
-}
 
 /** A world and the network that was pretrained in it. */
 interface Start {
@@ -150,7 +106,8 @@ function watched() {
 
 export type Starts = ReturnType<typeof startsOf>;
 
-interface MethodRun {
+/** What a run of a method varies. */
+export interface MethodRun {
   readonly jobName: string;
   readonly name: PlaneMethodName;
   readonly learningRate: number;
@@ -158,7 +115,8 @@ interface MethodRun {
   readonly passes: number;
 }
 
-function methodJob(
+/** A run of a method. */
+export function methodJob(
   { jobName, name, learningRate, seed, passes }: MethodRun,
   budget: PlaneBudget,
   starts: Starts,
@@ -210,7 +168,7 @@ function methodJob(
 }
 
 /** What is compared with: what all start from, and samples of the mixture itself. */
-function lawJob(
+export function lawJob(
   name: "start" | "mixture",
   seed: number,
   { points, pretraining }: PlaneBudget,

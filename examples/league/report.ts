@@ -1,25 +1,30 @@
 /** The league's page, out of its records. */
 import { type Bar, intervalChart, scatterChart } from "../experiments/chart";
-import { type SeedMean, seedMean } from "../experiments/intervals";
+import type { SeedMean } from "../experiments/intervals";
 import { markdownTable, meanCell, seedsText, surroundingsText } from "../experiments/markdown";
-import type { RunRecord } from "../experiments/runs";
-import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
+import { bySeedAndName } from "../experiments/runs";
+import { type PlaneMethod, planeMethods } from "../plane/methods";
+import {
+  compared,
+  findings,
+  gaugedRuns,
+  meanOf,
+  otherStartsText,
+  type Records,
+  ranked,
+  rankText,
+  rateOf,
+  searchText,
+  titleOf,
+  valuesOf,
+} from "./findings";
 import { planeMethodNames } from "./options";
-import type { PlaneFigures, PlaneTraining } from "./plane-jobs";
+import type { PlaneTraining } from "./plane-jobs";
 import { smoothing } from "./plane-law";
 
-type Records = readonly RunRecord<PlaneFigures>[];
-type Name = PlaneMethodName | "start" | "mixture";
-
-const compared = { mixture: "samples of the mixture", start: "what all start from" } as const;
-
-/** What a row is called. */
-export function titleOf(name: Name): string {
-  return name in compared ? compared[name as "start"] : planeMethods[name as PlaneMethodName].title;
-}
-
 /** The page and its pictures: text by file name. */
-export async function leagueReport(records: Records): Promise<Record<string, string>> {
+export async function leagueReport(unsorted: Records): Promise<Record<string, string>> {
+  const records = [...unsorted].sort(bySeedAndName);
   const own = records.filter(({ name }) => name in compared || name in planeMethods);
   return {
     "README.md": page(own, records.length - own.length, records),
@@ -32,16 +37,19 @@ function page(records: Records, searched: number, all: Records): string {
   const methods = records.filter(({ name }) => name in planeMethods);
   const counts = planeMethodNames.map((name) => methods.filter((record) => record.name === name).length);
   const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  const found = findings(records, all);
   const { passes, batch, points } = methods[0]?.settings ?? {};
   return `${[
     "# The league: every method where the truth is known",
-    "A ring of six Gaussians in two classes, whose scores are known in closed form, distilled by every method of `sid-lsg/methods`: from the same pretrained network, with equal passes of networks, each at the step size that the same search found for it. This page is written by `npm run league -- --report` from [results.jsonl](results.jsonl).",
+    "A ring of six Gaussians in two classes, whose scores are known in closed form, distilled by every method of `sid-lsg/methods`: from the same pretrained weights, with equal passes of networks, each at the step size that the same search found for it. This page is written by `npm run league -- --report` from [results.jsonl](results.jsonl).",
     `**Seeds that are in: ${fewest === most ? fewest : `${fewest} to ${most}`} of each method** (${seedsText(methods)}). Figures are means over seeds, which draw the pretrained network too, with 95 % intervals by Student's law.`,
+    ...(found.length > 0 ? ["## What to take from it", found.map((line) => `- ${line}`).join("\n")] : []),
     "## How it was done",
     [
       `- \`npm run league\`: ${passes} passes of a network a sample of the batch of ${batch}, forwards and backwards, counted as the run made them; a guided pass counts twice, one through features alone once, and a discriminator that is a network of its own counts too. The exact teacher counts as a network.`,
-      `- The search, the same for each: ${searched} runs of one seed that no run of the table has, a third of the passes, at the step sizes of the table below; the one with the least divergence is taken for generator, fake score and discriminator. Both fall along a cosine. All else is the method's default, or what [examples/plane/methods.ts](../../examples/plane/methods.ts) says.`,
-      `- *KL*: of the generator's law to the mixture's in nats, class by class, both moved by a Gaussian of deviation ${smoothing} (the mixture's have 0.17): convolved laws have densities whatever a generator does. It is integrated on cells of a third of that from ${points} points, right to 0.5 %; their number adds what the row of the mixture's own samples shows. At most the divergence without the noise.`,
+      `- The search, the same for each: ${searched} runs of one seed that no run of the table has, a third of the passes, ${searchText(all)}; the one with the least divergence is taken for generator, fake score and discriminator. Both fall along a cosine. All else is the method's default, or what [examples/plane/methods.ts](../../examples/plane/methods.ts) says.`,
+      `- *KL*: of the generator's law to the mixture's in nats, class by class, both moved by a Gaussian of deviation ${smoothing} (the mixture's have 0.17): convolved laws have densities whatever a generator does. It is integrated on cells of a third of that from ${points} points, right to 0.5 %; their number adds what the row of the mixture's own samples shows. At most the divergence without the noise; points beyond the square of side 8 count at its edge, where CSD ends.`,
+      `- ${otherStartsText()}`,
       "- *Modes*: of the six Gaussians those that get at least half of the points that are theirs. *Stray*: the share of points further than three deviations from all Gaussians of their class.",
       "- *Seconds* are medians of one core by the clock, on a machine that did other work meanwhile: they compare in order of magnitude only. *Memory*: all tensors at their most, networks and optimisers included, beyond what was there before.",
       `- ${surroundingsText(all)}`,
@@ -49,7 +57,6 @@ function page(records: Records, searched: number, all: Records): string {
     "## What came out",
     resultsTable(records),
     "![Divergence of every method with its interval](divergence.svg)",
-    ...reading(records),
     "## Which methods are meant to come here at all",
     "The table knows one goal, the mixture itself. Not every method has it: guided ones aim at a sharper law, SDS and CSD at none. What each leads to in theory:",
     markdownTable(
@@ -65,32 +72,13 @@ function page(records: Records, searched: number, all: Records): string {
   ].join("\n\n")}\n`;
 }
 
-const valuesOf = (records: Records, name: Name, value: (figures: PlaneFigures) => number | null | undefined) =>
-  records.flatMap((record) => (record.name === name ? (value(record.figures) ?? []) : []));
-const meanOf = (
-  records: Records,
-  name: Name,
-  value: (figures: PlaneFigures) => number | null | undefined,
-): SeedMean | undefined => {
-  const values = valuesOf(records, name, value);
-  return values.length > 0 ? seedMean(values) : undefined;
-};
-
-/** By divergence, the least first. */
-function ranked(records: Records): PlaneMethodName[] {
-  const there = planeMethodNames.filter((name) => records.some((record) => record.name === name));
-  const kl = (name: PlaneMethodName) =>
-    meanOf(records, name, (figures) => figures.kl)?.value ?? Number.POSITIVE_INFINITY;
-  return there.sort((a, b) => kl(a) - kl(b));
-}
-
 function resultsTable(records: Records): string {
   const rows = (["mixture", "start", ...ranked(records)] as const).map((name) => {
     const training = (value: (training: PlaneTraining) => number, digits: number) => {
       const mean = meanOf(records, name, (figures) => figures.training && value(figures.training));
       return mean ? mean.value.toFixed(digits) : "–";
     };
-    const rate = records.find((record) => record.name === name)?.figures.training?.learningRate;
+    const rate = rateOf(records, name);
     return [
       titleOf(name),
       meanCell(
@@ -116,23 +104,6 @@ function resultsTable(records: Records): string {
   });
   const heads = ["KL, nats", "modes of 6", "stray", "passes a sample", "step size", "iterations"];
   return markdownTable(["", ...heads, "passes an iteration", "ms an iteration", "MB", "seeds"], rows);
-}
-
-/** What the table says, from its numbers alone. */
-function reading(records: Records): string[] {
-  const [best, ...others] = ranked(records);
-  const intervalOf = (name: PlaneMethodName) => meanOf(records, name, ({ kl }) => kl)?.interval;
-  const top = best && intervalOf(best);
-  if (!best || !top) return ["With one seed nothing is ranked."];
-  const close = others.filter((name) => (intervalOf(name)?.low ?? Number.POSITIVE_INFINITY) <= top.high);
-  const start = meanOf(records, "start", ({ kl }) => kl);
-  const worse = ranked(records).filter(
-    (name) => (intervalOf(name)?.low ?? 0) > (start?.interval?.high ?? Number.POSITIVE_INFINITY),
-  );
-  const list = (names: readonly PlaneMethodName[]) => (names.length > 0 ? names.map(titleOf).join("; ") : "none");
-  return [
-    `The least divergence has ${titleOf(best)}. Its interval overlaps those of: ${list(close)}. Further from the mixture than where they started, beyond both intervals: ${list(worse)}.`,
-  ];
 }
 
 function divergenceChart(records: Records): Promise<string> {
@@ -161,14 +132,6 @@ function divergenceChart(records: Records): Promise<string> {
   });
 }
 
-/** Runs whose gauge could read, and what it and the truth say. */
-function gaugedRuns(records: Records) {
-  return records.flatMap(({ name, figures: { kl, training } }) => {
-    const bound = training?.gauge["gaugeLowerBound"];
-    return kl === null || bound === undefined ? [] : [{ name: name as PlaneMethodName, kl, bound }];
-  });
-}
-
 function gaugeChart(records: Records): Promise<string> {
   const runs = gaugedRuns(records);
   const groups = planeMethodNames.map(titleOf).filter((title) => runs.some(({ name }) => titleOf(name) === title));
@@ -177,28 +140,4 @@ function gaugeChart(records: Records): Promise<string> {
     groups,
     runs.map(({ name, kl, bound }) => ({ x: kl, y: bound, group: titleOf(name) })),
   );
-}
-
-function rankText(records: Records): string {
-  const runs = gaugedRuns(records);
-  if (runs.length < 3) return "Too few runs with a gauge to compare.";
-  const correlation = rankCorrelation(
-    runs.map(({ kl }) => kl),
-    runs.map(({ bound }) => bound),
-  );
-  const above = runs.filter(({ kl, bound }) => bound > kl).length;
-  return `Over ${runs.length} runs of all methods that let it read, the rank correlation of the bound with the divergence is ${correlation.toFixed(2)}; the bound is above the divergence in ${above}. (The divergence is that of the averaged generator after the small noise, the gauge watches the generator that trains, and its bound is loose where the fake score lags: \`auditDivergence\` makes it tight.)`;
-}
-
-/** Spearman's. */
-export function rankCorrelation(a: readonly number[], b: readonly number[]): number {
-  const ranks = (values: readonly number[]) => {
-    const sorted = [...values].sort((x, y) => x - y);
-    return values.map((value) => (sorted.indexOf(value) + sorted.lastIndexOf(value)) / 2);
-  };
-  const [x, y] = [ranks(a), ranks(b)];
-  const middle = (a.length - 1) / 2;
-  const sum = (p: readonly number[], q: readonly number[]) =>
-    p.reduce((total, value, i) => total + (value - middle) * ((q[i] as number) - middle), 0);
-  return sum(x, y) / Math.sqrt(sum(x, x) * sum(y, y));
 }

@@ -6,9 +6,10 @@ import { projectPath, shown } from "../common/paths";
 import { mergeResults, readResults, writeResults } from "../experiments/results";
 import { readRuns, runFolder } from "../experiments/runs";
 import { type Panel, type Point, plotPanels } from "../plane/plot";
+import { titleOf } from "./findings";
 import { planeMethodNames } from "./options";
 import { type PlaneFigures, pointsFile } from "./plane-jobs";
-import { leagueReport, titleOf } from "./report";
+import { leagueReport } from "./report";
 
 /** Takes in what runs are finished, and writes the page with all that belongs to it. */
 export async function writeLeagueReport(runs: string, docs = projectPath("docs/league")): Promise<void> {
@@ -34,6 +35,9 @@ function withPoints(page: string): string {
   return page.replace("\n## Which methods", `\n${picture}\n\n## Which methods`);
 }
 
+/** Half the side of a panel. */
+const extent = 2.4;
+
 /** Points of every run of seed 0; undefined where one is missing. */
 async function drawPoints(runs: string): Promise<string | undefined> {
   const panels: Panel[] = [];
@@ -48,7 +52,9 @@ async function drawPoints(runs: string): Promise<string | undefined> {
       });
       return { points, colour };
     });
-    panels.push({ title: titleOf(name), dots });
+    const lost = dots.every(({ points }) => points.every(([x, y]) => Math.max(Math.abs(x), Math.abs(y)) > extent));
+    const title = titleOf(name).replace("Jensen–Shannon", "JS").replace("the start: ", "start, ");
+    panels.push({ title: `${title}${lost ? ": all outside" : ""}`, dots });
   }
-  return plotPanels(panels, { extent: 2.4, columns: 5, size: 170 });
+  return plotPanels(panels, { extent, columns: 5, size: 170 });
 }

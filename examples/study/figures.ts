@@ -1,4 +1,11 @@
-import { type FeatureStatistics, featureStatistics, frechetDistance } from "sid-lsg/metrics";
+import {
+  type FeatureStatistics,
+  featureStatistics,
+  frechetDistance,
+  kernelDistance,
+  type NeighbourMetrics,
+  neighbourMetrics,
+} from "sid-lsg/metrics";
 import type { Verdict } from "../text-to-image/classifier";
 import { countRight, type Group } from "../text-to-image/measure";
 import type { GroupName, Scene } from "../text-to-image/world";
@@ -10,10 +17,8 @@ export interface GroupFigures extends Distances {
   readonly allRight: number;
 }
 
-/** How far its pictures' features are from those of real pictures. */
-export interface Distances {
-  readonly frechetDistance: number | null;
-}
+/** What its pictures' features are beside those of real pictures; all `null` where pictures were not finite. */
+export type Distances = Readonly<Record<"frechetDistance" | "kernelDistance" | keyof NeighbourMetrics, number | null>>;
 
 /** Of trained and of held-out captions. */
 export type StudyFigures = Readonly<Record<GroupName, GroupFigures>> & {
@@ -28,20 +33,37 @@ export interface Reference {
   readonly features: Float32Array;
 }
 
+/** What the real pictures of a group are to the judge. */
+export function referenceOf({ reference, referenceFeatures }: Group): Reference {
+  return { statistics: reference, features: referenceFeatures };
+}
+
 export function figuresOf(verdict: Verdict, group: Group): GroupFigures {
   const { scenes } = group;
   const { byAspect, all } = countRight(verdict.read, scenes as readonly Scene[]);
   const right = Object.entries(byAspect).map(([aspect, hits]) => [aspect, hits / scenes.length]);
-  const reference = { statistics: group.reference, features: group.referenceFeatures };
   return {
     right: Object.fromEntries(right),
     allRight: all / scenes.length,
-    ...distances(verdict.features, reference),
+    ...distances(verdict.features, referenceOf(group)),
   };
 }
 
 /** All that features alone tell: it can be taken again from those that a run has kept. */
-export function distances(features: Float32Array, { statistics }: Reference): Distances {
-  if (!features.every(Number.isFinite)) return { frechetDistance: null };
-  return { frechetDistance: frechetDistance(featureStatistics(features, statistics.mean.length), statistics) };
+export function distances(features: Float32Array, { statistics, features: real }: Reference): Distances {
+  if (!features.every(Number.isFinite)) return unknown;
+  const dimension = statistics.mean.length;
+  return {
+    frechetDistance: frechetDistance(featureStatistics(features, dimension), statistics),
+    kernelDistance: kernelDistance(features, real, { dimension }),
+    ...neighbourMetrics(real, features, { dimension, k: neighbours }),
+  };
 }
+
+/** Which neighbour is the radius of a ball. */
+export const neighbours = 5;
+
+const unknown: Distances = {
+  ...{ frechetDistance: null, kernelDistance: null },
+  ...{ precision: null, recall: null, density: null, coverage: null },
+};

@@ -28,6 +28,9 @@ export interface Workplace {
   readonly captions: number;
 }
 
+/** The judge's features of a run's pictures, of each group. */
+export const featuresFile = "features.safetensors";
+
 /** κ of the guided teacher that the generators are compared with. */
 const teacherScale = 1.5;
 
@@ -106,7 +109,7 @@ async function measureMethod(
     name,
     { dtype: "F32", shape: [features.length / width, width], data: features },
   ]);
-  await writeSafetensors(join(folder, "features.safetensors"), new Map(tensors));
+  await writeSafetensors(join(folder, featuresFile), new Map(tensors));
   await writeFileAtomic(join(folder, "strip.png"), await drawStrip(world, measuring.real.draw, method?.draw));
   const figures = verdicts.map(([name, verdict]) => [name, figuresOf(verdict, measuring.groups[name])] as const);
   clock.lap("measurement");

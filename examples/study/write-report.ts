@@ -64,9 +64,10 @@ function drawSheet(world: PicturesOf, runs: string, names: readonly (Configurati
 /** In the letters that the sheets' font has. */
 function spelt(title: string): string {
   return title
-    .replaceAll("κ", "kappa ")
-    .replaceAll("α", "alpha")
-    .replaceAll(" = ", " ")
-    .replaceAll("−", "minus ")
-    .replaceAll("  ", " ");
+    .replace("κ1 = κ2 =", "kappa 1 and 2 at")
+    .replace("κ4 =", "kappa 4 at")
+    .replace("κ2 =", "kappa 2 at")
+    .replace("κ =", "kappa")
+    .replace("α =", "alpha")
+    .replace("−", "minus ");
 }
