@@ -10,7 +10,6 @@ import {
   tensor1d,
 } from "@tensorflow/tfjs-core";
 import { sumPerSample } from "../../core/per-sample";
-import { onlyValid } from "../../losses/reduce";
 import type { Question } from "../../methods/types";
 import type { NoiseLevel } from "../../predict/level";
 import { conditionalOf } from "../ask";
@@ -84,17 +83,15 @@ export function samplesOf(inputs: {
   readonly level: NoiseLevel;
   readonly valid: Tensor1D;
 }): Tensor2D {
-  const { level, valid } = inputs;
-  const [f, psi, x] = [inputs.teacher, inputs.fake, inputs.generated].map((y) => onlyValid(y, valid)) as [
-    ...[Tensor, Tensor, Tensor],
-  ];
-  const delta = sub(f, psi);
+  const { teacher, fake, generated, level, valid } = inputs;
+  // A sample that does not count spoils its own row alone, and nobody reads that.
+  const delta = sub(teacher, fake);
   const logSnr = level.alpha.map((alpha, i) => 2 * Math.log(alpha / (level.sigma[i] as number)));
   // A level without noise, or without signal, has no place in the integral.
   const placed = logSnr.map((at) => (Number.isFinite(at) ? 1 : 0));
   const counts = placed.includes(0) ? mul(valid, tensor1d(placed)) : valid;
   const at = tensor1d(logSnr.map((x, i) => (placed[i] ? x : 0)));
-  return stack([counts, at, sumPerSample(square(delta)), sumPerSample(mul(delta, sub(psi, x)))], 1) as Tensor2D;
+  return stack([counts, at, sumPerSample(square(delta)), sumPerSample(mul(delta, sub(fake, generated)))], 1) as Tensor2D;
 }
 
 /** The samples that count, of figures `[B, 4]` read from the device; none whose square was too large for float32. */
