@@ -97,8 +97,7 @@ export function predictX0WithFeatures(model: ScoreModel, inputs: PredictX0Inputs
 export function predictX0Parts(
   model: ScoreModel,
   inputs: PredictX0Inputs,
-  features: boolean,
-  conditional: boolean,
+  { features, conditional }: { readonly features: boolean; readonly conditional: boolean },
 ): X0Parts {
   return (features ? askWithFeatures : askPlainly)(model, inputs, conditional);
 }

@@ -62,7 +62,10 @@ export function passesOf(
         names: [name, ...(reader ? [reader[0]] : []), ...(parts ? [conditionalOf(name)] : [])],
         whole: true,
         run(xt) {
-          const { x0, features, conditional } = predictX0Parts(model, inputs(xt), reader !== undefined, parts);
+          const { x0, features, conditional } = predictX0Parts(model, inputs(xt), {
+            features: reader !== undefined,
+            conditional: parts,
+          });
           return [x0, ...(features && reader ? [logit(features, t)] : []), ...(conditional ? [conditional] : [])];
         },
       },

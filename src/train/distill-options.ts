@@ -210,7 +210,7 @@ export interface DistillMetrics {
   readonly deltaSquared: number;
   /**
    * How far the generator's law is from the teacher's, in nats: running estimates, by level of noise; see
-   * {@link divergenceGauge}. Undefined until the generator's first update, and where the method does not ask teacher and
+   * {@link divergenceGauge}. Undefined before its updates have seen 8 samples, and where the method does not ask teacher and
    * fake score at one noisy sample (`sds`, `csd`, `lcm`, `tdm`).
    */
   readonly divergence?: Divergence | undefined;

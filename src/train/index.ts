@@ -32,7 +32,7 @@ export {
   type GaugeState,
   type LevelDivergence,
 } from "./gauge/gauge";
-export type { GaugeSample } from "./gauge/samples";
+export { type GaugeSample, gaugeSamples } from "./gauge/samples";
 export { type GeneratorGradients, generatorGradients } from "./generator-gradients";
 export { type ImageSample, type ImageSource, type ImageSourceOptions, imageSource } from "./images";
 export {

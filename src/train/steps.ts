@@ -1,24 +1,16 @@
 import {
-  add,
   addN,
   cast,
   concat,
   dispose,
-  keep,
-  mul,
   notEqual,
-  reshape,
-  type Scalar,
-  scalar,
   split,
   sqrt,
   square,
   stack,
-  sub,
   sum,
   type Tensor,
   type Tensor1D,
-  tensor1d,
   tidy,
   type Variable,
 } from "@tensorflow/tfjs-core";
@@ -27,12 +19,12 @@ import { SidError } from "../core/errors";
 import { runIfThere } from "../core/fused-kernels";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
 import { cleanGradients, largestGradient } from "../losses/nan-policy";
+import { type Accumulated, accumulate } from "./accumulate";
 import type { Adam } from "./adam";
 import type { TrainBatch } from "./batch";
-import { breathe } from "./breathe";
 import { carryOut } from "./carry-out";
 import { fakeScoreGradients } from "./fake-score-gradients";
-import { type GaugeSample, readSamples } from "./gauge/samples";
+import { type GaugeSample, gaugeSamples } from "./gauge/samples";
 import { generatorGradients } from "./generator-gradients";
 import { fakeScoreVariables, type Objective } from "./objective";
 
@@ -177,68 +169,9 @@ export async function readFigures(...pending: readonly Tensor1D[]): Promise<Step
     end += size;
     const own = values.subarray(end - size, end);
     const [loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements] = own;
-    const gauge = readSamples(own.subarray(5));
+    const gauge = gaugeSamples(own.subarray(5));
     return { loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements, gauge } as StepFigures;
   });
-}
-
-/** What the two gradient functions have in common. */
-interface Round {
-  readonly loss: Scalar;
-  readonly gradients: Tensor[];
-  readonly valid: Tensor1D;
-  readonly deltaSquared?: Scalar | undefined;
-  readonly gauge?: Tensor | undefined;
-}
-
-/** What the rounds of a step gave. */
-interface Accumulated {
-  /** `[loss, ‖δ‖², dropped samples]`, then the gradients: means over the batches, of the dropped samples the sum. */
-  readonly means: Tensor[];
-  /** What each batch tells the gauge. */
-  readonly gauges: Tensor[];
-}
-
-async function accumulate(
-  where: string,
-  batches: Iterable<TrainBatch>,
-  run: (batch: TrainBatch) => Round,
-): Promise<Accumulated> {
-  const gauges: Tensor[] = [];
-  if (typeof batches?.[Symbol.iterator] !== "function")
-    throw new SidError("invalid-argument", `${where}: batches must be a list of them, got ${describe(batches)}.`);
-  let sums: Tensor[] = [];
-  let count = 0;
-  let size: number | undefined;
-  try {
-    for (const batch of batches) {
-      const before = sums;
-      sums = tidy(() => {
-        const { loss, deltaSquared = scalar(0), valid, gradients, gauge } = run(batch);
-        size ??= valid.size;
-        if (valid.size !== size)
-          throw new SidError(
-            "shape-mismatch",
-            `${where}: all batches must have one size, the first has ${size} samples, another ${valid.size}.`,
-          );
-        if (gauge) gauges.push(keep(reshape(gauge, [-1])));
-        const round = [stack([loss, deltaSquared, sub(valid.size, sum(valid))]), ...gradients];
-        return count === 0 ? round : round.map((x, i) => add(x, before[i] as Tensor));
-      });
-      dispose(before);
-      count++;
-      await breathe();
-    }
-    if (count === 0) throw new SidError("invalid-argument", `${where}: wanted at least one batch, got none.`);
-    if (count === 1) return { means: sums, gauges };
-    const perRound = tensor1d([1 / count, 1 / count, 1]);
-    const means = tidy(() => sums.map((x, i) => mul(x, i === 0 ? perRound : 1 / count)));
-    dispose([perRound, ...sums]);
-    return { means, gauges };
-  } catch (error) {
-    dispose([...sums, ...gauges]);
-    throw error;
-  }
 }
 
 /** Shows the gradients to the hook, cleans them and steps; returns all figures. */

@@ -38,7 +38,7 @@ export interface AuditOptions {
    */
   readonly batch?: number | undefined;
   /**
-   * Samples of an estimate of L; the same ones each time. The variance of L is about `2·KL·(range of log SNR)/samples`.
+   * Samples of an estimate of L, at least 8; the same ones each time. The variance of L is about `2·KL·(range of log SNR)/samples`.
    * @defaultValue `4096`
    */
   readonly samples?: number | undefined;
@@ -75,10 +75,10 @@ export interface AuditPoint {
 
 /** What {@link auditDivergence} found. */
 export interface Audit {
-  /** The estimates at the end. */
+  /** The estimates where L was greatest. */
   readonly divergence: Divergence;
   /** How L rose, from the fake score as it was. */
   readonly curve: readonly AuditPoint[];
-  /** Whether L had settled; false where the iterations or the signal ended it. */
+  /** Whether L rose no more; false where the iterations or the signal ended it, or where L fell and did not come back. */
   readonly settled: boolean;
 }

@@ -26,7 +26,7 @@ import { checkObjective } from "../objective";
 import { fakeScoreStep } from "../steps";
 import type { Audit, AuditOptions, AuditPoint } from "./audit-options";
 import { type Divergence, divergenceGauge } from "./gauge";
-import { readSamples, samplesOf } from "./samples";
+import { gaugeSamples, samplesOf } from "./samples";
 
 const where = "auditDivergence";
 
@@ -37,6 +37,8 @@ const known: KeysOf<AuditOptions> = {
 
 /** Halvings of the step size without a rise after which L has settled. */
 const patience = 3;
+/** Halvings after which it gives up a bound that fell and does not come back. */
+const lost = 12;
 /** What L must rise by to have risen, as a share of it. */
 const rise = 0.005;
 
@@ -48,7 +50,9 @@ const rise = 0.005;
  *
  * The fake score descends `½∫E‖f_ψ − x_g‖² dSNR` itself: log-SNR stratified uniformly, the error weighted by SNR, Adam. L is
  * estimated on samples that it never trains on, the same ones each time, so that the curve is smooth; the standard error
- * is that of those samples. The step size halves where L rises by less than half a percent; three halvings in a row end it.
+ * is that of those samples. The step size halves where L does not rise by half a percent; after three halvings in a row
+ * it has settled, unless it is below where it was: then the step size was too large, and halves on. The greatest L is
+ * returned.
  *
  * Costs `iterations` fake-score updates and, per estimate, a pass of generator, teacher and fake score over `samples`; memory
  * beside that of training is one copy of the fake score's weights.
@@ -88,39 +92,51 @@ export async function auditDivergence(options: AuditOptions): Promise<Audit> {
   // The same samples for each estimate, and others for training.
   const held = stream.state();
   const training = randomStream(stream.integers(1, 0, 2 ** 32)[0] as number);
-  const uncond = plan.conditions?.unconditional();
-  const saved = variables.map((v) => clone(v) as Tensor);
-  let rate = plan.learningRate;
-  const optimizer = adam(variables, { learningRate: () => rate, beta1: 0.9 });
-  const curve: AuditPoint[] = [];
-  let best = Number.NEGATIVE_INFINITY;
-  let idle = 0;
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(x: T): T => {
+    owned.push(x);
+    return x;
+  };
+  const saved = variables.map((v) => own(clone(v) as Tensor));
   try {
+    const uncond = plan.conditions?.unconditional();
+    if (plan.conditions) own(checkedTensor("the empty condition", uncond));
+    let rate = plan.learningRate;
+    const optimizer = own(adam(variables, { learningRate: () => rate, beta1: 0.9 }));
+    const curve: AuditPoint[] = [];
+    // What L must rise above, the greatest L, and the estimates since it rose.
+    let mark = Number.NEGATIVE_INFINITY;
+    let best: Divergence | undefined;
+    let idle = 0;
     for (let iteration = 0; ; ) {
       const divergence = await estimateOf(plan, randomStream(held), uncond);
       const { lowerBound, lag } = divergence;
       const point = { iteration, lowerBound, lag };
       curve.push(point);
       await plan.onPoint?.(point);
-      if (lowerBound.value > best + rise * Math.abs(lowerBound.value)) idle = 0;
-      else {
-        idle++;
+      const { value } = lowerBound;
+      if (best === undefined || value > best.lowerBound.value) best = divergence;
+      const step = rise * Math.abs(value);
+      if (value > mark + step) {
+        mark = value;
+        idle = 0;
+      } else {
         rate /= 2;
+        idle++;
       }
-      best = Math.max(best, lowerBound.value);
-      const settled = idle > patience;
-      if (settled || iteration >= plan.iterations || plan.signal?.aborted) return { divergence, curve, settled };
+      const settled = idle > patience && value > best.lowerBound.value - step;
+      if (settled || idle > lost || iteration >= plan.iterations || plan.signal?.aborted)
+        return { divergence: best, curve, settled };
       const end = Math.min(plan.iterations, iteration + plan.every);
       for (; iteration < end && !plan.signal?.aborted; iteration++) {
         const batch = draw(plan, training, uncond);
-        const step = fakeScoreStep(plan.objective, [batch], { optimizer });
-        (await step.finally(() => free(batch))).dispose();
+        const updated = fakeScoreStep(plan.objective, [batch], { optimizer });
+        (await updated.finally(() => free(batch))).dispose();
       }
     }
   } finally {
     tidy(() => variables.forEach((v, i) => void v.assign(saved[i] as Tensor)));
-    optimizer.dispose();
-    dispose([...saved, ...(uncond ? [uncond] : [])]);
+    for (const x of owned) x.dispose();
   }
 }
 
@@ -135,7 +151,8 @@ function planOf(options: AuditOptions) {
   checkVariables(where, "the fake score's variables", fakeScore.variables);
   checkFinite(where, "guidanceScale", guidanceScale);
   checkPositive(where, "learningRate", learningRate);
-  for (const [name, value] of Object.entries({ batch, samples, every })) checkInteger(where, name, value, 1);
+  for (const [name, value] of Object.entries({ batch, every })) checkInteger(where, name, value, 1);
+  checkInteger(where, "samples", samples, 8);
   checkInteger(where, "iterations", iterations, 0);
   checkInteger(where, "seed", seed, 0);
   for (const [i, size] of checkArray(where, "sampleShape", sampleShape).entries())
@@ -184,14 +201,21 @@ async function estimateOf(plan: Plan, stream: RandomStream, uncond: Tensor | und
   const gauge = divergenceGauge({ halfLife: Number.POSITIVE_INFINITY });
   for (let count = 0; count < plan.samples && !(count > 0 && plan.signal?.aborted); count += plan.batch) {
     const batch = draw(plan, stream, uncond);
-    const figures = tidy(() => figuresOf(plan, batch));
-    free(batch);
-    gauge.add(readSamples(await figures.data().finally(() => figures.dispose())));
+    let figures: Tensor;
+    try {
+      figures = tidy(() => figuresOf(plan, batch));
+    } finally {
+      free(batch);
+    }
+    gauge.add(gaugeSamples(await figures.data().finally(() => figures.dispose())));
     await breathe();
   }
   const reading = gauge.reading();
   if (reading) return reading;
-  throw new SidError("not-finite", `${where}: no sample was finite: generator, teacher or fake score give NaN.`);
+  throw new SidError(
+    "not-finite",
+    `${where}: fewer than 8 of ${plan.samples} samples were finite: generator, teacher or fake score give NaN, or samples is too small.`,
+  );
 }
 
 function figuresOf({ objective, guidanceScale }: Plan, { noises, noise, t, cond, uncond }: TrainBatch): Tensor {
@@ -209,12 +233,16 @@ function figuresOf({ objective, guidanceScale }: Plan, { noises, noise, t, cond,
 function draw(plan: Plan, stream: RandomStream, uncond: Tensor | undefined): TrainBatch {
   const { batch, sampleShape, conditions, objective } = plan;
   const shape = [batch, ...sampleShape];
-  const cond = conditions?.sample(stream, batch);
-  if (conditions) checkTensor(where, "what conditions.sample returns", cond as Tensor);
+  const cond = conditions && checkedTensor("what conditions.sample returns", conditions.sample(stream, batch));
   const noises = Array.from({ length: objective.generator.steps }, () => stream.normal(shape));
   const noise = stream.normal(shape);
   const t = objective.method.fakeScore.timesteps(stream, batch);
   return { noises, noise, t, cond, uncond };
+}
+
+function checkedTensor(name: string, x: Tensor | undefined): Tensor {
+  checkTensor(where, name, x as Tensor);
+  return x as Tensor;
 }
 
 function free({ noises, noise, cond }: TrainBatch): void {

@@ -39,7 +39,7 @@ const errors = 4;
  * - `lag`: the bound after the run is more than twice what the running one told, and by more than L0/10: the fake score
  *   does not follow the generator. It is frozen, or its rate is too small.
  *
- * The last two count from 4 standard errors. A guided run (κ4 ≠ 1) is to leave the teacher's own law: `no-nearer` is then
+ * All count from 4 standard errors. A guided run (κ4 ≠ 1) is to leave the teacher's own law: `no-nearer` is then
  * no fault by itself.
  *
  * Source: measured on exact teachers; see docs/evaluation.md for how often it is right.
@@ -66,7 +66,8 @@ export function examineRun(readings: RunReadings): RunFinding[] {
   const { before, running, after } = checkObject(where, "readings", readings, { before: 1, running: 1, after: 1 });
   const [first, last] = [boundOf(where, "before", before), boundOf(where, "after", after)];
   const findings: RunFinding[] = [];
-  if (last.value > left * first.value)
+  const most = { value: left * first.value, standardError: left * first.standardError };
+  if (counts(most, last))
     findings.push({
       kind: "no-nearer",
       message: `the generator is at ${nats(last)} of the teacher, after ${nats(first)} at the start: look for a sign, a prediction type, conditions that differ between the networks, or a rate that moves nothing; or train on.`,
@@ -94,22 +95,25 @@ function counts(a: Estimate, b: Estimate): boolean {
   return b.value - a.value > errors * Math.hypot(a.standardError, b.standardError);
 }
 
-/** The log-SNR below which a share of the bound lies. */
+/** The log-SNR below which a share of the bound lies; within a range its part grows evenly. */
 function levelAbove({ lowerBound, levels }: Divergence, share: number): number {
-  let sum = 0;
-  for (const level of levels) {
-    sum += level.lowerBound.value;
-    if (sum > share * lowerBound.value) return level.to;
+  let missing = share * lowerBound.value;
+  for (const { from, to, lowerBound: part } of levels) {
+    if (part.value > missing) return from + ((to - from) * Math.max(0, missing)) / part.value;
+    missing -= part.value;
   }
   return Number.POSITIVE_INFINITY;
 }
 
 /** What the levels above a log-SNR add to the bound. */
-function partAbove({ levels }: Divergence, from: number): Estimate {
-  const above = levels.filter((level) => (level.from + level.to) / 2 > from).map(({ lowerBound }) => lowerBound);
+function partAbove({ levels }: Divergence, above: number): Estimate {
+  const parts = levels.map(({ from, to, lowerBound: { value, standardError } }) => {
+    const share = Math.min(1, Math.max(0, (to - above) / (to - from)));
+    return { value: share * value, standardError: share * standardError };
+  });
   return {
-    value: above.reduce((sum, { value }) => sum + value, 0),
-    standardError: Math.sqrt(above.reduce((sum, { standardError }) => sum + standardError ** 2, 0)),
+    value: parts.reduce((sum, { value }) => sum + value, 0),
+    standardError: Math.sqrt(parts.reduce((sum, { standardError }) => sum + standardError ** 2, 0)),
   };
 }
 

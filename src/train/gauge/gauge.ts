@@ -50,11 +50,9 @@ export interface DivergenceGaugeOptions {
   readonly state?: GaugeState | undefined;
 }
 
-/** All that a gauge has seen, as plain data. */
+/** What a gauge remembers, as plain data. */
 export interface GaugeState {
-  /** The least and the greatest log-SNR so far; none before the first sample. */
-  readonly range: readonly [number, number] | null;
-  /** Per bin of log-SNR its index and eight sums over its samples. */
+  /** Per bin of log-SNR its index, eight sums over its samples, and the least and the greatest log-SNR in it. */
   readonly bins: readonly (readonly number[])[];
 }
 
@@ -62,7 +60,7 @@ export interface GaugeState {
 export interface DivergenceGauge {
   /** Takes in samples, and lets older ones fade. */
   add(samples: readonly GaugeSample[]): void;
-  /** The estimates; undefined before the first sample. */
+  /** The estimates; undefined while there are fewer than 8 samples. */
   reading(): Divergence | undefined;
   /** A copy of all that it has seen: a gauge made from it goes on with the same numbers. */
   state(): GaugeState;
@@ -72,6 +70,8 @@ export interface DivergenceGauge {
 const width = 0.5;
 /** Samples that a bin needs to stand alone; one with fewer joins its neighbour. */
 const enough = 8;
+/** A bin whose samples weigh less together is forgotten, ten half-lives after a single one. */
+const forgotten = 1e-3;
 /** Σ of weights, their squares, and weighted x, h, k, h², hk, k² with x = log-SNR, h = ½·SNR·‖δ‖², k = SNR·lag. */
 const sums = 8;
 
@@ -79,14 +79,16 @@ const sums = 8;
  * Estimates `KL(p_θ ‖ p_φ)` of generator and teacher from what every iteration of a distillation computes anyway.
  *
  *     KL = ½ ∫ E‖f_φ − f_ψ*‖² dSNR,   over all levels, x_t from the generator's law, ψ* its own score
- *     N  = ½ ∫ E‖f_φ − f_ψ‖² dSNR,    L = ½ ∫ (E‖f_φ − x_g‖² − E‖f_ψ − x_g‖²) dSNR ≤ KL,   tight where ψ = ψ*
+ *     N  = ½ ∫ E‖f_φ − f_ψ‖² dSNR,    L = ½ ∫ (E‖f_φ − x_g‖² − E‖f_ψ − x_g‖²) dSNR ≤ KL,   tight where f_ψ = f_ψ*
  *
- * What is integrated is a mean per bin of log-SNR (half a nat wide), so neither the law of t nor its tail at small noise
- * matters; bins with fewer than 8 samples join. Between the bins' means it is linear. The integral reaches from the least
- * to the greatest level seen: it is the divergence of the two laws noised to the latter less that at the former.
+ * f_φ is the teacher's answer at κ = 1, its own law's. f_ψ is what the fake score learns to predict: its answer at the κ1
+ * under which it trains (any predictor gives a lower bound). What is integrated is a mean per bin of log-SNR, 0.5 wide, so
+ * neither the law of t nor its tail at small noise matters; bins with fewer than 8 samples join, which at few samples of
+ * an uneven law costs accuracy. Between the bins' means it is linear. The integral reaches from the least to the greatest
+ * level of late: it is the divergence of the two laws noised to the latter less that at the former.
  *
- * It is blind where the fake score has not learnt: at ψ = φ both are 0. `auditDivergence` makes L tight. With conditions it
- * is the mean over them. Where the teacher is a network, L is the distance to what its predictions stand for.
+ * It is blind where the fake score has not learnt: where f_ψ = f_φ, both are 0. `auditDivergence` makes L tight. With
+ * conditions it is the mean over them. Where the teacher is a network, L is the distance to what its predictions stand for.
  *
  * Source: the I-MMSE relation (Guo, Shamai & Verdú, arXiv:cs/0412108; Verdú, "Mismatched estimation and relative
  * entropy", 2010); the bound follows since the posterior mean is the least of the second term.
@@ -111,7 +113,6 @@ export function divergenceGauge(options: DivergenceGaugeOptions = {}): Divergenc
   if (halfLife !== Number.POSITIVE_INFINITY) checkPositive(where, "halfLife", halfLife);
   if (state !== undefined) checkState(where, state);
   const bins = new Map<number, number[]>(state?.bins.map(([index, ...of]) => [index as number, of]));
-  let range = state?.range ?? null;
   return {
     add(samples) {
       checkArray("divergenceGauge.add", "samples", samples);
@@ -119,31 +120,36 @@ export function divergenceGauge(options: DivergenceGaugeOptions = {}): Divergenc
         for (const name of ["logSnr", "deltaSquared", "lag"] as const)
           checkFinite("divergenceGauge.add", `samples[${i}].${name}`, checkSample(sample, i)[name]);
       const fading = 0.5 ** (samples.length / halfLife);
-      for (const of of bins.values())
+      for (const [index, of] of bins) {
         for (let i = 0; i < sums; i++) of[i] = (of[i] as number) * (i === 1 ? fading ** 2 : fading);
+        if ((of[0] as number) < forgotten) bins.delete(index);
+      }
       for (const { logSnr, deltaSquared, lag } of samples) {
-        range = [Math.min(range?.[0] ?? logSnr, logSnr), Math.max(range?.[1] ?? logSnr, logSnr)];
         const snr = Math.exp(logSnr);
         const [h, k] = [(snr * deltaSquared) / 2, snr * lag];
         const index = Math.floor(logSnr / width);
-        const of = bins.get(index) ?? Array<number>(sums).fill(0);
+        const of = bins.get(index) ?? [...Array<number>(sums).fill(0), logSnr, logSnr];
         bins.set(index, of);
         [1, 1, logSnr, h, k, h * h, h * k, k * k].forEach((x, i) => {
           of[i] = (of[i] as number) + x;
         });
+        of[sums] = Math.min(of[sums] as number, logSnr);
+        of[sums + 1] = Math.max(of[sums + 1] as number, logSnr);
       }
     },
-    reading: () => (range ? readingOf(bins, range) : undefined),
-    state: () => ({ range, bins: [...bins].sort(([a], [b]) => a - b).map(([index, of]) => [index, ...of]) }),
+    reading: () => readingOf(inOrder(bins).map(([, of]) => of)),
+    state: () => ({ bins: inOrder(bins).map(([index, of]) => [index, ...of]) }),
   };
 }
 
-function readingOf(
-  bins: ReadonlyMap<number, readonly number[]>,
-  [least, greatest]: readonly [number, number],
-): Divergence {
-  const ordered = [...bins].sort(([a], [b]) => a - b).map(([, of]) => of);
-  const points = joined(ordered).map(pointOf);
+function inOrder(bins: ReadonlyMap<number, readonly number[]>): [number, readonly number[]][] {
+  return [...bins].sort(([a], [b]) => a - b);
+}
+
+function readingOf(bins: readonly (readonly number[])[]): Divergence | undefined {
+  if (bins.reduce((sum, bin) => sum + effective(bin), 0) < enough) return undefined;
+  const points = joined(bins).map(pointOf);
+  const [least, greatest] = [bins[0]?.[sums], bins.at(-1)?.[sums + 1]] as [number, number];
   // A bin stands for the levels up to half way to its neighbours: the trapezoidal rule over the bins' means.
   const edges = [least, ...points.slice(1).map(({ x }, i) => ((points[i] as Point).x + x) / 2), greatest];
   const levels = points.map(({ h, k, varianceOfH, varianceOfK, covariance }, i): LevelDivergence => {
@@ -165,25 +171,22 @@ function readingOf(
     naive: whole((level) => level.naive),
     lag: whole((level) => level.lag),
     levels,
-    samples: ordered.reduce((sum, [weight]) => sum + (weight as number), 0),
+    samples: bins.reduce((sum, [weight]) => sum + (weight as number), 0),
   };
 }
 
-/** Neighbouring bins as one where they hold too few samples alone; the last of them joins the one before. */
-function joined(bins: readonly (readonly number[])[]): (readonly number[])[] {
-  const whole: (readonly number[])[] = [];
-  const plus = (a: readonly number[], b: readonly number[]) => a.map((x, i) => x + (b[i] as number));
-  let open: readonly number[] | undefined;
+/** Neighbouring bins together where they hold too few samples alone; the last of them goes with the one before. */
+function joined(bins: readonly (readonly number[])[]): (readonly number[])[][] {
+  const groups: (readonly number[])[][] = [];
+  let open: (readonly number[])[] = [];
   for (const bin of bins) {
-    open = open ? plus(open, bin) : bin;
-    if (effective(open) < enough) continue;
-    whole.push(open);
-    open = undefined;
+    open.push(bin);
+    if (open.reduce((sum, one) => sum + effective(one), 0) < enough) continue;
+    groups.push(open);
+    open = [];
   }
-  const last = whole.pop();
-  if (open) whole.push(last ? plus(last, open) : open);
-  else if (last) whole.push(last);
-  return whole;
+  groups.at(-1)?.push(...open);
+  return groups;
 }
 
 /** The number of equally weighted samples that a mean is as good as. */
@@ -193,11 +196,16 @@ function effective([weight, squares]: readonly number[]): number {
 
 type Point = ReturnType<typeof pointOf>;
 
-/** A bin's means, and the variances of its means. */
-function pointOf(bin: readonly number[]) {
-  const [weight, , ...weighted] = bin as [number, number, ...number[]];
-  const [x, h, k, hh, hk, kk] = weighted.map((sum) => sum / weight) as [number, number, number, number, number, number];
-  const scale = 1 / Math.max(1, effective(bin) - 1);
+/** The means of a group of bins, each bin with the same weight however many samples the law of t gave it, and their variances. */
+function pointOf(group: readonly (readonly number[])[]) {
+  const means = (bin: readonly number[]) =>
+    bin.slice(2, sums).map((sum) => sum / (bin[0] as number)) as [number, number, number, number, number, number];
+  const all = group.map(means);
+  const meanOf = (i: number) => all.reduce((sum, of) => sum + (of[i] as number), 0) / all.length;
+  const [x, h, k, hh, hk, kk] = [0, 1, 2, 3, 4, 5].map(meanOf) as [number, number, number, number, number, number];
+  const count = group.reduce((sum, bin) => sum + effective(bin), 0);
+  const perSample = group.reduce((sum, bin) => sum + 1 / effective(bin), 0) / group.length ** 2;
+  const scale = (perSample * count) / (count - 1);
   return {
     ...{ x, h, k },
     varianceOfH: (hh - h * h) * scale,
@@ -211,17 +219,17 @@ function checkSample(sample: GaugeSample, i: number): GaugeSample {
 }
 
 function checkState(where: string, state: GaugeState): void {
-  const { range, bins } = checkObject(where, "state", state, { range: 1, bins: 1 });
-  const rows = checkArray(where, "state.bins", bins);
-  const numbers = [...(range ?? []), ...rows.flat()];
-  if (
-    (range === null) !== (rows.length === 0) ||
-    rows.some((row) => row.length !== sums + 1) ||
-    (range?.length ?? 2) !== 2
-  )
+  const { bins } = checkObject(where, "state", state, { bins: 1 });
+  const fits = (row: readonly number[]) =>
+    Array.isArray(row) &&
+    row.length === sums + 3 &&
+    row.every(Number.isFinite) &&
+    [row[1], row[2]].every((weight) => (weight as number) > 0) &&
+    Math.floor((row[sums + 1] as number) / width) === row[0] &&
+    Math.floor((row[sums + 2] as number) / width) === row[0];
+  if (!checkArray(where, "state.bins", bins).every(fits))
     throw new SidError(
       "invalid-argument",
-      `${where}: state must be as state() returned it: a range, and ${sums + 1} numbers per bin; got ${JSON.stringify(state).slice(0, 80)}.`,
+      `${where}: state must be as state() returned it, ${sums + 3} numbers per bin; got ${JSON.stringify(state).slice(0, 80)}.`,
     );
-  for (const x of numbers) checkFinite(where, "state", x);
 }

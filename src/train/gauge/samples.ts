@@ -9,6 +9,8 @@ import {
   type Tensor2D,
   tensor1d,
 } from "@tensorflow/tfjs-core";
+import { describe } from "../../core/checks";
+import { SidError } from "../../core/errors";
 import { sumPerSample } from "../../core/per-sample";
 import type { Question } from "../../methods/types";
 import type { NoiseLevel } from "../../predict/level";
@@ -91,11 +93,33 @@ export function samplesOf(inputs: {
   const placed = logSnr.map((at) => (Number.isFinite(at) ? 1 : 0));
   const counts = placed.includes(0) ? mul(valid, tensor1d(placed)) : valid;
   const at = tensor1d(logSnr.map((x, i) => (placed[i] ? x : 0)));
-  return stack([counts, at, sumPerSample(square(delta)), sumPerSample(mul(delta, sub(fake, generated)))], 1) as Tensor2D;
+  return stack(
+    [counts, at, sumPerSample(square(delta)), sumPerSample(mul(delta, sub(fake, generated)))],
+    1,
+  ) as Tensor2D;
 }
 
-/** The samples that count, of figures `[B, 4]` read from the device; none whose square was too large for float32. */
-export function readSamples(values: ArrayLike<number>): GaugeSample[] {
+/**
+ * What the gauge is told, of the `gauge` that {@link generatorGradients} returns.
+ *
+ * @param values - `gauge.data()`: four numbers per sample.
+ * @returns the samples that count, but those whose square was too large for float32.
+ * @throws SidError `invalid-argument` for anything but rows of four numbers.
+ *
+ * @example
+ * ```ts
+ * import { gaugeSamples } from "sid-lsg/train";
+ *
+ * console.log(gaugeSamples([1, -2, 0.5, 0.1, 0, 0, 0, 0])); // [{ logSnr: -2, deltaSquared: 0.5, lag: 0.1 }]
+ * ```
+ */
+export function gaugeSamples(values: ArrayLike<number>): GaugeSample[] {
+  const length: unknown = (values as ArrayLike<number> | undefined | null)?.length;
+  if (typeof values !== "object" || !Number.isInteger(length) || (length as number) % 4 !== 0)
+    throw new SidError(
+      "invalid-argument",
+      `gaugeSamples: values must be four numbers per sample, as generatorGradients(…).gauge reads out, got ${describe(values)}.`,
+    );
   const samples: GaugeSample[] = [];
   for (let i = 0; i < values.length; i += 4) {
     const [counts, logSnr, deltaSquared, lag] = [0, 1, 2, 3].map((j) => values[i + j] as number) as [

@@ -39,6 +39,24 @@ test.each([
   for (const network of [fakeScore, generator, own]) network.dispose();
 });
 
+test.each([
+  ["recovers and settles", 0.5, true],
+  ["does not settle where it does not come back", 2, false],
+])("a rate that is too large %s; the greatest bound is returned", async (_, learningRate, comesBack) => {
+  const fakeScore = gaussianScore("audit/psi", schedule, start);
+  const generator = affineGenerator(start.mean, Math.sqrt(start.variance), "audit/G");
+  const { divergence, curve, settled } = await auditDivergence({
+    ...{ teacher: gaussianModel({ ...data, schedule }), generator, fakeScore, sampleShape: [3] },
+    ...{ learningRate, every: 5, samples: 1024, batch: 256, levels: [-9, 9] },
+  });
+  const values = curve.map(({ lowerBound }) => lowerBound.value);
+  for (const network of [fakeScore, generator]) network.dispose();
+  expect(Math.min(...values)).toBeLessThan((values[0] ?? 0) - 0.1);
+  expect(divergence.lowerBound.value).toBe(Math.max(...values));
+  expect(settled).toBe(comesBack);
+  expect((values.at(-1) ?? 0) > 0.99 * Math.max(...values)).toBe(comesBack);
+});
+
 test("a signal ends it with what it has, options that make no sense are refused, and nothing is left behind", async () => {
   const fakeScore = gaussianScore("audit/psi", schedule, data);
   const generator = affineGenerator(start.mean, 1, "audit/G");
@@ -56,7 +74,9 @@ test("a signal ends it with what it has, options that make no sense are refused,
     [{ levels: [-40, 1] }, /within the schedule's -12\.00 to 15\.00/],
     [{ guidanceScale: 2 }, /needs the option conditions/],
     [{ fakeScore: gaussianModel({ ...data, schedule }) }, /variables/],
-    [{ samples: 0 }, /samples/],
+    [{ samples: 7 }, /samples/],
+    [{ sampleShape: [2] }, /shape/],
+    [{ conditions: { sample: () => 1, unconditional: () => 1 } }, /the empty condition/],
     [{ sample: 3 }, /samples/],
   ] as const)
     await expect(auditDivergence({ ...options, ...changes } as never), JSON.stringify(changes)).rejects.toThrow(

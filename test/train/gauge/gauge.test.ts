@@ -3,12 +3,13 @@
 import { fc, test } from "@fast-check/vitest";
 import { dispose, mul, square, sub, sum, type Tensor, tidy, tile } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
+import { randomStream } from "../../../src/core";
 import { antiCfg, type Guidance, longGuidance, lsg, noGuidance, shortGuidance, zeroCfg } from "../../../src/guidance";
 import * as methods from "../../../src/methods";
 import { gaussianModel, generatorFrom, predictX0, type ScoreModel } from "../../../src/models";
 import { addNoise, noiseLevel } from "../../../src/predict";
 import { type Divergence, divergenceGauge, generatorGradients } from "../../../src/train";
-import { comparedBy, readSamples } from "../../../src/train/gauge/samples";
+import { comparedBy, gaugeSamples } from "../../../src/train/gauge/samples";
 import { data, start } from "../../property/golden-law";
 import { affineGenerator, between, fourPoints } from "../../property/laws";
 import { numbers } from "../../support/matchers";
@@ -29,7 +30,7 @@ function readingOf(fakeScore: ScoreModel, law = data, generated = start, count =
     { generator, teacher, fakeScore, method: methods.sid() },
     { noises: [z], noise, t },
   );
-  gauge.add(readSamples(numbers(result.gauge as Tensor)));
+  gauge.add(gaugeSamples(numbers(result.gauge as Tensor)));
   dispose([...Object.values(result), ...result.gradients, points.z, points.noise] as Tensor[]);
   dispose([z, noise]);
   generator.dispose();
@@ -104,7 +105,7 @@ test.each<[string, Guidance, number]>([
     const objective = { teacher, fakeScore, generator, backward, method: methods.sidLsg({ guidance }) };
     const { loss, gradients, generated, answers, deltaSquared, valid, gauge } = generatorGradients(objective, batch);
     expect(Object.keys(answers).sort()).toEqual(["fake", "teacher"]);
-    const samples = readSamples(numbers(gauge as Tensor));
+    const samples = gaugeSamples(numbers(gauge as Tensor));
     samples.forEach(({ deltaSquared, lag }, i) => {
       expect(Math.abs(deltaSquared / (wanted[0][i] as number) - 1)).toBeLessThan(1e-4);
       expect(Math.abs(lag / (wanted[1][i] as number) - 1)).toBeLessThan(1e-3);
@@ -141,46 +142,98 @@ test("samples that left the batch, or whose square is no float32, are not among 
     [0, 0, 0, 0],
   ];
   const huge = [1, -2, Number.POSITIVE_INFINITY, Number.NaN];
-  expect(readSamples([good, left, huge, good].flat() as number[])).toEqual([
+  expect(gaugeSamples([good, left, huge, good].flat() as number[])).toEqual([
     { logSnr: -2, deltaSquared: 3, lag: 0.5 },
     { logSnr: -2, deltaSquared: 3, lag: 0.5 },
   ]);
 });
 
-test("its standard error is that of repeated draws", () => {
-  const drawn = Array.from({ length: 200 }, (_, seed) => {
-    let state = seed + 1;
-    const uniform = () => {
-      state = (state * 48271) % 2147483647;
-      return state / 2147483647;
-    };
-    const gauge = divergenceGauge();
-    gauge.add(
-      Array.from({ length: 256 }, () => {
-        const logSnr = -4 + 8 * uniform();
-        return { logSnr, deltaSquared: (Math.exp(-logSnr) * uniform()) / (1 + Math.exp(logSnr)), lag: 0 };
-      }),
-    );
-    return gauge.reading()?.naive ?? { value: Number.NaN, standardError: Number.NaN };
+/** Draws for the gauge in one coordinate: teacher N(0, 1), generator N(1, 2), the fake score exact or not. */
+function drawn(
+  seed: number,
+  count: number,
+  own: { mean: number; variance: number },
+  level: (normal: number) => number,
+) {
+  const stream = randomStream(seed);
+  const [z, noise, normals] = [1, 2, 3].map(() => stream.normals(count)) as [Float32Array, Float32Array, Float32Array];
+  const samples = [...z].map((n, i) => {
+    const logSnr = level(normals[i] as number);
+    const [a2, s2] = [1 / (1 + Math.exp(-logSnr)), 1 / (1 + Math.exp(logSnr))];
+    const x = 1 + Math.SQRT2 * n;
+    const xt = Math.sqrt(a2) * x + Math.sqrt(s2) * (noise[i] as number);
+    const mean = (m: number, v: number) => m + ((v * Math.sqrt(a2)) / (v * a2 + s2)) * (xt - Math.sqrt(a2) * m);
+    const [phi, psi] = [mean(0, 1), mean(own.mean, own.variance)];
+    return { logSnr, deltaSquared: (phi - psi) ** 2, lag: (phi - psi) * (psi - x) };
   });
-  const mean = drawn.reduce((total, { value }) => total + value / drawn.length, 0);
-  const spread = Math.sqrt(drawn.reduce((total, { value }) => total + (value - mean) ** 2 / drawn.length, 0));
-  const told = drawn.reduce((total, { standardError }) => total + standardError / drawn.length, 0);
-  expect(told / spread).toBeGreaterThan(0.85);
-  expect(told / spread).toBeLessThan(1.25);
-  // ½∫ E[u]/(1 + SNR) dλ = ¼·∫ 1/(1 + e^λ) dλ over [−4, 4] = 1
-  expect(Math.abs(mean - 1)).toBeLessThan(0.02);
+  const gauge = divergenceGauge({ halfLife: Number.POSITIVE_INFINITY });
+  gauge.add(samples);
+  return gauge.reading() as Divergence;
+}
+
+test.each([
+  ["exact", { mean: 1, variance: 2 }],
+  ["off", { mean: 0.5, variance: 3 }],
+])("its standard errors are those of repeated draws, with a fake score that is %s", (_, own) => {
+  const readings = Array.from({ length: 150 }, (_, seed) =>
+    drawn(seed, 512, own, (n) => Math.max(-6, Math.min(6, 2 * n))),
+  );
+  for (const key of ["lowerBound", "naive", "lag"] as const) {
+    const values = readings.map((reading) => reading[key].value);
+    const mean = values.reduce((sum, x) => sum + x / values.length, 0);
+    const spread = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2 / values.length, 0));
+    const told = readings.reduce((sum, reading) => sum + reading[key].standardError / readings.length, 0);
+    expect(told / spread, key).toBeGreaterThan(0.8);
+    expect(told / spread, key).toBeLessThan(1.3);
+  }
+});
+
+test("few samples of an uneven law give no more than many", () => {
+  // log-SNR as the σ of EDM's training: most at the middle, few at the ends.
+  const law = (n: number) => 2.4 + 2.4 * n;
+  const many = drawn(0, 200_000, { mean: 1, variance: 2 }, law).lowerBound.value;
+  const few = Array.from({ length: 200 }, (_, seed) => drawn(seed, 64, { mean: 1, variance: 2 }, law).lowerBound.value);
+  const mean = few.reduce((sum, x) => sum + x / few.length, 0);
+  expect(Math.abs(mean / many - 1)).toBeLessThan(0.12);
+});
+
+test("levels that are no longer drawn are forgotten, and nothing is said of fewer than 8 samples", () => {
+  const gauge = divergenceGauge({ halfLife: 1 });
+  const samples = (from: number, to: number, count: number) =>
+    Array.from({ length: count }, (_, i) => ({ logSnr: from + ((to - from) * i) / count, deltaSquared: 1, lag: 0 }));
+  gauge.add(samples(-5, 5, 7));
+  expect(gauge.reading()).toBeUndefined();
+  gauge.add(samples(-5, 5, 2000));
+  gauge.add(samples(-5, 0, 2000));
+  const { lowerBound, levels } = gauge.reading() as Divergence;
+  expect(levels.at(-1)?.to).toBeLessThan(0);
+  // ½·∫dSNR from e^−5 to 1
+  expect(lowerBound.value).toBeCloseTo(0.5 * (1 - Math.exp(-5)), 1);
+  expect(lowerBound.standardError).toBeGreaterThan(0);
+});
+
+test.each([
+  ["another length", [[0, 1, 1]]],
+  ["a weight of 0", [[0, 0, 1, 0, 0, 0, 0, 0, 0, 0.1, 0.2]]],
+  ["levels outside the bin", [[0, 1, 1, 0, 0, 0, 0, 0, 0, 0.1, 0.7]]],
+  ["NaN", [[0, 1, 1, 0, Number.NaN, 0, 0, 0, 0, 0.1, 0.2]]],
+  ["no row", [null]],
+])("a state with %s is refused", (_, bins) => {
+  expect(() => divergenceGauge({ state: { bins } as never })).toThrow(/state must be as state\(\) returned it/);
 });
 
 test("which methods the gauge reads", () => {
   const all = Object.values(methods).filter((make) => typeof make === "function" && make.length <= 1);
+  const refused: string[] = [];
   const made = all.flatMap((make) => {
     try {
       return [(make as () => methods.Method)()];
     } catch {
-      return []; // reward and its like want something
+      refused.push(make.name);
+      return [];
     }
   });
+  expect(refused.sort()).toEqual(["bySchedule"]);
   const compared = (method: methods.Method) =>
     "asks" in method.generator && comparedBy({ method }, method.generator.asks) !== undefined;
   const names = (read: boolean) => made.filter((method) => compared(method) === read).map(({ name }) => name);
