@@ -22,6 +22,8 @@ export interface PthOptions {
 
 /** Bytes that the tensors of any file may have, and how many times its own size those of a larger one may. */
 const [mostOfSmall, mostTimes] = [2 ** 26, 16];
+/** The same of storages, which PyTorch does not pack: no weights pack as well. */
+const mostUnpacked = 2 ** 20;
 
 /**
  * Opens a file that PyTorch's `torch.save` wrote: `.pth`, `.pt`, `.bin`, `.ckpt`, in the zip format of PyTorch 1.6 and
@@ -64,12 +66,20 @@ export async function parsePth(where: string, source: ByteSource, options: PthOp
   const records = await recordsOf(where, source);
   const tensors = stateDict(where, records.value, key);
   const entries = new Map<string, WeightInfo>();
+  const storages = new Map<string, number>();
   let bytes = 0;
   for (const [name, { storage, dtype, shape }] of tensors) {
     records.check(`tensor ${describe(name)}`, storage, storageBytes(storage));
+    storages.set(storage.key, storageBytes(storage));
     entries.set(name, { dtype, shape });
     bytes += countElements(shape) * (pthElementBytes[dtype] ?? 1);
   }
+  const unpacked = [...storages.values()].reduce((sum, storage) => sum + storage, 0);
+  if (unpacked > Math.max(mostUnpacked, mostTimes * source.size))
+    throw corrupt(
+      where,
+      `its storages unpack to ${unpacked} bytes, the file has ${source.size}: weights do not pack so well. Where that is meant, save them again in PyTorch, which packs nothing`,
+    );
   if (bytes > Math.max(mostOfSmall, mostTimes * source.size))
     throw corrupt(
       where,

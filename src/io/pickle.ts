@@ -6,8 +6,8 @@ import { corrupt } from "./safetensors-header";
 export interface PickleNames {
   /** What a name such as `collections.OrderedDict` stands for; throws for those that are refused. */
   global(name: string): unknown;
-  /** The outcome of a call of what {@link global} gave. */
-  call(callee: unknown, args: readonly unknown[]): unknown;
+  /** The outcome of a call of what {@link global} gave. `spend` is told how many values it copies: they count as containers. */
+  call(callee: unknown, args: readonly unknown[], spend: (values: number) => void): unknown;
   /** What a persistent id stands for: in PyTorch's files, a storage. */
   persistent(id: unknown): unknown;
 }
@@ -15,8 +15,15 @@ export interface PickleNames {
 /** Thrown where the bytes end before the pickle does: there may be more of them. */
 export class EndOfPickle extends Error {}
 
-/** A file of more lists, tuples and dictionaries than this is none of weights: half a million tensors would need as many. */
+/**
+ * A file of more values that take memory of their own (lists, tuples, dictionaries, bytes, tensors, what is kept for later)
+ * is none of weights: two hundred thousand tensors would need as many.
+ */
 const mostContainers = 2 ** 22;
+/** The same of opcodes. */
+const mostOpcodes = 2 ** 24;
+/** Characters of a dictionary's longest key. Engines compare those of more than 16383 one by one. */
+const longestKey = 4096;
 /** Digits of the longest integer; PyTorch's own have 10 bytes at most. */
 const longestInteger = 255;
 /** Bytes of the longest text of the old kinds, which names are. */
@@ -26,8 +33,9 @@ const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Reads one pickle, of any protocol, as plain data: numbers (bigint beyond 2^53), text, `Uint8Array`, arrays for lists and
- * tuples, `Map` for dictionaries, `Set`, null for None. Nothing is executed: what the pickle names or calls goes to
- * `names`, which knows a handful and refuses all others.
+ * tuples, `Map` for dictionaries (numbers among its keys as text), a `Set` without its values, null for None. Nothing is
+ * executed: what the pickle names or calls goes to `names`, which knows a handful and refuses all others. Time and
+ * memory stay within a small multiple of the pickle's length, whatever refers to what.
  *
  * Our own few opcodes in place of a package: the ones that exist call what a pickle says with any arguments, do not see
  * an empty stack, and take no integer of the 10 bytes with which PyTorch's older files begin.
@@ -67,9 +75,17 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
     stack = before;
     return values;
   };
+  const spend = (count: number): void => {
+    containers += count;
+    if (containers > mostContainers) throw corrupt(where, `the pickle makes more than ${mostContainers} containers`);
+  };
   const contain = <T>(container: T): T => {
-    if (++containers > mostContainers) throw corrupt(where, `the pickle makes more than ${mostContainers} containers`);
+    spend(1);
     return container;
+  };
+  const keep = (index: number): void => {
+    spend(1);
+    memo.set(index, top());
   };
   const popped = (count: number): unknown[] => {
     const values = Array.from({ length: count }, pop).reverse();
@@ -82,6 +98,10 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
   const raw = (length: number) => {
     const from = skip(length);
     return bytes.subarray(from, from + length);
+  };
+  const kept = (length: number) => {
+    spend(8);
+    return raw(length).slice();
   };
   const latin1 = (characters: Uint8Array): string => {
     if (characters.length > longestLine) throw damaged(`a text of ${characters.length} bytes`);
@@ -117,12 +137,12 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
   const fill = (map: unknown, pairs: readonly unknown[]) => {
     if (!(map instanceof Map) || pairs.length % 2 !== 0)
       throw damaged(`it puts ${pairs.length} halves of pairs into ${describe(map)}`);
-    for (let i = 0; i < pairs.length; i += 2) map.set(pairs[i], pairs[i + 1]);
+    for (let i = 0; i < pairs.length; i += 2) putPair(where, map, pairs[i], pairs[i + 1]);
     return map;
   };
   const call = (callee: unknown, args: unknown): unknown => {
     if (!Array.isArray(args)) throw damaged(`it calls with ${describe(args)}`);
-    return contain(names.call(callee, args));
+    return contain(names.call(callee, args, spend));
   };
   const called = (args: unknown) => call(pop(), args);
   const text = (value: unknown): string => {
@@ -155,13 +175,16 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
     ...{ S: quoted, V: escaped, T: () => latin1(raw(uint32())), U: () => latin1(raw(byte())) },
     X: () => utf8.decode(raw(uint32())),
     ...{ "\x8c": () => utf8.decode(raw(byte())), "\x8d": () => utf8.decode(raw(uint64())) },
-    ...{ B: () => raw(uint32()).slice(), C: () => raw(byte()).slice() },
-    ...{ "\x8e": () => raw(uint64()).slice(), "\x96": () => raw(uint64()).slice() },
+    ...{ B: () => kept(uint32()), C: () => kept(byte()), "\x8e": () => kept(uint64()), "\x96": () => kept(uint64()) },
     ...{ ")": () => contain([]), "]": () => contain([]), t: () => contain(marked()), l: () => contain(marked()) },
     ...{ "\x85": () => popped(1), "\x86": () => popped(2), "\x87": () => popped(3) },
     "}": () => contain(new Map()),
     d: () => fill(contain(new Map()), marked()),
-    ...{ "\x8f": () => contain(new Set()), "\x91": () => contain(new Set(marked())) },
+    "\x8f": () => contain(new Set()),
+    "\x91": () => {
+      marked();
+      return contain(new Set());
+    },
     c: named,
     "\x93": () => {
       const [module, name] = popped(2);
@@ -173,7 +196,7 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
       return call(callee, args);
     },
     ...{ R: () => called(pop()), "\x81": () => called(pop()), "\x92": () => called(popped(2)[0]) },
-    ...{ P: () => names.persistent(line()), Q: () => names.persistent(pop()) },
+    ...{ P: () => contain(names.persistent(line())), Q: () => contain(names.persistent(pop())) },
     ...{ "\x82": () => extension(byte()), "\x83": () => extension(uint16()), "\x84": () => extension(uint32()) },
   };
   /** The others. */
@@ -189,8 +212,8 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
       stack = [];
     },
     ...{ 0: () => (stack.length > 0 ? stack.pop() : marked()), 1: marked },
-    ...{ p: () => memo.set(Number(decimal(line())), top()), q: () => memo.set(byte(), top()) },
-    ...{ r: () => memo.set(uint32(), top()), "\x94": () => memo.set(memo.size, top()) },
+    ...{ p: () => keep(Number(decimal(line()))), q: () => keep(byte()) },
+    ...{ r: () => keep(uint32()), "\x94": () => keep(memo.size) },
     a: () => append([pop()]),
     e: () => append(marked()),
     s: () => {
@@ -201,11 +224,11 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
       const pairs = marked();
       fill(top(), pairs);
     },
+    // No tensor is taken from a set.
     "\x90": () => {
-      const added = marked();
+      marked();
       const set = top();
       if (!(set instanceof Set)) throw damaged(`it adds to ${describe(set)}`);
-      for (const value of added) set.add(value);
     },
     // Attributes, such as the versions that PyTorch keeps beside a dictionary: no tensor is among them.
     b: () => {
@@ -213,7 +236,8 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
       if (!(top() instanceof Map)) throw damaged(`it gives attributes to ${describe(top())}`);
     },
   };
-  for (;;) {
+  for (let opcodes = 0; ; opcodes++) {
+    if (opcodes > mostOpcodes) throw corrupt(where, `the pickle has more than ${mostOpcodes} opcodes`);
     const opcode = String.fromCharCode(byte());
     if (opcode === ".") return { value: pop(), end: at };
     const make = values[opcode];
@@ -225,6 +249,21 @@ export function readPickle(where: string, bytes: Uint8Array, begin: number, name
     } else if (act) act();
     else throw damaged(`there is no opcode ${opcode.charCodeAt(0)}`);
   }
+}
+
+/**
+ * Puts a pair into a dictionary. Numbers become text: an engine's tables mix texts with a secret of their own, but numbers
+ * can be chosen so that all fall into one place, where each is compared with all before.
+ */
+export function putPair(where: string, map: Map<unknown, unknown>, key: unknown, value: unknown): void {
+  if (typeof key === "string" && key.length > longestKey)
+    throw corrupt(
+      where,
+      `the pickle has a key of ${key.length} characters in a dictionary; at most ${longestKey} are read`,
+    );
+  const name = typeof key === "number" || typeof key === "bigint" ? String(key) : key;
+  if (map.has(name)) throw corrupt(where, `the pickle puts the key ${describe(name)} into a dictionary twice`);
+  map.set(name, value);
 }
 
 /** An integer as a number where that is exact. */

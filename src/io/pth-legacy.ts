@@ -14,30 +14,28 @@ const firstWindow = 2 ** 18;
 /**
  * The format of before PyTorch 1.6: five pickles (a magic number, a version, facts of the machine, the value, the keys of
  * its storages), then each storage as a count of elements and its elements. These are little-endian on every machine.
+ * Where the storages lie follows from the pickle; each count is compared with it when its storage is read, so that opening a
+ * file over a network asks for its beginning alone.
  */
 export async function legacyRecords(where: string, source: ByteSource): Promise<PthRecords> {
   const storages = new Map<string, PthStorage>();
   const { value, keys, end } = await readPickles(where, source, storages);
   if (!Array.isArray(keys) || !keys.every((key): key is string => typeof key === "string"))
     throw corrupt(where, `the list of storages is ${describe(keys)}`);
-  const places = new Map<string, { readonly begin: number; readonly bytes: number }>();
+  const places = new Map<string, { readonly begin: number; readonly count: number; readonly bytes: number }>();
   let at = end;
   for (const key of keys) {
     const what = `storage ${describe(key)}`;
     const storage = storages.get(key);
     if (!storage || places.has(key)) throw corrupt(where, `${what} is listed, and no tensor or another is in it`);
     if (at + 8 > source.size) throw corrupt(where, `${what} is not there: the file is cut off. Fetch it again`);
-    const field = await take(where, source, at, at + 8);
-    const count = new DataView(field.buffer).getBigInt64(0, true);
-    if (count !== BigInt(storage.count))
-      throw corrupt(where, `${what} has ${count} elements, the pickle says ${storage.count}`);
     const bytes = storage.count * (storage.dtype === undefined ? 1 : (pthElementBytes[storage.dtype] ?? 1));
     if (at + 8 + bytes > source.size)
       throw corrupt(
         where,
         `${what} ends at byte ${at + 8 + bytes}, the file at ${source.size}: it is cut off. Fetch it again`,
       );
-    places.set(key, { begin: at + 8, bytes });
+    places.set(key, { begin: at, count: storage.count, bytes });
     at += 8 + bytes;
   }
   return {
@@ -52,8 +50,13 @@ export async function legacyRecords(where: string, source: ByteSource): Promise<
         );
     },
     async read({ key }) {
-      const { begin = 0, bytes = 0 } = places.get(key) ?? {};
-      return take(where, source, begin, begin + bytes);
+      const { begin = 0, count = 0, bytes = 0 } = places.get(key) ?? {};
+      const record = await take(where, source, begin, begin + 8 + bytes);
+      const found = new DataView(record.buffer).getBigInt64(0, true);
+      if (found !== BigInt(count))
+        throw corrupt(where, `storage ${describe(key)} has ${found} elements, the pickle says ${count}`);
+      // In place: a second copy of a large storage is not needed.
+      return new Uint8Array(record.copyWithin(0, 8).buffer, 0, bytes);
     },
   };
 }

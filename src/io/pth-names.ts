@@ -1,7 +1,7 @@
 import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostDtype, OtherDtype } from "../core/host-tensor";
-import type { PickleNames } from "./pickle";
+import { type PickleNames, putPair } from "./pickle";
 import { corrupt, countElements } from "./safetensors-header";
 
 /** The elements that some tensors share, as a pickle of PyTorch refers to them. */
@@ -52,11 +52,14 @@ export const pthElementBytes: Readonly<Partial<Record<HostDtype | OtherDtype, nu
 /** More dimensions than any tensor of PyTorch has. */
 const mostDimensions = 64;
 
+/** A function that a pickle may call; `spend` is told how many values it copies. */
+type Call = (args: readonly unknown[], spend: (values: number) => void) => unknown;
+
 /** What a name of the list below stands for until it is called. */
 class Global {
   constructor(
     readonly name: string,
-    readonly call: (args: readonly unknown[]) => unknown,
+    readonly call: Call,
   ) {}
 }
 
@@ -72,7 +75,7 @@ export function pthNames(where: string): PickleNames {
     if (!Array.isArray(values) || values.length > mostDimensions) throw bad(`${what} that is no list`, values);
     return values.map((value) => integer(what, value));
   };
-  const tensor = (args: readonly unknown[], type?: HostDtype | OtherDtype): PthTensor => {
+  const tensor = (args: readonly unknown[], spend: (values: number) => void, type?: HostDtype | OtherDtype) => {
     const [storage, at, sizes, steps] = args;
     if (!isStorage(storage)) throw bad("a tensor without a storage", storage);
     const [offset, shape, strides] = [
@@ -80,6 +83,7 @@ export function pthNames(where: string): PickleNames {
       integers("a shape", sizes),
       integers("a stride", steps),
     ];
+    spend(shape.length);
     const dtype = type ?? storage.dtype;
     if (dtype === undefined) throw bad("a tensor without a type", dtype);
     const perElement = storage.dtype === undefined ? (pthElementBytes[dtype] ?? 1) : 1;
@@ -92,19 +96,25 @@ export function pthNames(where: string): PickleNames {
       );
     return new PthTensor(storage, dtype, offset, shape, strides);
   };
-  const calls: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
-    "collections.OrderedDict": ([pairs = []]) => {
-      if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair)))
-        throw bad("a dictionary of no pairs", pairs);
-      return new Map(pairs.map(([key, value]) => [key, value]));
+  const calls: Readonly<Record<string, Call>> = {
+    "collections.OrderedDict": ([pairs = []], spend) => {
+      if (!Array.isArray(pairs)) throw bad("a dictionary of no pairs", pairs);
+      // The same list may be copied again and again.
+      spend(pairs.length);
+      const dictionary = new Map<unknown, unknown>();
+      for (const pair of pairs) {
+        if (!Array.isArray(pair)) throw bad("a dictionary of no pairs", pair);
+        putPair(where, dictionary, pair[0], pair[1]);
+      }
+      return dictionary;
     },
-    "torch._utils._rebuild_tensor": (args) => tensor(args),
-    "torch._utils._rebuild_tensor_v2": (args) => tensor(args),
-    "torch._utils._rebuild_tensor_v3": (args) => {
+    "torch._utils._rebuild_tensor": (args, spend) => tensor(args, spend),
+    "torch._utils._rebuild_tensor_v2": (args, spend) => tensor(args, spend),
+    "torch._utils._rebuild_tensor_v3": (args, spend) => {
       const dtype = args[6];
       if (!(dtype instanceof Global) || dtypes[dtype.name.slice("torch.".length)] === undefined)
         throw bad("a tensor without a type", dtype);
-      return tensor(args, dtypes[dtype.name.slice("torch.".length)]);
+      return tensor(args, spend, dtypes[dtype.name.slice("torch.".length)]);
     },
     "torch._utils._rebuild_parameter": ([value]) => {
       if (!(value instanceof PthTensor)) throw bad("a parameter that is no tensor", value);
@@ -131,9 +141,9 @@ export function pthNames(where: string): PickleNames {
           "torch.save(model.state_dict(), path).",
       );
     },
-    call(callee, args) {
+    call(callee, args, spend) {
       if (!(callee instanceof Global)) throw bad("a call of what is no function", callee);
-      return callee.call(args);
+      return callee.call(args, spend);
     },
     persistent(id) {
       const [kind, type, name, , size, viewed] = Array.isArray(id) ? id : [];

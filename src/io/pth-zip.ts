@@ -38,10 +38,10 @@ export async function zipRecords(where: string, source: ByteSource): Promise<Pth
       `${where}: an archive of TorchScript, which holds code. Save its tensors alone: in PyTorch, torch.save(torch.jit.load(path).state_dict(), "weights.pth").`,
     );
   checkPickleSize(where, zip.entries.get(pickle)?.size ?? 0);
-  const bigEndian = await isBigEndian(
-    where,
-    zip.entries.has(`${folder}byteorder`) ? await zip.read(`${folder}byteorder`) : undefined,
-  );
+  const order = zip.entries.get(`${folder}byteorder`);
+  if (order && order.size > 16)
+    throw corrupt(where, `the file byteorder must be little or big, it has ${order.size} bytes`);
+  const bigEndian = isBigEndian(where, order && (await zip.read(order.name)));
   const value = parse(where, await zip.read(pickle));
   const place = ({ key }: PthStorage) => `${folder}data/${key}`;
   return {

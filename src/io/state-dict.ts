@@ -7,6 +7,10 @@ import { corrupt, isText } from "./safetensors-header";
 const deepest = 32;
 /** Values that are looked at: those that a pickle holds once may stand in it many times. */
 const mostValues = 2 ** 22;
+/** Characters of the longest name of a tensor. */
+const longestName = 1024;
+/** Characters of all names, and what a tensor weighs in them beside its name: one may stand under many names. */
+const [mostCharacters, perTensor] = [2 ** 25, 64];
 
 /**
  * The tensors of what a file of PyTorch holds, by name. `key` names the dictionary that they are taken from, with dots
@@ -17,7 +21,14 @@ export function stateDict(where: string, root: unknown, key?: string): ReadonlyM
   const look = looker(where);
   const start = key === undefined ? chosen(where, root, look.count) : inside(where, root, key);
   const tensors = new Map<string, PthTensor>();
-  look.visit(start, (name, tensor) => {
+  let characters = 0;
+  look.visit(start, (path, length, tensor) => {
+    if (length > longestName)
+      throw corrupt(where, `a tensor's name has ${length} characters; at most ${longestName} are read`);
+    characters += length + perTensor;
+    if (characters > mostCharacters)
+      throw corrupt(where, `its ${tensors.size} first tensors have names of more than ${mostCharacters} characters`);
+    const name = path.join(".") || "tensor";
     if (name === "__metadata__" || !isText(name)) throw corrupt(where, `a tensor cannot be called ${describe(name)}`);
     if (tensors.has(name)) throw corrupt(where, `two tensors would be called ${describe(name)}`);
     tensors.set(name, tensor);
@@ -31,14 +42,16 @@ function looker(where: string) {
   let seen = 0;
   const visit = (
     value: unknown,
-    found: (name: string, tensor: PthTensor) => void,
+    found: (path: readonly string[], length: number, tensor: PthTensor) => void,
     path: readonly string[] = [],
+    length = 0,
   ): void => {
+    const go = (name: string, child: unknown) => visit(child, found, [...path, name], length + name.length + 1);
     if (++seen > mostValues) throw corrupt(where, `it holds more than ${mostValues} values`);
     if (path.length > deepest) throw corrupt(where, `it holds values in values, more than ${deepest} deep`);
-    if (value instanceof PthTensor) found(path.join(".") || "tensor", value);
-    else if (value instanceof Map) for (const [name, child] of value) visit(child, found, [...path, nameOf(name)]);
-    else if (Array.isArray(value)) for (const [i, child] of value.entries()) visit(child, found, [...path, String(i)]);
+    if (value instanceof PthTensor) found(path, Math.max(0, length - 1), value);
+    else if (value instanceof Map) for (const [name, child] of value) go(nameOf(name), child);
+    else if (Array.isArray(value)) for (const [i, child] of value.entries()) go(String(i), child);
   };
   const count = (value: unknown): number => {
     let tensors = 0;
@@ -93,5 +106,5 @@ function list(names: readonly unknown[]): string {
 }
 
 function nameOf(name: unknown): string {
-  return typeof name === "string" || typeof name === "number" ? String(name) : describe(name);
+  return typeof name === "string" ? name : describe(name);
 }

@@ -46,7 +46,12 @@ export function contiguous(
 
 /** The same elements with the bytes of each the other way round, in place. */
 export function swapped(bytes: Uint8Array<ArrayBuffer>, size: number): Uint8Array<ArrayBuffer> {
-  for (let at = 0; size > 1 && at < bytes.length; at += size) bytes.subarray(at, at + size).reverse();
+  for (let at = 0; at < bytes.length; at += size)
+    for (let i = at, j = at + size - 1; i < j; i++, j--) {
+      const byte = bytes[i] as number;
+      bytes[i] = bytes[j] as number;
+      bytes[j] = byte;
+    }
   return bytes;
 }
 

@@ -28,6 +28,11 @@ interface Entry extends ZipEntry {
   readonly at: number;
 }
 
+/** Whose bytes end where others begin. */
+interface PlacedEntry extends Entry {
+  readonly end: number;
+}
+
 const again = "Was its download broken off? Fetch it again";
 /** No stream of DEFLATE gives more than this many bytes for one. */
 const mostPerByte = 1032;
@@ -37,8 +42,8 @@ const chunkBytes = 65536;
 /**
  * Opens a zip archive by its directory, which lies at its end, and reads its files by offset: a checkpoint of many GB is
  * never in memory whole. (The well-kept packages want an archive in memory, or as a stream; DEFLATE itself is fflate's.)
- * Nothing is believed: the files must lie within the archive and not on each other, and no size is allocated
- * that the bytes at hand cannot give.
+ * Nothing is believed: the files must lie within the archive and not on each other, by the directory as it is opened
+ * and with their own headers as they are read, and no size is allocated that the bytes at hand cannot give.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16, 4.5.3.
  */
@@ -53,17 +58,18 @@ export async function openZip(where: string, source: ByteSource): Promise<ZipArc
     entries.set(entry.name, entry);
     read += length;
   }
-  checkApart(where, [...entries.values()]);
+  const files = placed(where, [...entries.values()], at);
   return {
     entries,
     async read(name) {
-      const entry = entries.get(name);
+      const entry = files.get(name);
       if (!entry) throw new SidError("invalid-argument", `${where}: there is no file ${describe(name)}.`);
       const file = `${where}: ${describe(name)} in the archive`;
       const header = viewOf(await take(where, source, entry.at, entry.at + 30));
       if (header.getUint32(0, true) !== 0x04034b50) throw corrupt(file, "its header is damaged");
       const start = entry.at + 30 + header.getUint16(26, true) + header.getUint16(28, true);
-      if (start + entry.packed > at) throw corrupt(file, `it ends in the archive's directory. ${again}`);
+      if (start + entry.packed > entry.end)
+        throw corrupt(file, `it ends in the archive's ${entry.end === at ? "directory" : "next file"}. ${again}`);
       const packed = await take(where, source, start, start + entry.packed);
       const bytes = entry.method === 8 ? inflate(file, packed, entry.size) : packed;
       if (crc32(bytes) !== entry.crc) throw corrupt(file, `its bytes do not have its CRC. ${again}`);
@@ -149,11 +155,16 @@ function longFields(extra: DataView): number[] {
 }
 
 /** Throws where two files share bytes, as in archives that are made to grow without end. */
-function checkApart(where: string, entries: readonly Entry[]): void {
+function placed(where: string, entries: readonly Entry[], directory: number): ReadonlyMap<string, PlacedEntry> {
   const sorted = [...entries].sort((a, b) => a.at - b.at);
-  for (const [i, { name, at, packed }] of sorted.entries())
-    if (at + 30 + packed > (sorted[i + 1]?.at ?? Infinity))
-      throw corrupt(where, `in the archive, ${describe(name)} lies on ${describe(sorted[i + 1]?.name)}`);
+  const files = new Map<string, PlacedEntry>();
+  for (const [i, entry] of sorted.entries()) {
+    const end = sorted[i + 1]?.at ?? directory;
+    if (entry.at + 30 + entry.packed > end)
+      throw corrupt(where, `in the archive, ${describe(entry.name)} lies on ${describe(sorted[i + 1]?.name)}`);
+    files.set(entry.name, { ...entry, end });
+  }
+  return files;
 }
 
 function inflate(file: string, packed: Uint8Array, size: number): Uint8Array<ArrayBuffer> {

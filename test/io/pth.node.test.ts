@@ -6,6 +6,20 @@ import { zipSync } from "fflate";
 import { afterAll, describe, expect } from "vitest";
 import { type HostTensor, SidError, type WeightMap } from "../../src/core";
 import { blobSource, openPth, readPth, readSafetensors, writeSafetensors } from "../../src/io";
+import {
+  archive,
+  dict,
+  eight,
+  floats,
+  type Ints,
+  int,
+  latin1,
+  storage,
+  tensor,
+  text,
+  tuple,
+  uint32,
+} from "../support/pickle-assembler";
 
 const folder = "test/golden/pickles";
 const temporary = mkdtempSync(join(tmpdir(), "pth-"));
@@ -156,31 +170,6 @@ describe("nothing is executed", () => {
     expect((await failure(archive("\x82\x07.")))?.message).toMatch(/names "copyreg extension 7"/);
   });
 });
-
-/** A pickle of protocol 2 in an archive, with storages. */
-function archive(pickle: string, storages: Readonly<Record<string, Uint8Array>> = {}, level: 0 | 6 = 0): Uint8Array {
-  const records = Object.entries(storages).map(([key, bytes]) => [`m/data/${key}`, bytes]);
-  return zipSync({ "m/data.pkl": latin1(`\x80\x02${pickle}`), ...Object.fromEntries(records) }, { level });
-}
-const latin1 = (characters: string) => Uint8Array.from(characters, (c) => c.charCodeAt(0));
-const uint32 = (n: number) => String.fromCharCode(n & 255, (n >>> 8) & 255, (n >>> 16) & 255, n >>> 24);
-const text = (value: string) => `X${uint32(value.length)}${value}`;
-const int = (n: number | bigint): string => {
-  const bytes = new Uint8Array(new BigInt64Array([BigInt(n)]).buffer);
-  return `\x8a\x08${String.fromCharCode(...bytes)}`;
-};
-const tuple = (values: readonly string[]) => `(${values.join("")}t`;
-const storage = (type: string, key: string, count: number | bigint) =>
-  `${tuple([text("storage"), `ctorch\n${type}\n`, text(key), text("cpu"), int(count)])}Q`;
-type Ints = readonly (number | bigint)[];
-const tensor = (from: string, offset: number | bigint, shape: Ints, strides: Ints) =>
-  `ctorch._utils\n_rebuild_tensor_v2\n${tuple([from, int(offset), tuple(shape.map(int)), tuple(strides.map(int)), "\x89", "}"])}R`;
-const dict = (entries: Readonly<Record<string, string>>) =>
-  `}(${Object.entries(entries)
-    .map(([name, value]) => text(name) + value)
-    .join("")}u`;
-const eight = { s: new Uint8Array(Float32Array.from({ length: 8 }, (_, i) => i).buffer) };
-const floats = storage("FloatStorage", "s", 8);
 
 describe("hostile files", () => {
   test("the assembler of these tests makes files that are read", async () => {
