@@ -1,4 +1,4 @@
-import { checkInteger, checkObject, checkText, describe } from "../core/checks";
+import { checkInteger, checkObject, checkText, describe, isObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import { countFeatures, oneNetwork } from "./feature-rows";
 import { addRowProducts, blockPairs } from "./row-products";
@@ -217,6 +217,8 @@ function symmetric(upper: Float64Array, n: number, scale: number): Float64Array 
 }
 
 function checkState(where: string, name: string, state: FeatureMomentsState, n: number): void {
+  if (isObject(state) && typeof state["state"] === "function")
+    throw new SidError("invalid-argument", `${where}: ${name} is an accumulator; give its state, ${name}.state().`);
   const { count, mean, scatter, network } = checkObject(where, name, state, {
     ...{ count: 1, mean: 1, scatter: 1, network: 1 },
   });

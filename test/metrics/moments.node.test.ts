@@ -134,6 +134,12 @@ describe("featureMoments", () => {
     expectSidError("shape-mismatch", () => moments.merge(state({ mean: new Float64Array(3) })), /must hold 2 numbers/);
     expectSidError("invalid-argument", () => moments.merge(state({ network: "v3" })), /"clip" and of "v3"/);
     expectSidError("out-of-range", () => moments.merge(state({ count: -1 })), /count/);
+    const other = featureMoments({ dimension: 2 }) as unknown as FeatureMomentsState;
+    expectSidError(
+      "invalid-argument",
+      () => moments.merge(other),
+      /FeatureMoments\.merge: other is an accumulator; give its state, other\.state\(\)/,
+    );
     expectSidError(
       "not-finite",
       () => moments.merge(state({ scatter: new Float64Array(4).fill(Number.NaN) })),

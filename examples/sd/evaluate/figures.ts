@@ -2,6 +2,7 @@ import {
   clipScore,
   frechetDistance,
   inceptionMoments,
+  kernelDistance,
   kernelDistanceOfSubsets,
   mergeClipScores,
   neighbourMetrics,
@@ -17,9 +18,8 @@ export interface Figures {
   readonly frechet?: number;
   readonly kernel?: {
     readonly mean: number;
-    readonly deviation: number;
-    readonly subsets: number;
-    readonly size: number;
+    /** Over subsets of `size`; without them the mean is that of all pictures at once. */
+    readonly over?: { readonly deviation: number; readonly subsets: number; readonly size: number };
   };
   readonly neighbours?: {
     readonly precision: number;
@@ -57,8 +57,8 @@ export async function figuresOf(
 ): Promise<Figures> {
   const notes: string[] = [];
   const rows = set.rows("features");
-  const network = set.job.features?.network;
-  const statistics = rows && network && rows.count > 1 ? await keptStatistics(set, rows, network) : undefined;
+  const { features } = set.job;
+  const statistics = rows && features && rows.count > 1 ? await keptStatistics(set, rows, features) : undefined;
   let figures: Figures = { notes };
   if (statistics && reference) {
     say(`Fréchet distance of ${statistics.mean.length} dimensions …`);
@@ -72,6 +72,11 @@ export async function figuresOf(
   const logits = set.rows("logits");
   if (logits) figures = { ...figures, inception: inceptionOf(logits) };
   const [images, texts] = [set.rows("images"), set.rows("texts")];
+  const bare = Number(set.job.pictures["withoutCaption"] ?? 0);
+  if (images && bare > 0)
+    notes.push(
+      `${bare} of ${set.job.total} pictures have no caption: CLIP score and R@1 compare them with the prefix alone.`,
+    );
   if (images && texts) figures = { ...figures, ...clipFigures(images, texts, options.sample) };
   return figures;
 }
@@ -81,16 +86,31 @@ function pairFigures(rows: Rows, real: Rows, { sample, nearest: k }: FigureOptio
   const [generated, others] = [spread(rows, sample), spread(real, sample)];
   const counts = { real: others.length / dimension, generated: generated.length / dimension };
   const fewest = Math.min(counts.real, counts.generated);
-  if (fewest <= k) {
-    notes.push(`KID, precision and recall need more than ${k} pictures of each set, got ${fewest}.`);
+  if (fewest < 2) {
+    notes.push(`KID, precision and recall need at least 2 pictures of each set, got ${fewest}.`);
     return {};
   }
   say(`KID and neighbours of ${counts.generated} and ${counts.real} pictures …`);
-  const size = Math.min(usualSubset, fewest);
-  if (size < usualSubset) notes.push(`KID is over subsets of ${size} pictures; others take ${usualSubset}.`);
-  const kernel = kernelDistanceOfSubsets(generated, others, { dimension, subsets, subsetSize: size });
+  const kernel = kernelOf(generated, others, dimension, fewest);
+  if (kernel.over === undefined)
+    notes.push(
+      `KID is that of all pictures at once, without a deviation: with ${fewest} of a set there are no different ` +
+        `subsets of ${usualSubset}, as others take.`,
+    );
+  if (fewest <= k) {
+    notes.push(`Precision, recall, density and coverage need more than ${k} pictures of each set, got ${fewest}.`);
+    return { kernel };
+  }
   const neighbours = neighbourMetrics(others, generated, { dimension, k });
-  return { kernel: { ...kernel, subsets, size }, neighbours: { ...neighbours, k, ...counts } };
+  return { kernel, neighbours: { ...neighbours, k, ...counts } };
+}
+
+/** Over subsets where the smaller set has several; else of all, since each were all of it, and the deviation nothing. */
+function kernelOf(generated: Float32Array, others: Float32Array, dimension: number, fewest: number) {
+  if (fewest <= usualSubset) return { mean: kernelDistance(generated, others, { dimension }) };
+  const options = { dimension, subsets, subsetSize: usualSubset };
+  const { mean, deviation } = kernelDistanceOfSubsets(generated, others, options);
+  return { mean, over: { deviation, subsets, size: usualSubset } };
 }
 
 /** The score of each of ten parts that follow one another, as everybody quotes it; the last one may be shorter. */

@@ -15,11 +15,13 @@ export function fingerprint(path: string): string {
 
 function addFolder(hash: Hash, folder: string, under: string): void {
   const entries = readdirSync(join(folder, under), { withFileTypes: true }).map(({ name }) => name);
+  // A copy in PyTorch's format beside is not read.
+  const weights = entries.some((name) => name.endsWith(".safetensors")) ? /\.safetensors$/ : /\.(bin|pth|pt|ckpt)$/;
   for (const name of entries.sort()) {
     const path = under === "" ? name : `${under}/${name}`;
     if (name.startsWith(".")) continue;
     if (statSync(join(folder, path)).isDirectory()) addFolder(hash, folder, path);
-    else if (/\.(safetensors|json)$/.test(name)) {
+    else if (name.endsWith(".json") || weights.test(name)) {
       hash.update(JSON.stringify(path));
       addFile(hash, join(folder, path));
     }

@@ -1,5 +1,15 @@
+import { existsSync } from "node:fs";
 import { shown } from "../../common/paths";
-import { differences, type GrowingSet, growSet, openSet, type PictureSet, shardCount, type VectorName } from "./set";
+import {
+  differences,
+  type GrowingSet,
+  growSet,
+  isSet,
+  openSet,
+  type PictureSet,
+  shardCount,
+  type VectorName,
+} from "./set";
 
 const names: readonly VectorName[] = ["features", "logits", "images", "texts"];
 /** Pictures of each shard that are in memory at once. */
@@ -9,7 +19,11 @@ const block = 256;
 export async function mergeShards(folders: readonly string[], out: string, resume: boolean): Promise<GrowingSet> {
   const shards: PictureSet[] = [];
   try {
-    for (const folder of folders) shards.push(openSet(folder));
+    for (const folder of folders) {
+      if (!existsSync(folder)) throw new Error(`--merge: ${shown(folder)} is not there.`);
+      if (!isSet(folder)) throw new Error(`--merge: ${shown(folder)} holds no evaluation.`);
+      shards.push(openSet(folder));
+    }
     const sorted = checked(shards);
     const [{ job }] = sorted as [PictureSet];
     const set = await growSet(out, job, { index: 1, of: 1 }, resume);

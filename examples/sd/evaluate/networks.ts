@@ -1,5 +1,4 @@
-import { statSync } from "node:fs";
-import { basename } from "node:path";
+import { existsSync, statSync } from "node:fs";
 import {
   type ClipModel,
   type FeatureNetwork,
@@ -8,6 +7,7 @@ import {
   loadFeatureNetwork,
   type Pictures,
 } from "sid-lsg/models/features";
+import { shown } from "../../common/paths";
 import type { Picture } from "../grid";
 import { fingerprint } from "./fingerprint";
 import type { ClipJob, FeatureJob, Vectors } from "./set";
@@ -28,16 +28,16 @@ export interface JudgeOptions {
 
 /** Loads the networks that are named: `--network` a file of Inception's or EfficientNet's weights, or a folder of CLIP. */
 export async function loadJudges({ network, protocol, clip, clipPrefix }: JudgeOptions): Promise<Judges> {
+  for (const [option, path] of Object.entries({ network, clip }))
+    if (path !== undefined && !existsSync(path)) throw new Error(`--${option}: ${shown(path)} is not there.`);
   const model = network === undefined ? undefined : await loadFeatures(network, protocol);
   try {
     const features = model && network !== undefined ? await featuresOf(model, fingerprint(network)) : undefined;
     if (clip === undefined) return { features, clip: undefined };
-    const scorer = await loadClip(clip, { name: `clip ${basename(clip)}` });
+    const weights = fingerprint(clip);
+    const scorer = await loadClip(clip, { name: `clip ${weights}` });
     const { name, dimension } = scorer;
-    return {
-      features,
-      clip: { network: name, dimension, weights: fingerprint(clip), prefix: clipPrefix, model: scorer },
-    };
+    return { features, clip: { network: name, dimension, weights, prefix: clipPrefix, model: scorer } };
   } catch (error) {
     model?.dispose();
     throw error;
@@ -48,7 +48,8 @@ function loadFeatures(path: string, protocol: InceptionProtocol | undefined): Pr
   if (!statSync(path).isDirectory()) return loadFeatureNetwork(path, { protocol });
   if (protocol !== undefined)
     throw new Error("--protocol is of Inception's weights; a folder of CLIP prepares pictures as its files say.");
-  return loadClip(path, { name: `clip-features ${basename(path)}` });
+  // Weights name it: a folder can be renamed, and hold others by the same name.
+  return loadClip(path, { name: `clip-features ${fingerprint(path)}` });
 }
 
 /** A feature network with what a set notes of it: what it makes of a picture tells whether it classifies. */

@@ -8,10 +8,16 @@ import type { Shard } from "./set";
 export type EvaluateSettings = NonNullable<ReturnType<typeof parseEvaluateOptions>>;
 
 const protocols: readonly InceptionProtocol[] = ["pytorch-fid", "clean-fid", "tensorflow"];
+/** Pixels of a side: 200 MB a picture. */
+const largestSize = 8192;
 /** The words that the evaluation of SiD-LSG puts before captions. */
 const usualPrefix = "A photo depicts ";
 
-export const usage = `npm run sd:evaluate -- --model DIR --prompts FILE --network FILE --reference REAL --clip DIR [options]
+export const usage = `npm run sd:evaluate -- PICTURES JUDGES [--reference REAL] [options]
+
+PICTURES are one of  --model DIR --prompts FILE,  --images DIR,  --merge DIR --merge DIR …
+JUDGES are one or both of  --network FILE,  --clip DIR  (--merge: what the shards had)
+docs/evaluation.md says what the figures mean, where they mislead and how to get the paper's.
 
 A picture of each caption, caption i with a seed of its own, and what feature networks say of them all
   --model, --hub, --variant, --adapter, --prompts, --caption-key, --first, --steps, --t-init, --ddim,
@@ -73,6 +79,9 @@ export function parseEvaluateOptions(args: readonly string[]) {
   const { network, clip, reference, images, out = projectPath("runs/sd-evaluation") } = paths;
   const whole = (name: "first" | "size", least: number) =>
     values[name] === undefined ? undefined : integer(name, values[name], 0, least);
+  const size = whole("size", 1);
+  if (size !== undefined && size > largestSize)
+    throw new Error(`--size must be at most ${largestSize} pixels, got "${values.size}".`);
   const source = sourceOf(values, images, merge);
   if (merge === undefined && network === undefined && clip === undefined)
     throw new Error("What is to look at the pictures: wanted --network FILE, --clip DIR, or both.");
@@ -93,7 +102,7 @@ export function parseEvaluateOptions(args: readonly string[]) {
     first: whole("first", 2),
     clipPrefix: values["clip-prefix"] ?? usualPrefix,
     protocol: values.protocol === undefined ? undefined : choice("protocol", values.protocol, "pytorch-fid", protocols),
-    size: whole("size", 1),
+    size,
     seedOffset: integer("seed-offset", values["seed-offset"], 0, 0),
     sample: integer("sample", values.sample, 10_000, 0),
     nearest: integer("nearest", values.nearest, 5, 1),

@@ -3,13 +3,15 @@ import { join } from "node:path";
 import type { FeatureStatistics } from "sid-lsg/metrics";
 import { makeFolder } from "../../common/folders";
 import { shown } from "../../common/paths";
+import { listen } from "../../common/program";
+import { say } from "../../common/terminal";
 import { collect, jobOf } from "./collect";
 import type { Judges } from "./networks";
-import type { Rows } from "./rows";
+import { blocksOf, type Rows } from "./rows";
 import { type FeatureJob, growSet, isSet, openSet, type PictureSet, statisticsFile } from "./set";
 import { sized } from "./sized";
 import { folderSource } from "./sources";
-import { readStatistics, statisticsOf, writeStatistics } from "./statistics";
+import { checkCovariance, readSeenStatistics, type Seen, statisticsOf, writeSeenStatistics } from "./statistics";
 
 /** What pictures are compared with. */
 export interface Reference {
@@ -41,18 +43,19 @@ export async function openReference(options: ReferenceOptions): Promise<Referenc
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw new Error(`--reference: ${shown(path)} is not there.`);
   if (stat.isDirectory() && !isSet(path)) return ofPictures(options);
-  return stat.isDirectory() ? ofSet(openSet(path), wanted, size) : ofFile(path, wanted);
+  return stat.isDirectory() ? ofSet(openSet(path), wanted, size) : ofFile(path, wanted, size);
 }
 
-async function ofFile(path: string, wanted: FeatureJob): Promise<Reference> {
-  let statistics: FeatureStatistics;
-  try {
-    statistics = await readStatistics(path);
-  } catch (cause) {
-    throw new Error(`--reference: ${(cause as Error).message}`, { cause });
-  }
-  const { network, mean, count } = statistics;
+async function ofFile(path: string, wanted: FeatureJob, size: number | undefined): Promise<Reference> {
   const name = shown(path);
+  const refused = (cause: unknown) =>
+    new Error(`--reference: ${name}: ${(cause as Error).message} A folder of the real pictures does as well.`, {
+      cause,
+    });
+  const { statistics, seen } = await readSeenStatistics(path).catch((cause) => {
+    throw refused(cause);
+  });
+  const { network, mean, count } = statistics;
   if (network !== undefined && network !== wanted.network)
     throw new Error(
       `--reference: ${name} is of the network ${network}, --network is ${wanted.network}; they do not compare.`,
@@ -61,6 +64,13 @@ async function ofFile(path: string, wanted: FeatureJob): Promise<Reference> {
     throw new Error(
       `--reference: ${name} is of ${mean.length} dimensions, ${wanted.network} has ${wanted.dimension}: it is of another network.`,
     );
+  checkSeen(name, seen, wanted, size);
+  say(`Checking ${name} …`);
+  try {
+    checkCovariance(statistics);
+  } catch (cause) {
+    throw refused(cause);
+  }
   if (network === undefined)
     console.warn(`--reference: ${name} does not say of which network it is; it is taken for ${wanted.network}'s.`);
   const of = count > 0 ? `${count.toLocaleString("en")} pictures` : "pictures whose number it does not tell";
@@ -76,15 +86,13 @@ async function ofSet(set: PictureSet, wanted: FeatureJob, size: number | undefin
     if (features === undefined || rows === undefined)
       throw new Error(`--reference: ${name} holds no features; evaluate it with --network.`);
     checkSame(`${name} was seen with`, features, wanted);
-    const pixels = set.job.pictures["size"];
-    if (pixels !== size)
-      throw new Error(
-        `--reference: ${name} was evaluated ${atSize(pixels)}, these pictures are ${atSize(size)}: give both the same --size.`,
-      );
+    checkSize(name, sizeOf(set), size ?? 0);
     if (set.shard.of > 1) throw new Error(`--reference: ${name} is a shard; merge it with the others first.`);
     if (set.done < set.count)
       throw new Error(`--reference: ${name} has ${set.done} of ${set.count} pictures; finish it with --resume first.`);
-    const statistics = await keptStatistics(set, rows, features.network);
+    const statistics = await keptStatistics(set, rows, features);
+    // Damaged vectors throw now, not once all is drawn.
+    for (const _ of blocksOf(rows)) await listen();
     const count = rows.count.toLocaleString("en");
     return { description: `${name}, ${count} pictures`, statistics, features: rows, close: set.close };
   } catch (error) {
@@ -94,12 +102,25 @@ async function ofSet(set: PictureSet, wanted: FeatureJob, size: number | undefin
 }
 
 /** The statistics of a finished set, written to its folder unless they are there. */
-export async function keptStatistics(set: PictureSet, rows: Rows, network: string): Promise<FeatureStatistics> {
+export async function keptStatistics(
+  set: PictureSet,
+  rows: Rows,
+  { network, weights, dimension }: FeatureJob,
+): Promise<FeatureStatistics> {
   const path = join(set.folder, statisticsFile);
-  if (existsSync(path)) return readStatistics(path);
+  if (existsSync(path)) {
+    const kept = await readSeenStatistics(path).catch(() => undefined);
+    if (kept?.statistics.network === network && kept.statistics.mean.length === dimension) return kept.statistics;
+    say(`${shown(path)} is damaged or of another set; it is made anew of the vectors beside it.`);
+  }
   const statistics = statisticsOf(rows, network);
-  await writeStatistics(path, statistics);
+  await writeSeenStatistics(path, statistics, { weights, size: sizeOf(set) });
   return statistics;
+}
+
+/** Pixels that the pictures were resized to, 0 for their own size. */
+function sizeOf({ job }: PictureSet): number {
+  return Number(job.pictures["size"] ?? 0);
 }
 
 async function ofPictures(options: ReferenceOptions): Promise<Reference | undefined> {
@@ -121,8 +142,26 @@ async function ofPictures(options: ReferenceOptions): Promise<Reference | undefi
   return signal.aborted ? undefined : ofSet(openSet(folder), wanted, size);
 }
 
-function atSize(size: number | string | undefined): string {
-  return size === undefined ? "in their own size" : `at ${size} pixels`;
+/** Throws where statistics tell that they are of other weights or pictures. */
+function checkSeen(name: string, { weights, size }: Seen, wanted: FeatureJob, ownSize: number | undefined): void {
+  if (weights !== undefined && weights !== wanted.weights)
+    throw new Error(
+      `--reference: ${name} is of other weights of ${wanted.network}, ${weights}; those of --network are ` +
+        `${wanted.weights}: give both the same --network.`,
+    );
+  if (size !== undefined) checkSize(name, size, ownSize ?? 0);
+}
+
+/** Throws unless both were resized alike. */
+function checkSize(name: string, there: number, here: number): void {
+  if (there !== here)
+    throw new Error(
+      `--reference: ${name} was evaluated ${atSize(there)}, these pictures are ${atSize(here)}: give both the same --size.`,
+    );
+}
+
+function atSize(size: number): string {
+  return size === 0 ? "in their own size" : `at ${size} pixels`;
 }
 
 /** Throws unless both are one network with the same weights. */

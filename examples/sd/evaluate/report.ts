@@ -21,15 +21,23 @@ export function reportOf({ job, reference, figures }: Evaluation): string {
   const facts = Object.entries(job.pictures).map(([key, value]) => `${key} ${value}`);
   const head = [
     `${job.total.toLocaleString("en")} pictures: ${facts.join(", ")}`,
-    features && `features of ${features.network} (${features.dimension} dimensions, weights ${features.weights})`,
+    features && `features of ${named(features)}, ${features.dimension} dimensions`,
     reference && `against ${reference.description}`,
-    clip && `CLIP ${clip.network} (weights ${clip.weights}), captions after ${JSON.stringify(clip.prefix)}`,
+    clip && `CLIP score of ${named(clip)}, captions after ${JSON.stringify(clip.prefix)}`,
   ];
   const lines = linesOf(figures, features?.network);
   const width = Math.max(0, ...lines.map(([name]) => name.length));
+  if (lines.length === 0)
+    return [...head, "", "There are no figures: give --reference, whose pictures these are compared with."]
+      .filter((line) => line !== undefined)
+      .join("\n");
   const table = lines.map(([name, value, what]) => `${name.padEnd(width)}  ${value.padEnd(18)}  ${what}`.trimEnd());
   const notes = figures.notes.map((note) => `Note: ${note}`);
   return [...head.filter((line) => line !== undefined && line !== ""), "", ...table, ...notes].join("\n");
+}
+
+function named({ network, weights }: { readonly network: string; readonly weights: string }): string {
+  return network.endsWith(weights) ? network : `${network} (weights ${weights})`;
 }
 
 type Line = readonly [name: string, value: string, what: string];
@@ -43,8 +51,10 @@ function linesOf({ frechet, kernel, neighbours, inception, clip, retrieval }: Fi
   if (kernel)
     lines.push([
       "KID · 1000",
-      withDeviation(1000 * kernel.mean, 1000 * kernel.deviation),
-      `lower is better; ${kernel.subsets} subsets of ${kernel.size}`,
+      kernel.over === undefined
+        ? (1000 * kernel.mean).toFixed(4)
+        : withDeviation(1000 * kernel.mean, 1000 * kernel.over.deviation),
+      `lower is better; ${kernel.over === undefined ? "all pictures at once" : `${kernel.over.subsets} subsets of ${kernel.over.size}`}`,
     ]);
   if (neighbours) {
     const { k, real, generated } = neighbours;

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { shown } from "../../common/paths";
 
 /** Vectors of float32 in a file, one after another, so that memory does not grow with the pictures. */
 export interface Rows {
@@ -34,11 +35,17 @@ export function openRows(path: string, dimension: number, mode: "read" | "write"
     read(from, to) {
       const rows = new Float32Array((to - from) * dimension);
       const buffer = Buffer.from(rows.buffer);
-      for (let at = 0; at < buffer.length; ) {
-        const got = readSync(fd, buffer, at, buffer.length - at, from * bytes + at);
+      for (let done = 0; done < buffer.length; ) {
+        const got = readSync(fd, buffer, done, buffer.length - done, from * bytes + done);
         if (got === 0) throw new Error(`${path} ends before row ${to}: it was cut off.`);
-        at += got;
+        done += got;
       }
+      const at = rows.findIndex((x) => !Number.isFinite(x));
+      if (at >= 0)
+        throw new Error(
+          `${shown(path)}: the vector of picture ${from + Math.floor(at / dimension) + 1} holds ${rows[at]}: the file is damaged, ` +
+            "or the network was; evaluate anew in another --out.",
+        );
       return rows;
     },
     append(rows) {

@@ -13,7 +13,7 @@ import { disposeJudges, type Judges, loadJudges } from "./networks";
 import type { EvaluateSettings } from "./options";
 import { openReference } from "./reference";
 import { evaluationOf, reportOf } from "./report";
-import { growSet, openSet, type PictureSet, shardCount } from "./set";
+import { growSet, openSet, type PictureSet } from "./set";
 import { sized } from "./sized";
 import { folderSource, generatorSource, type PictureSource } from "./sources";
 
@@ -110,15 +110,20 @@ async function referenceOf({ settings, judges }: Work, { job }: PictureSet, sign
   return openReference({ path, wanted, judges, folder: join(out, "reference"), size, batch, signal });
 }
 
-async function sourceOf({ source, seedOffset, first, captionKey, size }: EvaluateSettings) {
+async function sourceOf({ source, seedOffset, first, captionKey, size, clip }: EvaluateSettings) {
   if (source.kind === "generator") return sized(await generatorSource(source.settings, seedOffset), size);
   if (source.kind === "images")
-    return sized(await folderSource(source.folder, { option: "images", first, captionKey }), size);
+    return sized(
+      await folderSource(source.folder, { option: "images", first, captionKey, captions: clip !== undefined }),
+      size,
+    );
   return undefined;
 }
 
 function checkShard({ total }: PictureSource, { shard }: EvaluateSettings): void {
   if (total < 2) throw new Error(`There is ${total} picture to evaluate; wanted at least 2.`);
-  if (shardCount(total, shard) === 0)
-    throw new Error(`--shard ${shard.index}/${shard.of}: there are ${total} pictures, too few for it.`);
+  if (shard.of > total)
+    throw new Error(
+      `--shard ${shard.index}/${shard.of}: there are ${total} pictures, too few for ${shard.of} shards; take at most ${total}.`,
+    );
 }

@@ -121,6 +121,12 @@ export async function growSet(folder: string, job: SetJob, shard: Shard, resume:
         const rows = vectors[name];
         if (rows?.length !== count * file.dimension)
           throw new Error(`${name} of ${count} pictures are ${rows?.length ?? 0} numbers, not ${file.dimension} each.`);
+        const at = rows.findIndex((x) => !Number.isFinite(x));
+        if (at >= 0)
+          throw new Error(
+            `${name} of picture ${added + Math.floor(at / file.dimension) + 1} hold ${rows[at]}: the network's weights are ` +
+              "damaged, or too large for the backend.",
+          );
         file.append(rows);
       }
       added += count;
@@ -189,6 +195,7 @@ interface State {
 
 function readState(folder: string): State {
   const path = join(folder, stateFile);
+  if (!existsSync(path)) throw new Error(`${shown(folder)} holds no evaluation.`);
   try {
     const state = JSON.parse(readFileSync(path, "utf8"));
     const { job, shard, done } = state;

@@ -1,5 +1,6 @@
 import { dispose } from "@tensorflow/tfjs-core";
 import { lora } from "sid-lsg/models/sd";
+import { shown } from "../../common/paths";
 import { readAdapter } from "../adapter";
 import type { GenerateSettings } from "../generate-options";
 import { decodePictures, type Picture } from "../grid";
@@ -101,25 +102,32 @@ export interface FolderOptions {
   readonly option: "images" | "reference";
   readonly first?: number | undefined;
   readonly captionKey?: string | undefined;
+  /** Whether captions are asked for, for CLIP. */
+  readonly captions?: boolean | undefined;
 }
 
 /** The pictures of a folder, with captions where it has any; grey ones are repeated thrice, as Pillow's `convert("RGB")`. */
 export async function folderSource(path: string, options: FolderOptions): Promise<PictureSource> {
-  const { option, first, captionKey } = options;
+  const { option, first, captionKey, captions = false } = options;
   const named = (error: unknown) => new Error((error as Error).message.replace(/^--images:/, `--${option}:`));
   const onWarning = (message: string) => {
-    // Captions matter for CLIP alone.
-    if (option === "images" || !message.includes("no caption"))
-      console.warn(message.replace("--images:", `--${option}:`));
+    if (captions || !message.includes("no caption")) console.warn(message.replace("--images:", `--${option}:`));
   };
   const folder = await openImageFolder(path, { captionKey, onWarning }).catch((error) => {
     throw named(error);
   });
   if (first !== undefined && first > folder.length)
     throw new Error(`--first: there are ${folder.length} pictures, fewer than ${first}.`);
+  const total = first ?? folder.length;
+  const bare = Array.from({ length: total }, (_, i) => folder.caption(i)).filter((caption) => caption === "").length;
+  if (captions && bare === total)
+    throw new Error(
+      `--clip: none of the ${total} pictures in ${shown(path)} has a caption to compare it with; give captions in ` +
+        "metadata.jsonl or in NAME.txt beside NAME.png, or leave --clip out.",
+    );
   return {
-    total: first ?? folder.length,
-    identity: { folder: folder.fingerprint },
+    total,
+    identity: { folder: folder.fingerprint, ...(captions && bare > 0 && { withoutCaption: bare }) },
     caption: (i) => folder.caption(i),
     close() {},
     async start() {

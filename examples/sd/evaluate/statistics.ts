@@ -1,8 +1,21 @@
 import type { HostTensor } from "sid-lsg";
-import { readNpz, writeNpz } from "sid-lsg/io";
-import { type FeatureStatistics, featureMoments } from "sid-lsg/metrics";
-import { shown } from "../../common/paths";
+import { decodeNpz, readNpz, writeNpz } from "sid-lsg/io";
+import {
+  encodeStatistics,
+  type FeatureStatistics,
+  featureMoments,
+  frechetDistance,
+  readStatistics,
+} from "sid-lsg/metrics";
 import { blocksOf, type Rows } from "./rows";
+
+/** How the pictures of statistics were seen, beyond the network's name. */
+export interface Seen {
+  /** Names the weights; undefined where the file does not tell. */
+  readonly weights: string | undefined;
+  /** Pixels that they were resized to, 0 for their own size; undefined where the file does not tell. */
+  readonly size: number | undefined;
+}
 
 /** Mean and covariance of rows on disk, a block at a time. */
 export function statisticsOf(rows: Rows, network: string): FeatureStatistics {
@@ -11,53 +24,37 @@ export function statisticsOf(rows: Rows, network: string): FeatureStatistics {
   return moments.statistics();
 }
 
-/**
- * Writes statistics as pytorch-fid does, `mu` and `sigma`, which it and others read, with the count and the network's
- * name beside.
- */
-export async function writeStatistics(path: string, { count, mean, covariance, network }: FeatureStatistics) {
-  const dimension = mean.length;
-  await writeNpz(
-    path,
-    new Map<string, HostTensor>([
-      ["mu", { dtype: "F64", shape: [dimension], data: mean }],
-      ["sigma", { dtype: "F64", shape: [dimension, dimension], data: covariance }],
-      ["count", { dtype: "I32", shape: [], data: Int32Array.of(count) }],
-      ...(network === undefined ? [] : [["network", bytesOf(network)] as const]),
-    ]),
-  );
+/** Writes statistics as the library does, and beside them `weights` and `size`, which others pass over. */
+export async function writeSeenStatistics(
+  path: string,
+  statistics: FeatureStatistics,
+  { weights, size }: { readonly weights: string; readonly size: number },
+): Promise<void> {
+  const name = new TextEncoder().encode(weights);
+  const marks: (readonly [string, HostTensor])[] = [
+    ["weights", { dtype: "U8", shape: [name.length], data: name }],
+    ["size", { dtype: "I32", shape: [], data: Int32Array.of(size) }],
+  ];
+  await writeNpz(path, new Map([...(await decodeNpz(encodeStatistics(statistics))), ...marks]));
 }
 
-/** Reads statistics that {@link writeStatistics} or pytorch-fid wrote. Throws naming what is wrong with the file. */
-export async function readStatistics(path: string): Promise<FeatureStatistics> {
-  const arrays = await readNpz(path);
-  const wrong = (message: string) => new Error(`${shown(path)}: ${message}.`);
-  const numbers = (name: string): HostTensor => {
-    const array = arrays.get(name);
-    if (array && ["F64", "F32"].includes(array.dtype)) return array;
-    const found = [...arrays].map(([key, { dtype }]) => `${key} (${dtype})`).join(", ");
-    throw wrong(
-      `wanted pytorch-fid's statistics, arrays "mu" and "sigma" of floats; there is ${found || "nothing"}. ` +
-        "A folder of the real pictures does as well",
-    );
-  };
-  const [mu, sigma] = [numbers("mu"), numbers("sigma")];
-  const [dimension = 0] = mu.shape;
-  if (mu.shape.length !== 1 || sigma.shape.length !== 2 || sigma.shape.some((size) => size !== dimension))
-    throw wrong(`mu and sigma must be [d] and [d, d], got [${mu.shape.join(", ")}] and [${sigma.shape.join(", ")}]`);
-  const [mean, covariance] = [mu, sigma].map(({ data }) => Float64Array.from(data as Float64Array));
-  for (const [name, values] of Object.entries({ mu: mean, sigma: covariance }))
-    if (!values?.every(Number.isFinite)) throw wrong(`${name} holds NaN or infinities`);
-  const [count, network] = [arrays.get("count"), arrays.get("network")];
+/** Reads statistics of any program, and how their pictures were seen where they are of {@link writeSeenStatistics}. */
+export async function readSeenStatistics(path: string): Promise<{ statistics: FeatureStatistics; seen: Seen }> {
+  const statistics = await readStatistics(path);
+  // Those of others may hold arrays of any kind beside.
+  const arrays = statistics.network === undefined ? undefined : await readNpz(path);
+  const [weights, size] = [arrays?.get("weights"), arrays?.get("size")];
   return {
-    count: count === undefined ? 0 : Number(count.data[0]),
-    mean: mean as Float64Array,
-    covariance: covariance as Float64Array,
-    ...(network?.dtype === "U8" && { network: new TextDecoder().decode(network.data as Uint8Array) }),
+    statistics,
+    seen: {
+      weights: weights?.dtype === "U8" ? new TextDecoder().decode(weights.data as Uint8Array) : undefined,
+      size: size?.dtype === "I32" ? Number(size.data[0]) : undefined,
+    },
   };
 }
 
-function bytesOf(text: string): HostTensor {
-  const data = new TextEncoder().encode(text);
-  return { dtype: "U8", shape: [data.length], data };
+/** Throws unless the covariance is one: the distance to a single point takes its root, and no more. */
+export function checkCovariance({ count, mean, covariance }: FeatureStatistics): void {
+  const point = { count: 0, mean, covariance: new Float64Array(covariance.length) };
+  frechetDistance({ count, mean, covariance }, point, { onWarning() {} });
 }

@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -18,21 +19,31 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { drawPictures } from "../../../examples/sd/draw-pictures";
 import { collect, jobOf } from "../../../examples/sd/evaluate/collect";
 import { figuresOf } from "../../../examples/sd/evaluate/figures";
+import { fingerprint } from "../../../examples/sd/evaluate/fingerprint";
 import { disposeJudges, featuresOf, loadJudges } from "../../../examples/sd/evaluate/networks";
 import { parseEvaluateOptions } from "../../../examples/sd/evaluate/options";
 import type { Evaluation } from "../../../examples/sd/evaluate/report";
 import { evaluate } from "../../../examples/sd/evaluate/run";
-import { growSet } from "../../../examples/sd/evaluate/set";
+import { growSet, type PictureSet } from "../../../examples/sd/evaluate/set";
 import { middle } from "../../../examples/sd/evaluate/sized";
 import { folderSource } from "../../../examples/sd/evaluate/sources";
-import { readStatistics, writeStatistics } from "../../../examples/sd/evaluate/statistics";
+import { writeSeenStatistics } from "../../../examples/sd/evaluate/statistics";
 import { parseGenerateOptions } from "../../../examples/sd/generate-options";
 import { writeTinyClip } from "../../../examples/sd/tiny-clip";
 import { writeTinyModel } from "../../../examples/sd/tiny-model";
 import { useBackend } from "../../../src/backends";
 import { randomStream } from "../../../src/core/random";
 import { readNpz, writeNpz } from "../../../src/io";
-import { clipScore, featureStatistics, frechetDistance, inceptionScore, neighbourMetrics } from "../../../src/metrics";
+import {
+  clipScore,
+  featureStatistics,
+  frechetDistance,
+  inceptionScore,
+  kernelDistance,
+  neighbourMetrics,
+  readStatistics,
+  writeStatistics,
+} from "../../../src/metrics";
 import type { FeatureNetwork } from "../../../src/models/features";
 
 const folder = mkdtempSync(join(tmpdir(), "sid-lsg-evaluate-"));
@@ -98,13 +109,14 @@ test("captions become pictures, features, figures; three shards merged are what 
   const { cosine } = clipScore(rows("whole", "images"), rows("whole", "texts"), { dimension });
   expect(figures.clip?.cosine).toBeCloseTo(cosine, 12);
   expect(figures.retrieval?.chance).toBeCloseTo(1 / count, 12);
-  expect(figures.kernel).toMatchObject({ subsets: 100, size: 20 });
+  expect(figures.kernel).toEqual({ mean: kernelDistance(features, others, { dimension }) });
+  expect(told).toMatch(/^KID · 1000 +-?[\d.]+ +lower is better; all pictures at once$/m);
   expect(figures.inception).toBeUndefined();
   expect(reference?.count).toBe(20);
   expect(job.pictures).toMatchObject({ kind: "generator", steps: 1, tInit: 625, seedOffset: 0, resolution: 64 });
   expect(told).toMatch(/^23 pictures: captions text, a prompt per line, \w+, seedOffset 0, model \w+, resolution 64/m);
   expect(told).toMatch(/^Fréchet distance +\d+\.\d{4} +lower is better$/m);
-  expect(told).toContain("Note: KID is over subsets of 20 pictures; others take 1000.");
+  expect(told).toContain("Note: KID is that of all pictures at once, without a deviation: with 20 of a set");
 
   for (const i of [1, 2, 3])
     expect(await run(`shard${i}`, ...drawn, ...judges, "--shard", `${i}/3`, "--batch", String(i))).toContain(
@@ -178,7 +190,7 @@ test("a run that was stopped, or killed at its worst, goes on to what one run le
   copyFileSync(at("left-alone", "statistics.npz"), at("stopped", "statistics.npz"));
   await expect(run("stopped", "--images", real, "--network", clip)).rejects.toThrow(/go on with --resume/);
   await expect(run("stopped", "--images", real, "--network", at("other-clip"), "--resume")).rejects.toThrow(
-    /differs in features\.network \(there clip-features clip, here clip-features other-clip\), features\.weights/,
+    /differs in features\.network \(there clip-features \w{16}, here clip-features \w{16}\), features\.weights/,
   );
   await run("stopped", "--images", real, "--network", clip, "--resume");
   expect(bytes("stopped", "features").equals(bytes("left-alone", "features"))).toBe(true);
@@ -238,9 +250,13 @@ test("a network that classifies gives the Inception Score, in parts as torchmetr
 
 test("references that do not fit are refused before a picture is drawn", async () => {
   const features = randomStream(3).normals(40 * dimension);
-  const good = featureStatistics(features, dimension, { network: "clip-features clip" });
-  await writeStatistics(at("good.npz"), good);
+  const weights = fingerprint(clip);
+  const network = `clip-features ${weights}`;
+  const good = featureStatistics(features, dimension, { network });
+  await writeSeenStatistics(at("good.npz"), good, { weights, size: 0 });
   expect(await readStatistics(at("good.npz"))).toEqual(good);
+  await writeSeenStatistics(at("weights.npz"), good, { weights: "another", size: 0 });
+  await writeSeenStatistics(at("size.npz"), good, { weights, size: 8 });
   const arrays = await readNpz(at("good.npz"));
   const without = (...names: string[]) => new Map([...arrays].filter(([name]) => !names.includes(name)));
   await writeStatistics(at("network.npz"), { ...good, network: "inception-v3-fid" });
@@ -250,6 +266,32 @@ test("references that do not fit are refused before a picture is drawn", async (
   await writeNpz(at("torn.npz"), new Map([...arrays, ["sigma", sigma]]));
   const nan = { dtype: "F64", shape: [dimension], data: new Float64Array(dimension).fill(Number.NaN) } as const;
   await writeNpz(at("nan.npz"), new Map([...arrays, ["mu", nan]]));
+  const changed = (change: (covariance: Float64Array) => void) => {
+    const data = good.covariance.slice();
+    change(data);
+    return new Map([...arrays, ["sigma", { dtype: "F64", shape: [dimension, dimension], data } as const]]);
+  };
+  await writeNpz(
+    at("asymmetric.npz"),
+    changed((data) => data.fill(1, 1, 2)),
+  );
+  await writeNpz(
+    at("negative.npz"),
+    changed((data) => data.fill(-1, 0, 1)),
+  );
+  // Symmetric, of positive variances, and of a correlation of 3.
+  await writeNpz(
+    at("indefinite.npz"),
+    changed((data) => data.fill(3, 1, 2).fill(3, dimension, dimension + 1)),
+  );
+  for (const [name, number] of [
+    ["minus", -5],
+    ["not-a-number", Number.NaN],
+  ] as const)
+    await writeNpz(
+      at(`${name}.npz`),
+      new Map([...arrays, ["count", { dtype: "F64", shape: [], data: Float64Array.of(number) }]]),
+    );
   writeFileSync(at("cut.npz"), readFileSync(at("good.npz")).subarray(0, 900));
   writeFileSync(at("text.npz"), "mu and sigma");
   mkdirSync(at("one"));
@@ -259,20 +301,35 @@ test("references that do not fit are refused before a picture is drawn", async (
   copyFileSync(at("real", "00.png"), at("broken", "00.png"));
   writeFileSync(at("broken", "01.png"), readFileSync(at("real", "01.png")).subarray(0, 700));
   await run("other-network", "--images", real, "--network", at("other-clip"));
-  await run("no-features", "--images", real, "--clip", clip);
+  mkdirSync(at("described"));
+  for (const i of [0, 1]) {
+    copyFileSync(at("real", `0${i}.png`), at("described", `${i}.png`));
+    writeFileSync(at("described", `${i}.txt`), "a red fox");
+  }
+  await run("no-features", "--images", at("described"), "--clip", clip);
   for (const [name, message] of [
-    ["network.npz", /network\.npz is of the network inception-v3-fid, --network is clip-features clip/],
-    ["dimension.npz", /dimension\.npz is of 8 dimensions, clip-features clip has 16: it is of another network/],
-    ["no-sigma.npz", /arrays "mu" and "sigma" of floats; there is mu \(F64\), count \(I32\), network \(U8\)/],
-    ["torn.npz", /must be \[d\] and \[d, d\], got \[16\] and \[16, 8\]/],
-    ["nan.npz", /mu holds NaN or infinities/],
+    ["network.npz", /network\.npz is of the network inception-v3-fid, --network is clip-features \w{16}/],
+    ["dimension.npz", /dimension\.npz is of 8 dimensions, clip-features \w{16} has 16: it is of another network/],
+    [
+      "no-sigma.npz",
+      /the file lacks sigma and holds "mu", "count", "network".*A folder of the real pictures does as well/,
+    ],
+    ["torn.npz", /wanted mu \[d\] and sigma \[d, d\], got \[16\] and \[16, 8\]/],
+    ["nan.npz", /mu must be finite/],
+    ["asymmetric.npz", /--reference: \S+asymmetric\.npz: .*sigma must be symmetric/],
+    ["negative.npz", /--reference: \S+negative\.npz: .*sigma\[0, 0\] is a variance, got -1/],
+    ["indefinite.npz", /--reference: \S+indefinite\.npz: .*direction of negative variance/],
+    ["minus.npz", /count must be one whole number above 0, got -5/],
+    ["not-a-number.npz", /count must be one whole number above 0, got NaN/],
+    ["weights.npz", /weights\.npz is of other weights of clip-features \w{16}, another; those of --network are/],
+    ["size.npz", /size\.npz was evaluated at 8 pixels, these pictures are in their own size/],
     ["cut.npz", /--reference: .*cut\.npz.*(cut off|truncated|end)/],
-    ["text.npz", /--reference: .*text\.npz.*wanted arrays of NumPy/],
+    ["text.npz", /--reference: .*text\.npz.*(NumPy|npz)/],
     ["gone.npz", /--reference: \S+gone\.npz is not there/],
     ["one", /--reference: \S+one holds one picture; wanted at least 2/],
     ["none", /--reference: .*there is no PNG or JPEG in it/],
     ["broken", /--reference: [\s\S]*01\.png is cut off: the PNG ends/],
-    ["other-network", /was seen with the network clip-features other-clip/],
+    ["other-network", /was seen with the network clip-features \w{16}, those to compare with clip-features \w{16}/],
     ["no-features", /no-features holds no features; evaluate it with --network/],
   ] as const) {
     await expect(run(`bad ${name}`, ...drawn, ...judges, "--reference", at(name)), name).rejects.toThrow(message);
@@ -281,21 +338,113 @@ test("references that do not fit are refused before a picture is drawn", async (
   // pytorch-fid's own files name no network and no count.
   await writeNpz(at("plain.npz"), without("count", "network"));
   const told = await run("plain", ...drawn, "--first", "4", ...judges, "--reference", at("plain.npz"));
-  expect(told).toContain("does not say of which network it is; it is taken for clip-features clip's");
+  expect(told).toContain("does not say of which network it is; it is taken for clip-features ");
   expect(told).toMatch(/Note: .*4 vectors of 16 dimensions leave a covariance singular/);
 });
 
 test("too few pictures give the figures that they allow, with a note", async () => {
   const told = await run("few", ...drawn, "--first", "3", ...judges, "--reference", real);
-  expect(result("few").figures.kernel).toBeUndefined();
-  expect(told).toContain("Note: KID, precision and recall need more than 5 pictures of each set, got 3.");
+  expect(result("few").figures.kernel?.mean).toBeTypeOf("number");
+  expect(result("few").figures.neighbours).toBeUndefined();
+  expect(told).toContain("Note: Precision, recall, density and coverage need more than 5 pictures of each set, got 3.");
   const one = at("one.txt");
   writeFileSync(one, "a red fox\n");
   await expect(run("nothing", "--model", tiny, "--prompts", one, ...judges)).rejects.toThrow("wanted at least 2");
-  await expect(run("nothing", ...drawn, ...judges, "--shard", "24/24")).rejects.toThrow(
-    "there are 23 pictures, too few",
-  );
+  for (const shard of ["24/24", "1/24", "1/40"])
+    await expect(run("nothing", ...drawn, ...judges, "--shard", shard)).rejects.toThrow(
+      "there are 23 pictures, too few",
+    );
+  for (const [option, args] of [
+    ["network", ["--network", at("gone")]],
+    ["clip", ["--network", clip, "--clip", at("gone")]],
+  ] as const)
+    await expect(run("nothing", ...drawn, ...args)).rejects.toThrow(
+      new RegExp(`^--${option}: \\S*gone is not there\\.$`),
+    );
   expect(existsSync(at("nothing"))).toBe(false);
+  // Without a reference and classes there is nothing to say, and that is said.
+  const none = await run("no-figures", "--images", real, "--network", clip);
+  expect(none).toContain("There are no figures: give --reference");
+  await expect(run("nothing", "--merge", at("real"))).rejects.toThrow(/^--merge: \S*real holds no evaluation\.$/);
+  await expect(run("nothing", "--merge", at("gone"))).rejects.toThrow(/^--merge: \S*gone is not there\.$/);
+});
+
+test("with more than a thousand of each, KID has the deviation of subsets", async () => {
+  const job = { pictures: {}, total: 1200, features: { network: "n", weights: "w", dimension: 2, classes: 0 } };
+  const sets: PictureSet[] = [];
+  for (const [i, name] of ["thousand", "other-thousand"].entries()) {
+    mkdirSync(at(name));
+    const set = await growSet(at(name), job, { index: 1, of: 1 }, false);
+    set.add(1200, { features: Float32Array.from(randomStream(i).normals(2400)) });
+    await set.save();
+    sets.push(set);
+  }
+  const [set, other] = sets as [PictureSet, PictureSet];
+  const statistics = featureStatistics(rows("other-thousand", "features"), 2);
+  const reference = { description: "", statistics, features: other.rows("features"), close() {} };
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const { kernel } = await figuresOf(set, reference, { sample: 1100, nearest: 5 });
+  log.mockRestore();
+  expect(kernel?.over).toMatchObject({ subsets: 100, size: 1000 });
+  expect(kernel?.over?.deviation).toBeGreaterThan(0);
+  for (const some of sets) some.close();
+});
+
+test("CLIP scores need captions: none are refused, some are noted; without CLIP nothing is said of them", async () => {
+  await expect(run("bare", "--images", real, "--clip", clip)).rejects.toThrow(
+    /^--clip: none of the 20 pictures in \S*real has a caption/,
+  );
+  expect(existsSync(at("bare"))).toBe(false);
+  expect(await run("silent", "--images", real, "--network", clip)).not.toContain("caption");
+  mkdirSync(at("some"));
+  for (const i of [0, 1, 2]) copyFileSync(at("real", `0${i}.png`), at("some", `0${i}.png`));
+  writeFileSync(at("some", "01.txt"), "a red fox");
+  const told = await run("some-captions", "--images", at("some"), "--clip", clip);
+  expect(told).toContain("2 of 3 pictures have no caption and get the empty one");
+  expect(told).toContain(
+    "Note: 2 of 3 pictures have no caption: CLIP score and R@1 compare them with the prefix alone",
+  );
+});
+
+test("weights name a CLIP, not its folder; statistics of another one by the same name are refused", async () => {
+  const of = async (out: string, network: string, ...args: string[]) =>
+    run(out, "--images", real, "--network", network, ...args);
+  await of("here", clip);
+  cpSync(clip, at("elsewhere", "renamed"), { recursive: true });
+  await of("renamed", at("elsewhere", "renamed"), "--reference", at("here", "statistics.npz"));
+  expect(result("renamed").figures.frechet).toBeCloseTo(0, 9);
+  cpSync(at("other-clip"), at("elsewhere", "clip"), { recursive: true });
+  await expect(of("namesake", at("elsewhere", "clip"), "--reference", at("here", "statistics.npz"))).rejects.toThrow(
+    /is of the network clip-features \w{16}, --network is clip-features \w{16}; they do not compare/,
+  );
+  await expect(of("small", clip, "--size", "8", "--reference", at("here", "statistics.npz"))).rejects.toThrow(
+    /was evaluated in their own size, these pictures are at 8 pixels: give both the same --size/,
+  );
+  // pytorch_model.bin is weights as well.
+  for (const [name, text] of [
+    ["bin-a", "a"],
+    ["bin-b", "b"],
+  ] as const) {
+    mkdirSync(at(name));
+    writeFileSync(at(name, "pytorch_model.bin"), text);
+  }
+  expect(fingerprint(at("bin-a"))).not.toBe(fingerprint(at("bin-b")));
+});
+
+test("own statistics that are damaged are made anew; damaged vectors are named", async () => {
+  const again = ["--images", real, "--network", clip, "--resume"];
+  await run("mended", ...again.slice(0, -1));
+  const statistics = readFileSync(at("mended", "statistics.npz"));
+  writeFileSync(at("mended", "statistics.npz"), statistics.subarray(0, 500));
+  await run("mended", ...again);
+  expect(readFileSync(at("mended", "statistics.npz")).equals(statistics)).toBe(true);
+  const damaged = rows("mended", "features").fill(Number.NaN, 3 * dimension, 3 * dimension + 1);
+  writeFileSync(at("mended", "features.f32"), damaged);
+  const message = /mended\S+features\.f32: the vector of picture 4 holds NaN/;
+  await expect(run("beside damaged", ...drawn, ...judges, "--reference", at("mended"))).rejects.toThrow(message);
+  expect(bytes("beside damaged", "features").length).toBe(0);
+  rmSync(at("mended", "statistics.npz"));
+  await expect(run("mended", ...again)).rejects.toThrow(message);
 });
 
 test("with a size, drawn and real pictures alike become the middle of each, as GigaGAN's evaluation cuts them", async () => {
@@ -345,6 +494,7 @@ test.each([
     "--protocol must be pytorch-fid, clean-fid or tensorflow",
   ],
   [["--merge", "a", "--size", "9"], "--size is for pictures that are drawn; --merge takes none"],
+  [["--images", "x", "--network", "n", "--size", "1e9"], "--size must be at most 8192 pixels"],
   [["--images", "x", "--networks", "n"], "did you mean --network?"],
 ])("options %j are refused: %s", (args, message) => {
   expect(() => parseEvaluateOptions(args)).toThrow(message);

@@ -100,5 +100,7 @@ describe("the command line", () => {
     expect(text).toMatch(/distance: .* table's 256 captions, which should fall/);
     expect(text).toContain("pictures are at 41.2");
     expect(text).toMatch(/‖δ‖².*not progress/);
+    // docs/evaluation.md: 25, 22 and 28 nats while the digits' distance fell from 78.
+    expect(text).toMatch(/KL: at least[\s\S]*short guided run to its end while the pictures get better/);
   });
 });
