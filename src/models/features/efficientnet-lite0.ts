@@ -7,7 +7,7 @@ import { checkSource, isStream } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
 import type { FeatureNetwork } from "./feature-network";
 import { overPositions } from "./inception-network";
-import { makeFeatureNetwork } from "./make-network";
+import { checkNotLiving, makeFeatureNetwork } from "./make-network";
 import { normalisedLayers } from "./normalised-layers";
 import { resizeToFloats } from "./resize";
 
@@ -72,6 +72,7 @@ export function efficientNetLite0(options: EfficientNetLite0Options): FeatureNet
   checkSource("efficientNetLite0", weights);
   checkInteger("efficientNetLite0", "batch", batch, 1);
   const { layers, features, logits } = describeEfficientNet();
+  checkNotLiving(name, layers.specs);
   const source = isStream(weights) ? weights : layers.fold("efficientNetLite0", weights);
   const parameters = createParameters(name, layers.specs, source);
   return makeFeatureNetwork({

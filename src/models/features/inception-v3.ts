@@ -6,7 +6,7 @@ import { checkSource, isStream } from "../weights/check-weights";
 import { createParameters } from "../weights/parameters";
 import type { FeatureNetwork } from "./feature-network";
 import { describeInception, inceptionFeatures } from "./inception-network";
-import { makeFeatureNetwork } from "./make-network";
+import { checkNotLiving, makeFeatureNetwork } from "./make-network";
 import { type Resizing, resizeToFloats } from "./resize";
 
 /**
@@ -88,6 +88,7 @@ export function inceptionV3(options: InceptionV3Options): FeatureNetwork {
   checkSource("inceptionV3", weights);
   checkInteger("inceptionV3", "batch", batch, 1);
   const network = describeInception();
+  checkNotLiving(name, network.layers.specs);
   const source = isStream(weights) ? weights : network.layers.fold("inceptionV3", weights);
   const parameters = createParameters(name, network.layers.specs, source);
   return makeFeatureNetwork({

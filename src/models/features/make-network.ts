@@ -2,7 +2,7 @@ import { type Tensor, type Tensor2D, tensor4d, tidy, type Variable } from "@tens
 import { showShape } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { checkBatch } from "../../core/tensor-checks";
-import { checkLive } from "../weights/check-weights";
+import { checkFreeNames, checkLive } from "../weights/check-weights";
 import type { FeatureNetwork, FeatureTensors } from "./feature-network";
 import { checkPictures, type Pictures } from "./pictures";
 
@@ -20,6 +20,11 @@ export interface NetworkParts {
   /** Of a tensor that was checked. */
   readonly forward: (x: Tensor) => FeatureTensors;
   readonly dispose: () => void;
+}
+
+/** Throws where a network lives already whose name is fixed, since statistics carry it. */
+export function checkNotLiving(name: string, specs: readonly { readonly name: string }[]): void {
+  checkFreeNames(name, specs, "use that one again, or dispose of it first");
 }
 
 /** A feature network out of its parts: the checks, and pictures a few at a time. */

@@ -178,8 +178,12 @@ export function checkSpecs(where: string, specs: readonly ParameterSpec[]): void
   }
 }
 
-/** Throws unless no variable of these names lives: tfjs keeps them in one global table. */
-export function checkFreeNames(prefix: string, specs: readonly { readonly name: string }[]): void {
+/** Throws unless no variable of these names lives: tfjs keeps them in one global table. `remedy` is what then to do. */
+export function checkFreeNames(
+  prefix: string,
+  specs: readonly { readonly name: string }[],
+  remedy = "dispose it or choose another name",
+): void {
   const { registeredVariables } = engine();
   const seen = new Set<string>();
   for (const { name } of specs) {
@@ -188,7 +192,7 @@ export function checkFreeNames(prefix: string, specs: readonly { readonly name: 
     if (registeredVariables[`${prefix}/${name}`])
       throw new SidError(
         "invalid-argument",
-        `createParameters: a network named "${prefix}" exists already (variable "${prefix}/${name}"): dispose it or choose another name.`,
+        `createParameters: a network named "${prefix}" exists already (variable "${prefix}/${name}"): ${remedy}.`,
       );
   }
 }

@@ -89,6 +89,22 @@ describe("loadClip", () => {
     expect(await layoutOf(renamed, { layout: "open_clip" })).toBe("open_clip");
   });
 
+  test("without a name, different models have different ones, and a copy of the files the same", async () => {
+    const nameOf = async (...of: Parameters<typeof clipFolder>) => {
+      const model = await loadClip(clipFolder(...of), { tokenizer: tokenizer(of[0]) });
+      model.dispose();
+      return model.name;
+    };
+    const first = await nameOf(ours);
+    expect(first).toMatch(/^clip-vit-p\d+-\d+px-6d-[0-9a-f]{8}$/);
+    expect(await nameOf(ours)).toBe(first);
+    const mark = "vision_model.post_layernorm.weight";
+    const width = ours.weights.get(mark)?.data.length as number;
+    const other = changed(ours, mark, f32([width], 0.5));
+    expect(await nameOf(ours, { "model.safetensors": other })).not.toBe(first);
+    expect(await nameOf(theirs)).not.toBe(first);
+  });
+
   test("buffers of older files are passed over", async () => {
     const ids: HostTensor = { dtype: "I64", shape: [1, 10], data: new BigInt64Array(10) };
     const size: HostTensor = { dtype: "I64", shape: [], data: new BigInt64Array(1) };

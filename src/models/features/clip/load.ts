@@ -2,6 +2,7 @@ import { checkFunction, checkObject, checkOneOf, isObject, type KeysOf } from ".
 import { SidError } from "../../../core/errors";
 import type { WeightSource } from "../../../core/host-tensor";
 import { type ComponentFiles, indexName, inVariant } from "../../../io/component-files";
+import { crc32 } from "../../../io/crc32";
 import { type FileTree, type JsonObject, missing, openIn, readJson, treeOf } from "../../../io/file-tree";
 import { openPart } from "../../../io/open-component";
 import { parsePth } from "../../../io/open-pth";
@@ -21,7 +22,11 @@ export type ClipLayout = "transformers" | "open_clip";
 
 /** Options of {@link loadClip}. */
 export interface LoadClipOptions {
-  /** Prefix of the variables' names, and what statistics of its features carry. @defaultValue `"clip"` */
+  /**
+   * Prefix of the variables' names, and what statistics of its features carry.
+   * @defaultValue of the architecture and the weights, such as `"clip-vit-p32-224px-512d-1a2b3c4d"`: other weights have
+   *   another, in whatever folder they lie
+   */
   readonly name?: string | undefined;
   /** Which of both a folder's files are, where it has both. @defaultValue transformers' where its weights are there */
   readonly layout?: ClipLayout | undefined;
@@ -95,7 +100,7 @@ const layouts: Readonly<Record<ClipLayout, readonly ComponentFiles[]>> = {
  * ```
  */
 export async function loadClip(source: string | FileTree, options: LoadClipOptions = {}): Promise<ClipModel> {
-  const { name = "clip", variant, preprocessing, batch, ...rest } = checkObject(where, "options", options, optionKeys);
+  const { variant, preprocessing, batch, ...rest } = checkObject(where, "options", options, optionKeys);
   const { onWarning = console.warn, onCutText = onWarning, onProgress = () => {} } = rest;
   for (const [key, callback] of Object.entries({ onWarning, onCutText, onProgress }))
     checkFunction(where, key, callback);
@@ -119,6 +124,7 @@ export async function loadClip(source: string | FileTree, options: LoadClipOptio
       loaded += bytesOnBackend(tensor);
       onProgress({ loaded, total });
     });
+    const name = rest.name ?? (await nameOf(config, named));
     const weights = await loadParameters(name, specs, watching);
     try {
       return clipModel(config, { name, weights, tokenizer, batch, preprocessing: { ...settings, ...preprocessing } });
@@ -129,6 +135,20 @@ export async function loadClip(source: string | FileTree, options: LoadClipOptio
   } finally {
     await opened.close();
   }
+}
+
+/** A small weight that no two trainings leave alike. */
+const mark = "vision_model.post_layernorm.weight";
+
+/** A name by which no two models are taken for one: the architecture, and a sum over some of the weights. */
+async function nameOf({ vision, dimension }: ClipConfig, source: WeightSource): Promise<string> {
+  const kind = `clip-vit-p${vision.patchSize}-${vision.imageSize}px-${dimension}d`;
+  // Where it is missing, whoever loads the weights says so.
+  if (!source.entries.has(mark)) return kind;
+  const { buffer, byteOffset, byteLength } = (await source.read(mark)).data;
+  return `${kind}-${crc32(new Uint8Array(buffer, byteOffset, byteLength))
+    .toString(16)
+    .padStart(8, "0")}`;
 }
 
 /** Whose files these are: where both are there, transformers', unless only OpenCLIP's weights can be read. */
