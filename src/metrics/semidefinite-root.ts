@@ -1,4 +1,5 @@
 import { SidError } from "../core/errors";
+import { exactCovariance } from "./covariance";
 
 /**
  * A root `R` of a covariance `C = RᵀR`, `rank` rows of `n`: Cholesky's with the largest remaining variance next, left
@@ -14,16 +15,16 @@ import { SidError } from "../core/errors";
 export function semidefiniteRoot(
   where: string,
   name: string,
-  covariance: Float64Array,
+  given: Float64Array,
   n: number,
 ): { readonly rows: Float64Array; readonly rank: number } {
   const refuse = (what: string): never => {
     throw new SidError("invalid-argument", `${where}: ${name}.covariance ${what}: it is no covariance.`);
   };
+  const covariance = exactCovariance(given, n, refuse);
   const variances = Float64Array.from({ length: n }, (_, i) => covariance[i * n + i] as number);
   // A dimension without variance has rounding of the others'.
   const slack = n * Number.EPSILON * variances.reduce((a, b) => Math.max(a, b), 0);
-  checkSymmetric(covariance, variances, n, slack, refuse);
   const remains = variances.slice();
   // Row by row of the lower triangle, in the order of the pivots: dimension order[i] has row i.
   const order = Uint32Array.from({ length: n }, (_, i) => i);
@@ -101,22 +102,4 @@ function swap(order: Uint32Array, lower: Float64Array, n: number, i: number, j: 
   const row = lower.slice(i * n, i * n + i);
   lower.copyWithin(i * n, j * n, j * n + i);
   lower.set(row, j * n);
-}
-
-/** Symmetric to float32's precision, since some statistics are saved in it. */
-function checkSymmetric(
-  c: Float64Array,
-  variances: Float64Array,
-  n: number,
-  slack: number,
-  refuse: (what: string) => never,
-): void {
-  const negative = variances.findIndex((variance) => variance < 0);
-  if (negative >= 0) refuse(`has a negative variance, ${variances[negative]}, at dimension ${negative}`);
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < i; j++) {
-      const difference = Math.abs((c[i * n + j] as number) - (c[j * n + i] as number));
-      if (difference > 1e-6 * Math.sqrt((variances[i] as number) * (variances[j] as number)) + slack)
-        refuse(`is not symmetric at [${i}, ${j}]`);
-    }
 }

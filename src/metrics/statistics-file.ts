@@ -6,23 +6,22 @@ import { located, openFile } from "../io/disk";
 import { writeFileAtomic } from "../io/files";
 import { memorySource, npzBytes, openNpz } from "../io/npz";
 import { corrupt } from "../io/safetensors-header";
+import { exactCovariance } from "./covariance";
 import { checkStatistics } from "./frechet";
 import type { FeatureStatistics } from "./moments";
-
-/** As far may two halves of a covariance differ, in units of its largest number: that of sums in float32. */
-const asymmetry = 1e-5;
 
 /**
  * Reads the bytes of a file of statistics, `.npz` with the mean `mu` `[d]` and the covariance `sigma` `[d, d]`, as
  * pytorch-fid and clean-fid write them (and EDM, guided-diffusion, the FID of its authors). Other arrays in it are passed over.
  *
  * Such files say neither how many vectors they are of nor of which network. Those of {@link encodeStatistics} hold `count`
- * and `network` too, which others pass over.
+ * and `network` too, which others pass over. What rounding in float32 leaves of a covariance is made one: halves that differ
+ * are averaged, variances a little below 0 become 0.
  *
  * @param bytes - the whole file.
  * @returns the statistics; `count` is 0 where the file does not say it.
  * @throws SidError `corrupt-file` for a file that is cut off or damaged, lacks `mu` or `sigma`, or where these do not
- *   fit each other, are not symmetric, or have negative variances; `not-finite` for NaN and infinities.
+ *   fit each other, or `sigma` is no covariance by more than rounding; `not-finite` for NaN and infinities.
  *
  * @example
  * ```ts
@@ -122,8 +121,10 @@ async function parseStatistics(where: string, source: ByteSource): Promise<Featu
   const [d = 0, ...more] = mu.shape;
   if (d === 0 || more.length > 0 || sigma.shape.join() !== `${d},${d}`)
     throw corrupt(where, `wanted mu [d] and sigma [d, d], got ${showShape(mu)} and ${showShape(sigma)}`);
-  const [mean, covariance] = [floats(where, "mu", mu), floats(where, "sigma", sigma)];
-  checkSymmetric(where, covariance, d);
+  const mean = floats(where, "mu", mu);
+  const covariance = exactCovariance(floats(where, "sigma", sigma), d, (what): never => {
+    throw corrupt(where, `sigma ${what}`);
+  });
   const count = names.includes("count") ? countOf(where, await read("count")) : 0;
   const network = names.includes("network") ? textOf(where, await read("network")) : undefined;
   return network === undefined ? { count, mean, covariance } : { count, mean, covariance, network };
@@ -143,17 +144,6 @@ function floats(where: string, name: string, { dtype, data }: HostTensor): Float
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) throw new SidError("not-finite", `${where}: ${name} must be finite, number ${at} is ${values[at]}.`);
   return values;
-}
-
-function checkSymmetric(where: string, covariance: Float64Array, d: number): void {
-  const at = (i: number, j: number) => covariance[i * d + j] as number;
-  const largest = covariance.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  for (let i = 0; i < d; i++) {
-    if (at(i, i) < -asymmetry * largest) throw corrupt(where, `sigma[${i}, ${i}] is a variance, got ${at(i, i)}`);
-    for (let j = 0; j < i; j++)
-      if (Math.abs(at(i, j) - at(j, i)) > asymmetry * largest)
-        throw corrupt(where, `sigma must be symmetric; [${i}, ${j}] is ${at(i, j)} and [${j}, ${i}] is ${at(j, i)}`);
-  }
 }
 
 function countOf(where: string, { shape, data }: HostTensor): number {

@@ -43,6 +43,39 @@ describe("the files of others", () => {
   });
 });
 
+describe("covariances that were rounded to float32", () => {
+  const read = (mu: readonly number[], ...sigma: number[]) =>
+    decodeStatistics(file({ mu: f64([mu.length], ...mu), sigma: f64([mu.length, mu.length], ...sigma) }));
+
+  test("are averaged and clipped when read, so that distances to them exist", async () => {
+    const law = featureStatistics([0, 1, 2, 2, 4, 5], 2);
+    const skew = await read([0, 0], 1, 5e-6, 0, 1);
+    expect(skew.covariance).toEqual(Float64Array.of(1, 2.5e-6, 2.5e-6, 1));
+    const flat = await read([0, 0], 1, 4e-6, 4e-6, -5e-6);
+    expect(flat.covariance).toEqual(Float64Array.of(1, 0, 0, 0));
+    const beyond = await read([0, 0], 1, 3e-6, 3e-6, 1e-12);
+    expect(beyond.covariance[1]).toBeCloseTo(1e-6, 15);
+    for (const statistics of [skew, flat, beyond]) {
+      expect(Number.isFinite(frechetDistance(statistics, law, { onWarning() {} }))).toBe(true);
+      expect((await decodeStatistics(encodeStatistics(statistics))).covariance).toEqual(statistics.covariance);
+    }
+  });
+
+  test("statistics in memory follow the same rule", () => {
+    const mean = Float64Array.of(0, 0);
+    const of = (...covariance: number[]) => ({ count: 0, mean, covariance: Float64Array.from(covariance) });
+    expect(frechetDistance(of(1, 5e-6, 0, 1), of(1, 2.5e-6, 2.5e-6, 1))).toBeCloseTo(0, 12);
+    expect(frechetDistance(of(1, 0, 0, -5e-6), of(1, 0, 0, 0))).toBeCloseTo(0, 4);
+    expect(() => frechetDistance(of(1, 0, 0, -5e-5), of(1, 0, 0, 0))).toThrow(/negative variance, got -0.00005/);
+  });
+
+  test("what no rounding explains is refused", async () => {
+    await expect(read([0, 0], 1, 2, 2, 1)).rejects.toThrow(/sigma has a direction of negative variance: \[1, 0\] is 2/);
+    await expect(read([0, 0], 1, 2e-5, 0, 1)).rejects.toThrow(/sigma is not symmetric/);
+    await expect(read([0, 0], 1, 0, 0, -2e-5)).rejects.toThrow(/sigma has a negative variance/);
+  });
+});
+
 describe("what is written", () => {
   const statistics = featureStatistics([0, 1, 2, 2, 4, 5], 2, { network: "é-network" });
 
