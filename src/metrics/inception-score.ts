@@ -1,6 +1,7 @@
-import { checkFinite, checkInteger, checkObject } from "../core/checks";
+import { checkFinite, checkInteger, checkMethods, checkObject } from "../core/checks";
 import { SidError } from "../core/errors";
 import { checkStream, type RandomStream } from "../core/random";
+import { drawn } from "./drawn";
 import { countFeatures } from "./feature-rows";
 import { checkFloat64 } from "./moments";
 
@@ -118,6 +119,14 @@ function checkState(where: string, name: string, state: InceptionMomentsState, c
   checkFinite(where, `${name}.negativeEntropy`, negativeEntropy);
 }
 
+/** Logits that lie elsewhere, such as in a file, and are read some at a time. */
+export interface LogitRows {
+  /** Pictures. */
+  readonly count: number;
+  /** The logits of the pictures from `from` up to before `to`, one picture's after another's. */
+  read(from: number, to: number): ArrayLike<number>;
+}
+
 /** Options of {@link inceptionScore}. */
 export interface InceptionScoreOptions {
   /** Classes of the classifier: logits of a picture. */
@@ -140,12 +149,17 @@ export interface InceptionScores {
   readonly mean: number;
   /** Their standard deviation, divided by one less than their number; 0 for one split. */
   readonly deviation: number;
+  /** How many there are: fewer than asked for where the others leave the last ones nothing. */
+  readonly splits: number;
 }
+
+/** Pictures of {@link LogitRows} that are read in one go. */
+const blockRows = 512;
 
 /**
  * The Inception Score of a set, mean and deviation over splits as torchmetrics has them: each split has
- * `ceil(count / splits)` pictures, the last what is left. {@link inceptionMoments} takes pictures batch by batch, and
- * keeps no logits (one accumulator a split).
+ * `ceil(count / splits)` pictures, the last what is left. Logits that are read from elsewhere are never in memory whole;
+ * {@link inceptionMoments} takes pictures batch by batch, and keeps none.
  *
  * It sees no real pictures: 1 at least, the number of classes at most, and biased by the size of a split: 5000 pictures
  * a split, 50,000 in all, is what papers quote, with Inception's 1008 logits.
@@ -153,9 +167,10 @@ export interface InceptionScores {
  * Source: Salimans et al., "Improved techniques for training GANs", arXiv:1606.03498, whose code divides the variance
  * by the number of splits; its faults: Barratt & Sharma, arXiv:1801.01973.
  *
- * @param logits - one picture's after another's, as a tensor `[count, classes]` reads out; before the softmax.
+ * @param logits - one picture's after another's, as a tensor `[count, classes]` reads out, or {@link LogitRows}; before
+ *   the softmax.
  * @param options - classes and splits.
- * @returns mean and deviation over the splits.
+ * @returns mean and deviation over the splits, and how many there are.
  * @throws SidError `shape-mismatch` for torn logits or none, `not-finite` for NaN or an infinity, `out-of-range` for
  *   more splits than pictures.
  *
@@ -167,33 +182,54 @@ export interface InceptionScores {
  * console.log(mean.toFixed(3)); // 2.000
  * ```
  */
-export function inceptionScore(logits: ArrayLike<number>, options: InceptionScoreOptions): InceptionScores {
+export function inceptionScore(logits: ArrayLike<number> | LogitRows, options: InceptionScoreOptions): InceptionScores {
   const where = "inceptionScore";
   const { classes, splits = 10, stream } = checkObject(where, "options", options, { classes: 1, splits: 1, stream: 1 });
   checkInteger(where, "classes", classes, 1, 2 ** 24);
-  const count = countFeatures(where, "logits", logits, classes, 1);
+  const { count, read } = rowsOf(where, logits, classes);
   checkInteger(where, "splits (one picture each is the least)", splits, 1, count);
   if (stream !== undefined) checkStream(where, "stream", stream);
-  const order = shuffled(count, stream);
+  const order = stream && drawn(count, count, stream);
   const size = Math.ceil(count / splits);
   const scores: number[] = [];
   for (let from = 0; from < count; from += size) {
     const moments = inceptionMoments({ classes });
-    for (const i of order.subarray(from, from + size))
-      moments.add(Float64Array.from({ length: classes }, (_, c) => logits[i * classes + c] as number));
+    const to = Math.min(from + size, count);
+    if (order) for (const i of order.subarray(from, to)) moments.add(read(i, i + 1));
+    else for (let at = from; at < to; at += blockRows) moments.add(read(at, Math.min(at + blockRows, to)));
     scores.push(moments.score());
   }
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const squares = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, scores.length - 1)) };
+  const deviation = Math.sqrt(squares / Math.max(1, scores.length - 1));
+  return { mean, deviation, splits: scores.length };
 }
 
-/** The numbers below `count`, in a random order where a stream is given. */
-function shuffled(count: number, stream: RandomStream | undefined): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, i) => i);
-  for (const [i, u] of (stream?.uniform(count) ?? []).entries()) {
-    const chosen = i + Math.floor(u * (count - i));
-    [order[i], order[chosen]] = [order[chosen] as number, order[i] as number];
+/** Logits in memory or elsewhere, to be read in one way; those in memory are checked at once, others as they come. */
+function rowsOf(where: string, logits: ArrayLike<number> | LogitRows, classes: number): LogitRows {
+  if (!isRows(logits)) {
+    const count = countFeatures(where, "logits", logits, classes, 1);
+    const part = (from: number, to: number) =>
+      Float64Array.from({ length: (to - from) * classes }, (_, k) => logits[from * classes + k] as number);
+    return { count, read: part };
   }
-  return order;
+  checkMethods(where, "logits", logits, "rows of logits", ["read"]);
+  checkInteger(where, "logits.count", logits.count, 1);
+  return {
+    count: logits.count,
+    read(from, to) {
+      const rows = logits.read(from, to);
+      const got = countFeatures(where, "what logits.read gives", rows, classes, 0);
+      if (got !== to - from)
+        throw new SidError(
+          "shape-mismatch",
+          `${where}: wanted logits of ${to - from} pictures, logits.read gave ${got}.`,
+        );
+      return rows;
+    },
+  };
+}
+
+function isRows(logits: ArrayLike<number> | LogitRows): logits is LogitRows {
+  return typeof logits === "object" && logits !== null && "read" in logits;
 }

@@ -33,6 +33,7 @@ export {
   type InceptionScores,
   inceptionMoments,
   inceptionScore,
+  type LogitRows,
 } from "./inception-score";
 export {
   type KernelDistanceOfSubsetsOptions,

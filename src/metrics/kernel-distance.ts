@@ -1,5 +1,6 @@
 import { checkFinite, checkInteger, checkObject } from "../core/checks";
 import { checkStream, type RandomStream, randomStream } from "../core/random";
+import { drawn } from "./drawn";
 import { countFeatures, featureReader, half, productBlocks, type RowReader } from "./feature-rows";
 
 /** Options of {@link kernelDistance}. */
@@ -125,17 +126,11 @@ export function kernelDistanceOfSubsets(
   return { mean, deviation: Math.sqrt(squares / subsets) };
 }
 
-/** `size` of the vectors, each at most once: the first of a shuffled list. */
+/** `size` of the vectors, each at most once. */
 function subset(features: ArrayLike<number>, dimension: number, size: number, stream: RandomStream): RowReader {
-  const count = features.length / dimension;
-  const order = Uint32Array.from({ length: count }, (_, i) => i);
   const rows = new Float64Array(size * dimension);
-  for (const [i, u] of stream.uniform(size).entries()) {
-    const chosen = i + Math.floor(u * (count - i));
-    const row = order[chosen] as number;
-    order[chosen] = order[i] as number;
+  for (const [i, row] of drawn(features.length / dimension, size, stream).entries())
     for (let k = 0; k < dimension; k++) rows[i * dimension + k] = features[row * dimension + k] as number;
-  }
   return featureReader(rows, dimension);
 }
 

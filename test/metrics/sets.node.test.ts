@@ -187,6 +187,39 @@ describe("Inception Score", () => {
     expect(inceptionScore([1, 1, 1, 1], { classes: 2, splits: 1 }).mean).toBe(1);
   });
 
+  test.prop({ seed, count: fc.integer({ min: 4, max: 40 }), splits: fc.integer({ min: 1, max: 4 }) })(
+    "of logits that are read some at a time is that of all",
+    ({ seed, count, splits }) => {
+      const logits = normals(seed, count * 3);
+      const asked: number[] = [];
+      const rows = {
+        count,
+        read(from: number, to: number) {
+          asked.push(to - from);
+          return logits.subarray(3 * from, 3 * to);
+        },
+      };
+      const scores = inceptionScore(logits, { classes: 3, splits });
+      expect(inceptionScore(rows, { classes: 3, splits })).toEqual(scores);
+      expect(asked).toHaveLength(scores.splits);
+      const shuffled = () => ({ classes: 3, splits, stream: randomStream(seed) });
+      expect(inceptionScore(rows, shuffled())).toEqual(inceptionScore(logits, shuffled()));
+    },
+  );
+
+  test("has fewer splits where the others leave the last ones nothing", () => {
+    expect(inceptionScore(normals(2, 12 * 2), { classes: 2, splits: 10 }).splits).toBe(6);
+  });
+
+  test("rows that give other counts than asked for are refused", () => {
+    const rows = (count: number, given: number) => ({ count, read: () => new Float32Array(given) });
+    const score = (count: number, given: number) => () => inceptionScore(rows(count, given), { classes: 2, splits: 1 });
+    expectSidError("shape-mismatch", score(3, 4), /wanted logits of 3 pictures, logits.read gave 2/);
+    expectSidError("shape-mismatch", score(3, 5), /what logits.read gives must hold whole/);
+    expectSidError("out-of-range", score(0, 0), /logits.count/);
+    expectSidError("invalid-argument", () => inceptionScore({ count: 1, read: 3 } as never, { classes: 2 }), /rows of/);
+  });
+
   test("shuffles where a stream is given, the same way each time", () => {
     const logits = normals(6, 60);
     const options = { classes: 3, splits: 4 };

@@ -1,7 +1,7 @@
 import {
   clipScore,
   frechetDistance,
-  inceptionMoments,
+  inceptionScore,
   kernelDistance,
   kernelDistanceOfSubsets,
   mergeClipScores,
@@ -10,7 +10,7 @@ import {
 } from "sid-lsg/metrics";
 import { say } from "../../common/terminal";
 import { keptStatistics, type Reference } from "./reference";
-import { blocksOf, type Rows, spread } from "./rows";
+import { type Rows, spread } from "./rows";
 import type { PictureSet } from "./set";
 
 /** What an evaluation comes to; what cannot be known is absent. */
@@ -46,6 +46,7 @@ export interface FigureOptions {
 
 const subsets = 100;
 const usualSubset = 1000;
+/** Parts that follow one another, as everybody quotes the Inception Score. */
 const usualSplits = 10;
 const usualAmong = 100;
 
@@ -70,7 +71,11 @@ export async function figuresOf(
   if (rows && reference?.features && options.sample > 0)
     figures = { ...figures, ...pairFigures(rows, reference.features, options, notes) };
   const logits = set.rows("logits");
-  if (logits) figures = { ...figures, inception: inceptionOf(logits) };
+  if (logits)
+    figures = {
+      ...figures,
+      inception: inceptionScore(logits, { classes: logits.dimension, splits: Math.min(usualSplits, logits.count) }),
+    };
   const [images, texts] = [set.rows("images"), set.rows("texts")];
   const bare = Number(set.job.pictures["withoutCaption"] ?? 0);
   if (images && bare > 0)
@@ -111,22 +116,6 @@ function kernelOf(generated: Float32Array, others: Float32Array, dimension: numb
   const options = { dimension, subsets, subsetSize: usualSubset };
   const { mean, deviation } = kernelDistanceOfSubsets(generated, others, options);
   return { mean, over: { deviation, subsets, size: usualSubset } };
-}
-
-/** The score of each of ten parts that follow one another, as everybody quotes it; the last one may be shorter. */
-function inceptionOf(logits: Rows) {
-  const size = Math.ceil(logits.count / usualSplits);
-  const splits = Math.ceil(logits.count / size);
-  const scores = Array.from({ length: splits }, (_, i) => {
-    const [from, to] = [i * size, Math.min((i + 1) * size, logits.count)];
-    const moments = inceptionMoments({ classes: logits.dimension });
-    const part: Rows = { ...logits, count: to - from, read: (a, b) => logits.read(from + a, from + b) };
-    for (const block of blocksOf(part)) moments.add(block);
-    return moments.score();
-  });
-  const mean = scores.reduce((sum, x) => sum + x, 0) / splits;
-  const squares = scores.reduce((sum, x) => sum + (x - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, splits - 1)), splits };
 }
 
 function clipFigures(images: Rows, texts: Rows, sample: number) {
