@@ -35,6 +35,7 @@ export async function loadJudges({ network, protocol, clip, clipPrefix }: JudgeO
     const features = model && network !== undefined ? await featuresOf(model, fingerprint(network)) : undefined;
     if (clip === undefined) return { features, clip: undefined };
     const weights = fingerprint(clip);
+    // Another name than that of --network, which may be the same folder.
     const scorer = await loadClip(clip, { name: `clip ${weights}` });
     const { name, dimension } = scorer;
     return { features, clip: { network: name, dimension, weights, prefix: clipPrefix, model: scorer } };
@@ -48,8 +49,7 @@ function loadFeatures(path: string, protocol: InceptionProtocol | undefined): Pr
   if (!statSync(path).isDirectory()) return loadFeatureNetwork(path, { protocol });
   if (protocol !== undefined)
     throw new Error("--protocol is of Inception's weights; a folder of CLIP prepares pictures as its files say.");
-  // Weights name it: a folder can be renamed, and hold others by the same name.
-  return loadClip(path, { name: `clip-features ${fingerprint(path)}` });
+  return loadClip(path);
 }
 
 /** A feature network with what a set notes of it: what it makes of a picture tells whether it classifies. */

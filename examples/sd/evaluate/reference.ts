@@ -48,10 +48,11 @@ export async function openReference(options: ReferenceOptions): Promise<Referenc
 
 async function ofFile(path: string, wanted: FeatureJob, size: number | undefined): Promise<Reference> {
   const name = shown(path);
-  const refused = (cause: unknown) =>
-    new Error(`--reference: ${name}: ${(cause as Error).message} A folder of the real pictures does as well.`, {
-      cause,
-    });
+  const refused = (cause: unknown) => {
+    // The library names its function, and the path or the argument.
+    const what = (cause as Error).message.replace(/^\w+( "[^"]*")?: /, "").replace(/^a\.covariance /, "sigma ");
+    return new Error(`--reference: ${name}: ${what} A folder of the real pictures does as well.`, { cause });
+  };
   const { statistics, seen } = await readSeenStatistics(path).catch((cause) => {
     throw refused(cause);
   });

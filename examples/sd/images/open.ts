@@ -62,7 +62,9 @@ export async function openImageFolder(folder: string, options: OpenImageFolderOp
 }
 
 async function open(folder: string, captionKey: string | undefined, warn: (message: string) => void) {
-  if (!statSync(folder).isDirectory()) throw new Error("is a file; wanted a folder of pictures");
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  if (stat === undefined) throw new Error("is not there");
+  if (!stat.isDirectory()) throw new Error("is a file; wanted a folder of pictures");
   const found = scanFolder(folder);
   const others = [...found.others].map(([ending, count]) => `${count} ${ending}`).join(", ");
   if (found.pictures.length === 0)

@@ -190,7 +190,7 @@ test("a run that was stopped, or killed at its worst, goes on to what one run le
   copyFileSync(at("left-alone", "statistics.npz"), at("stopped", "statistics.npz"));
   await expect(run("stopped", "--images", real, "--network", clip)).rejects.toThrow(/go on with --resume/);
   await expect(run("stopped", "--images", real, "--network", at("other-clip"), "--resume")).rejects.toThrow(
-    /differs in features\.network \(there clip-features \w{16}, here clip-features \w{16}\), features\.weights/,
+    /differs in features\.weights \(there \w{16}, here \w{16}\)/,
   );
   await run("stopped", "--images", real, "--network", clip, "--resume");
   expect(bytes("stopped", "features").equals(bytes("left-alone", "features"))).toBe(true);
@@ -251,7 +251,8 @@ test("a network that classifies gives the Inception Score, in parts as torchmetr
 test("references that do not fit are refused before a picture is drawn", async () => {
   const features = randomStream(3).normals(40 * dimension);
   const weights = fingerprint(clip);
-  const network = `clip-features ${weights}`;
+  await run("own-network", "--images", real, "--network", clip);
+  const network = result("own-network").job.features?.network;
   const good = featureStatistics(features, dimension, { network });
   await writeSeenStatistics(at("good.npz"), good, { weights, size: 0 });
   expect(await readStatistics(at("good.npz"))).toEqual(good);
@@ -279,10 +280,16 @@ test("references that do not fit are refused before a picture is drawn", async (
     at("negative.npz"),
     changed((data) => data.fill(-1, 0, 1)),
   );
-  // Symmetric, of positive variances, and of a correlation of 3.
+  // Symmetric, no variance below 0, no correlation above 1; but three dimensions that all oppose each other.
   await writeNpz(
     at("indefinite.npz"),
-    changed((data) => data.fill(3, 1, 2).fill(3, dimension, dimension + 1)),
+    changed((data) => {
+      for (let i = 0; i < 3; i++)
+        for (let j = 0; j < 3; j++) {
+          const [a, b] = [data[i * dimension + i] as number, data[j * dimension + j] as number];
+          if (i !== j) data[i * dimension + j] = -0.9 * Math.sqrt(a * b);
+        }
+    }),
   );
   for (const [name, number] of [
     ["minus", -5],
@@ -308,20 +315,20 @@ test("references that do not fit are refused before a picture is drawn", async (
   }
   await run("no-features", "--images", at("described"), "--clip", clip);
   for (const [name, message] of [
-    ["network.npz", /network\.npz is of the network inception-v3-fid, --network is clip-features \w{16}/],
-    ["dimension.npz", /dimension\.npz is of 8 dimensions, clip-features \w{16} has 16: it is of another network/],
+    ["network.npz", /network\.npz is of the network inception-v3-fid, --network is clip-vit-p8-32px-16d-\w{8}/],
+    ["dimension.npz", /dimension\.npz is of 8 dimensions, clip-vit-p8-32px-16d-\w{8} has 16: it is of another network/],
     [
       "no-sigma.npz",
       /the file lacks sigma and holds "mu", "count", "network".*A folder of the real pictures does as well/,
     ],
     ["torn.npz", /wanted mu \[d\] and sigma \[d, d\], got \[16\] and \[16, 8\]/],
     ["nan.npz", /mu must be finite/],
-    ["asymmetric.npz", /--reference: \S+asymmetric\.npz: .*sigma is not symmetric/],
-    ["negative.npz", /--reference: \S+negative\.npz: .*sigma has a negative variance, got -1, at dimension 0/],
-    ["indefinite.npz", /--reference: \S+indefinite\.npz: .*direction of negative variance/],
+    ["asymmetric.npz", /^--reference: \S+asymmetric\.npz: sigma is not symmetric/],
+    ["negative.npz", /^--reference: \S+negative\.npz: sigma has a negative variance, got -1/],
+    ["indefinite.npz", /^--reference: \S+indefinite\.npz: sigma has a direction of negative variance/],
     ["minus.npz", /count must be one whole number above 0, got -5/],
     ["not-a-number.npz", /count must be one whole number above 0, got NaN/],
-    ["weights.npz", /weights\.npz is of other weights of clip-features \w{16}, another; those of --network are/],
+    ["weights.npz", /weights\.npz is of other weights of clip-vit-p8-32px-16d-\w{8}, another; those of --network are/],
     ["size.npz", /size\.npz was evaluated at 8 pixels, these pictures are in their own size/],
     ["cut.npz", /--reference: .*cut\.npz.*(cut off|truncated|end)/],
     ["text.npz", /--reference: .*text\.npz.*(NumPy|npz)/],
@@ -329,7 +336,7 @@ test("references that do not fit are refused before a picture is drawn", async (
     ["one", /--reference: \S+one holds one picture; wanted at least 2/],
     ["none", /--reference: .*there is no PNG or JPEG in it/],
     ["broken", /--reference: [\s\S]*01\.png is cut off: the PNG ends/],
-    ["other-network", /was seen with the network clip-features \w{16}, those to compare with clip-features \w{16}/],
+    ["other-network", /was seen with the network's weights \w{16}, those to compare with \w{16}/],
     ["no-features", /no-features holds no features; evaluate it with --network/],
   ] as const) {
     await expect(run(`bad ${name}`, ...drawn, ...judges, "--reference", at(name)), name).rejects.toThrow(message);
@@ -338,7 +345,7 @@ test("references that do not fit are refused before a picture is drawn", async (
   // pytorch-fid's own files name no network and no count.
   await writeNpz(at("plain.npz"), without("count", "network"));
   const told = await run("plain", ...drawn, "--first", "4", ...judges, "--reference", at("plain.npz"));
-  expect(told).toContain("does not say of which network it is; it is taken for clip-features ");
+  expect(told).toContain("does not say of which network it is; it is taken for clip-vit-p8-32px-16d-");
   expect(told).toMatch(/Note: .*4 vectors of 16 dimensions leave a covariance singular/);
 });
 
@@ -357,9 +364,10 @@ test("too few pictures give the figures that they allow, with a note", async () 
   for (const [option, args] of [
     ["network", ["--network", at("gone")]],
     ["clip", ["--network", clip, "--clip", at("gone")]],
+    ["images", ["--images", at("gone"), "--clip", clip]],
   ] as const)
-    await expect(run("nothing", ...drawn, ...args)).rejects.toThrow(
-      new RegExp(`^--${option}: \\S*gone is not there\\.$`),
+    await expect(run("nothing", ...(option === "images" ? [] : drawn), ...args)).rejects.toThrow(
+      new RegExp(`^--${option}: \\S*gone:? is not there\\.$`),
     );
   expect(existsSync(at("nothing"))).toBe(false);
   // Without a reference and classes there is nothing to say, and that is said.
@@ -415,7 +423,7 @@ test("weights name a CLIP, not its folder; statistics of another one by the same
   expect(result("renamed").figures.frechet).toBeCloseTo(0, 9);
   cpSync(at("other-clip"), at("elsewhere", "clip"), { recursive: true });
   await expect(of("namesake", at("elsewhere", "clip"), "--reference", at("here", "statistics.npz"))).rejects.toThrow(
-    /is of the network clip-features \w{16}, --network is clip-features \w{16}; they do not compare/,
+    /statistics\.npz is of other weights of clip-vit-p8-32px-16d-\w{8}, \w{16}; those of --network are \w{16}/,
   );
   await expect(of("small", clip, "--size", "8", "--reference", at("here", "statistics.npz"))).rejects.toThrow(
     /was evaluated in their own size, these pictures are at 8 pixels: give both the same --size/,

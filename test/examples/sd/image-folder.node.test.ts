@@ -243,7 +243,7 @@ describe("pictures", () => {
       /no PNG or JPEG in it, but 1 \.tar; .*unpack archives\.$/,
     );
     await expect(read(join(folder({ "a.png": png(1) }), "a.png"))).rejects.toThrow(/is a file; wanted a folder/);
-    await expect(read(join(home, "nowhere"))).rejects.toThrow(/ENOENT/);
+    await expect(read(join(home, "nowhere"))).rejects.toThrow(/^--images: \S+nowhere: is not there\.$/);
   });
 
   test("behind links count, and links that go round do not", async () => {
