@@ -2,7 +2,7 @@
 import { meanCell } from "../experiments/markdown";
 import { rankCorrelation } from "../experiments/rank-correlation";
 import { groupNames } from "../text-to-image/world";
-import { claims, type Figure, type Verdicts, type Word } from "./claims";
+import { claims, comparisonOf, type Figure, type Verdicts, type Word } from "./claims";
 import { type ConfigurationName, configurationNames, titleOf } from "./configurations";
 import { columns, groupTitles, meanOf, type Name, type Records } from "./tables";
 
@@ -83,7 +83,10 @@ function alphaLine(records: Records): string {
 /** How much of it is certain. */
 function certainty(verdicts: readonly Verdicts[]): string {
   const each = verdicts.flatMap((pair) => Object.values(pair));
-  const all = (word: Word) => verdicts.filter((pair) => Object.values(pair).every((one) => one.word === word)).length;
+  const all = (word: Word) => {
+    const found = claims.filter((_, i) => Object.values(verdicts[i] ?? {}).every((one) => one.word === word));
+    return `${found.length}${found.length > 0 ? ` (${found.map(comparisonOf).join("; ")})` : ""}`;
+  };
   const alone = each.filter(({ chance = 1 }) => chance < 0.05).length;
   return `**How sure**: of ${claims.length} claims ${all("holds")} hold and ${all("fails")} fail wherever they are judged, beyond what chance explains among all ${each.length} comparisons together; ${alone} of the ${each.length} differ from 0 on their own at 5 %, where chance alone gives about ${(0.05 * each.length).toFixed(0)}. All else is undecided with these seeds, not refuted.`;
 }

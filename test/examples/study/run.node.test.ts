@@ -56,6 +56,13 @@ test("a study that was stopped and killed ends as one that was left alone, and t
     ["features.safetensors", "generator.safetensors", "metrics.jsonl", "result.json", "strip.png"].sort(),
   );
 
+  // It went on where it was: no iteration was done twice.
+  expect(
+    readFileSync(join(cut, "lsg-1.5-seed0", "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n").length,
+  ).toBe(12);
+
   const of = Object.fromEntries(readRuns<StudyFigures>(whole).map(({ name, figures }) => [name, figures]));
   expect(of["real"]?.trained.allRight).toBeGreaterThan(0.9);
   expect(of["real"]?.trained.kernelDistance).toBeLessThan(of["teacher1"]?.trained.kernelDistance ?? 0);
