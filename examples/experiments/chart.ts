@@ -74,7 +74,9 @@ export async function curveChart(
   groups: readonly string[],
   curves: readonly Curve[],
 ): Promise<string> {
-  const colour = { field: "group", type: "nominal", scale: { domain: [...groups] }, title: null } as const;
+  const scale = { domain: [...groups] };
+  const legend = { symbolOpacity: 1 };
+  const colour = { field: "group", type: "nominal", scale, title: null, legend } as const;
   const x = { field: "x", type: "quantitative", title, scale: { zero: false } } as const;
   return render({
     hconcat: panels.map((panel) => {
@@ -85,7 +87,7 @@ export async function curveChart(
         layer: [
           {
             mark: { type: "area", opacity: 0.2 },
-            encoding: { x, y: { field: "low", ...y }, y2: { field: "high" }, color: { ...colour, legend: null } },
+            encoding: { x, y: { field: "low", ...y }, y2: { field: "high" }, color: colour },
           },
           {
             mark: { type: "line", point: true },
