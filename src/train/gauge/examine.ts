@@ -24,9 +24,11 @@ export interface RunFinding {
 
 /** A run that is over ends below this share of the divergence at which it began, or something is wrong. */
 const left = 0.3;
-/** A change counts from this share of the divergence at the beginning, */
-const small = 0.1;
-/** and from so many standard errors. */
+/** A lag counts from this share of the divergence at the beginning. */
+const behind = 0.1;
+/** The share of the divergence at the beginning that the details had. */
+const details = 0.05;
+/** A change counts from so many standard errors. */
 const errors = 4;
 
 /**
@@ -34,7 +36,7 @@ const errors = 4;
  *
  * - `no-nearer`: the bound after the run is above 0.3·L0. A sign, a prediction type, conditions that differ between the
  *   networks, a rate at which nothing moves, or a run that is not over.
- * - `details`: at the levels of least noise, which held a tenth of L0, there is more than L0/10 now: a collapse, of each
+ * - `details`: at the levels of least noise, which held a twentieth of L0, there is more now: a collapse, of each
  *   condition's pictures to one, shows there.
  * - `lag`: the bound after the run is more than twice what the running one told, and by more than L0/10: the fake score
  *   does not follow the generator. It is frozen, or its rate is too small.
@@ -72,9 +74,9 @@ export function examineRun(readings: RunReadings): RunFinding[] {
       kind: "no-nearer",
       message: `the generator is at ${nats(last)} of the teacher, after ${nats(first)} at the start: look for a sign, a prediction type, conditions that differ between the networks, or a rate that moves nothing; or train on.`,
     });
-  const from = levelAbove(before, 1 - small);
+  const from = levelAbove(before, 1 - details);
   const [had, has] = [partAbove(before, from), partAbove(after, from)];
-  if (counts(had, has) && has.value > small * first.value)
+  if (counts(had, has))
     findings.push({
       kind: "details",
       message: `of what shows above log SNR ${from.toFixed(1)} the generator lacks ${nats(has)}, after ${nats(had)} at the start: look at its samples, they may have collapsed.`,
@@ -82,7 +84,7 @@ export function examineRun(readings: RunReadings): RunFinding[] {
   if (running === undefined) return findings;
   const told = boundOf(where, "running", running);
   const gap = last.value - told.value;
-  if (counts(told, last) && gap > last.value / 2 && gap > small * first.value)
+  if (counts(told, last) && gap > last.value / 2 && gap > behind * first.value)
     findings.push({
       kind: "lag",
       message: `the audit finds ${nats(last)}, the run told ${nats(told)}: its fake score does not follow the generator; raise its rate or its updates per iteration.`,

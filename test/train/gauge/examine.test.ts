@@ -33,7 +33,7 @@ test("details that only little noise shows", () => {
   const after = reading(2.9, 2.5);
   const findings = examineRun({ before: reading(10, 0.5), running: after, after });
   expect(findings.map(({ kind }) => kind)).toEqual(["details"]);
-  expect(findings[0]?.message).toMatch(/above log SNR 0\.7 .* lacks 2\.52 .* after 1\.00/);
+  expect(findings[0]?.message).toMatch(/above log SNR 1\.0 .* lacks 2\.50 .* after 0\.500/);
   expect(examineRun({ before: reading(10, 4), running: after, after })).toEqual([]);
 });
 
