@@ -104,7 +104,7 @@ const sums = 8;
  * const gauge = divergenceGauge();
  * const levels = Array.from({ length: 200 }, (_, i) => -5 + i / 20); // log-SNR −5 to 5
  * gauge.add(levels.map((logSnr) => ({ logSnr, deltaSquared: Math.exp(-logSnr), lag: 0 })));
- * console.log(gauge.reading()?.lowerBound.value.toFixed(2)); // ½·∫ SNR⁻¹ dSNR = ½·9.95: 4.98
+ * console.log(gauge.reading()?.lowerBound.value.toFixed(2)); // ½·∫ SNR⁻¹ dSNR = ½·9.95, but for the bins: 4.97
  * ```
  */
 export function divergenceGauge(options: DivergenceGaugeOptions = {}): DivergenceGauge {
