@@ -131,7 +131,7 @@ describe("clipModel", () => {
           ["text_projection.weight", () => model.encodeTokens(golden.ids.slice(0, 2))],
         ];
         for (const [name, f] of towers) {
-          const v = model.variables.find((v) => v.name === `clip/${name}`) as Variable;
+          const v = model.variables.find((v) => v.name === `${model.name}/${name}`) as Variable;
           const [step, start] = [mul(stream.normal(v.shape), v.size ** -0.5), v.clone()];
           const [gradient] = pullback(f, cotangent, [v]) as [Tensor];
           const along = (sign: number) => {
@@ -155,7 +155,7 @@ describe("clipModel", () => {
       const picture = golden.pictures[0] as Pictures;
       expectClose((await copy.features(picture)).features, (await model.features(picture)).features, 1e-6);
       for (const v of model.variables)
-        expect(v.name).toMatch(/^clip\/(text_model|vision_model|.*projection|logit_scale)/);
+        expect(v.name.slice(model.name.length)).toMatch(/^\/(text_model|vision_model|.*projection|logit_scale)/);
       copy.dispose();
       copy.dispose();
       await expect(copy.imageEmbeddings(picture)).rejects.toThrow(/disposed/);
