@@ -45,7 +45,8 @@ async function distilled(out: string, args: readonly string[]) {
   const log = vi.spyOn(console, "log").mockImplementation((line: unknown) => void said.push(String(line)));
   const before = memory().numTensors;
   try {
-    const short = ["--out", folder, "--iterations", "2", "--batch", "2", "--resolution", "64", "--samples", "1"];
+    // The gauge is silent below eight samples.
+    const short = ["--out", folder, "--iterations", "2", "--batch", "8", "--resolution", "64", "--samples", "1"];
     await runDistillation(parse(...short, "--lr", "1e-3", ...args));
   } finally {
     log.mockRestore();
@@ -129,7 +130,7 @@ test("images of a run are those that it is resumed with", async () => {
   const other = join(home, "other");
   cpSync(pictures, other, { recursive: true });
   writeFileSync(join(other, "0.txt"), "another caption");
-  const args = ["--method", "lcm", "--iterations", "3", "--batch", "2", "--resolution", "64", "--samples", "1"];
+  const args = ["--method", "lcm", "--iterations", "3", "--batch", "8", "--resolution", "64", "--samples", "1"];
   const resume = ["--lr", "1e-3", "--images", other, "--out", join(home, "lcm-2"), "--resume"];
   vi.spyOn(console, "log").mockImplementation(() => {});
   await expect(runDistillation(parse(...args, ...resume))).rejects.toThrow(/another run, which differs in images \(/);
