@@ -100,29 +100,34 @@ export async function curveChart(
   });
 }
 
-/** Dots in one square. */
+/** Dots in one square, with the line on which both figures are the same. */
 export async function scatterChart(
-  axes: { readonly x: string; readonly y: string; readonly logarithmic: boolean },
+  axes: { readonly x: string; readonly y: string },
   groups: readonly string[],
   dots: readonly { readonly x: number; readonly y: number; readonly group: string }[],
 ): Promise<string> {
-  const scale = axes.logarithmic ? ({ type: "log" } as const) : ({ zero: false } as const);
   const legend = { labelLimit: 300 } as const;
+  const x = { field: "x", type: "quantitative", title: axes.x } as const;
+  const y = { field: "y", type: "quantitative", title: axes.y } as const;
+  const ends = dots.flatMap((dot) => [dot.x, dot.y]);
+  const color = {
+    ...({ field: "group", type: "nominal", title: null, legend } as const),
+    scale: { domain: [...groups], scheme: "tableau20" },
+  } as const;
   return render({
     ...{ width: 420, height: 360 },
-    data: { values: [...dots] },
-    mark: { type: "point", filled: true, size: 50, opacity: 0.9 },
-    encoding: {
-      x: { field: "x", type: "quantitative", title: axes.x, scale },
-      y: { field: "y", type: "quantitative", title: axes.y, scale },
-      color: {
-        field: "group",
-        type: "nominal",
-        scale: { domain: [...groups], scheme: "tableau20" },
-        title: null,
-        legend,
+    layer: [
+      {
+        data: { values: [Math.min(...ends), Math.max(...ends)].map((end) => ({ x: end, y: end })) },
+        mark: { type: "line", color: "#888", strokeDash: [4, 4] },
+        encoding: { x, y },
       },
-    },
+      {
+        data: { values: [...dots] },
+        mark: { type: "point", filled: true, size: 50, opacity: 0.9 },
+        encoding: { x, y, color },
+      },
+    ],
     config: { font: "sans-serif", background: "white", legend: { columns: 1 } },
   });
 }

@@ -19,6 +19,13 @@ export function titleOf(name: Name): string {
   return name in compared ? compared[name as "start"] : planeMethods[name as PlaneMethodName].title;
 }
 
+/** Whether all points of every seed lie at the edge of the square that is integrated over: then all seeds have one KL. */
+export function leftTheSquare(records: Records, name: Name): boolean {
+  const values = valuesOf(records, name, ({ kl }) => kl);
+  const strays = valuesOf(records, name, ({ stray }) => stray);
+  return values.length > 1 && new Set(values).size === 1 && strays.every((stray) => stray === 1);
+}
+
 export const valuesOf = (records: Records, name: Name, value: (figures: PlaneFigures) => number | null | undefined) =>
   records.flatMap((record) => (record.name === name ? (value(record.figures) ?? []) : []));
 /** Mean over seeds; undefined where there is none. */

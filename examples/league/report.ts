@@ -8,6 +8,7 @@ import {
   compared,
   findings,
   gaugedRuns,
+  leftTheSquare,
   meanOf,
   otherStartsText,
   type Records,
@@ -48,7 +49,7 @@ function page(records: Records, searched: number, all: Records): string {
     [
       `- \`npm run league\`: ${passes} passes of a network a sample of the batch of ${batch}, forwards and backwards, counted as the run made them; a guided pass counts twice, one through features alone once, and a discriminator that is a network of its own counts too. The exact teacher counts as a network.`,
       `- The search, the same for each: ${searched} runs of one seed that no run of the table has, a third of the passes, ${searchText(all)}; the one with the least divergence is taken for generator, fake score and discriminator. Both fall along a cosine. All else is the method's default, or what [examples/plane/methods.ts](../../examples/plane/methods.ts) says.`,
-      `- *KL*: of the generator's law to the mixture's in nats, class by class, both moved by a Gaussian of deviation ${smoothing} (the mixture's have 0.17): convolved laws have densities whatever a generator does. It is integrated on cells of a third of that from ${points} points, right to 0.5 %; their number adds what the row of the mixture's own samples shows. At most the divergence without the noise; points beyond the square of side 8 count at its edge, where CSD ends.`,
+      `- *KL*: of the generator's law to the mixture's in nats, class by class, both moved by a Gaussian of deviation ${smoothing} (the mixture's have 0.17): convolved laws have densities whatever a generator does. It is integrated on cells of a third of that from ${points} points, right to 0.5 %; their number adds what the row of the mixture's own samples shows. At most the divergence without the noise; points beyond the square of side 8 count at its edge, and a method whose points all lie there has no figure (*outside*).`,
       `- ${otherStartsText()}`,
       "- *Modes*: of the six Gaussians those that get at least half of the points that are theirs. *Stray*: the share of points further than three deviations from all Gaussians of their class.",
       "- *Seconds* are medians of one core by the clock, on a machine that did other work meanwhile: they compare in order of magnitude only. *Memory*: all tensors at their most, networks and optimisers included, beyond what was there before.",
@@ -65,7 +66,7 @@ function page(records: Records, searched: number, all: Records): string {
     ),
     "## What the gauge says",
     "`distill`'s gauge reads a lower bound of the divergence to the teacher from what every iteration computes. Here the truth stands beside it: each dot is one run at its end.",
-    "![The gauge's bound against the divergence](gauge.svg)",
+    "![The gauge's bound against the divergence, below the line where both are equal](gauge.svg)",
     rankText(methods),
     "## Not here",
     "The league on the quick start's teacher: its harness does not exist yet. How the methods do on pictures is not measured by this page.",
@@ -81,10 +82,12 @@ function resultsTable(records: Records): string {
     const rate = rateOf(records, name);
     return [
       titleOf(name),
-      meanCell(
-        meanOf(records, name, ({ kl }) => kl),
-        3,
-      ),
+      leftTheSquare(records, name)
+        ? "outside"
+        : meanCell(
+            meanOf(records, name, ({ kl }) => kl),
+            3,
+          ),
       meanCell(
         meanOf(records, name, ({ covered }) => covered),
         1,
@@ -107,8 +110,9 @@ function resultsTable(records: Records): string {
 }
 
 function divergenceChart(records: Records): Promise<string> {
-  const names = (["mixture", "start", ...ranked(records)] as const).filter((name) =>
-    meanOf(records, name, ({ kl }) => kl),
+  // The mixture's own samples are at 0, and what left the square at no number.
+  const names = (["start", ...ranked(records)] as const).filter(
+    (name) => meanOf(records, name, ({ kl }) => kl) && !leftTheSquare(records, name),
   );
   const bars = names.map((name): Bar => {
     const { value, interval } = meanOf(records, name, ({ kl }) => kl) as SeedMean;
@@ -128,7 +132,7 @@ function divergenceChart(records: Records): Promise<string> {
     panels: ["KL, nats"],
     groups: ["for comparison", "1 pass a sample", "4 passes a sample"],
     bars,
-    logarithmic: ["KL, nats"],
+    logarithmic: [],
   });
 }
 
@@ -136,7 +140,7 @@ function gaugeChart(records: Records): Promise<string> {
   const runs = gaugedRuns(records);
   const groups = planeMethodNames.map(titleOf).filter((title) => runs.some(({ name }) => titleOf(name) === title));
   return scatterChart(
-    { x: "KL to the mixture, nats", y: "the gauge's lower bound, nats", logarithmic: false },
+    { x: "KL to the mixture, nats", y: "the gauge's lower bound, nats" },
     groups,
     runs.map(({ name, kl, bound }) => ({ x: kl, y: bound, group: titleOf(name) })),
   );

@@ -1,7 +1,7 @@
 /** Each method of the stopped-gradient family through `distill`, on laws where both networks can be exact. */
-import { add, div, exp, mul, ones, square, sub, sum, type Tensor, tidy, zeros } from "@tensorflow/tfjs-core";
+import { add, mul, ones, square, sub, sum, type Tensor, tidy, zeros } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
-import { perSample, type RandomStream } from "../../src/core";
+import type { RandomStream } from "../../src/core";
 import {
   csd,
   decoupledDmd,
@@ -15,16 +15,10 @@ import {
   tdm,
   vsd,
 } from "../../src/methods";
-import {
-  type Discriminator,
-  functionModel,
-  type GeneratorModel,
-  gaussianModel,
-  generatorFrom,
-  type ScoreModel,
-} from "../../src/models";
+import { type Discriminator, functionModel, gaussianModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillOptions, distill } from "../../src/train";
+import { gaussianGenerator, gaussianScore } from "../support/gaussian-networks";
 import { numbers } from "../support/matchers";
 import { weight } from "../support/weights";
 
@@ -32,37 +26,7 @@ const schedule = ddpmSchedule();
 const tInit = 625;
 const law = { mean: [1, -0.5], variance: 0.25 };
 
-/** The posterior mean of N(m, exp(l)), which trains in m and l. */
-function gaussianScore(): ScoreModel {
-  const at = weight("family/mean", [0, 0], [1, 2]);
-  const logVariance = weight("family/logVariance", [0], [1, 1]);
-  return functionModel({
-    ...{ name: "family/fake", predicts: "x0", schedule, variables: [at, logVariance] },
-    predict(xt, t) {
-      const alpha = perSample(t.map(schedule.alpha), 2);
-      const noise = perSample(
-        t.map((x) => schedule.sigma(x) ** 2),
-        2,
-      );
-      const variance = exp(logVariance);
-      const gain = div(mul(variance, alpha), add(mul(mul(alpha, alpha), variance), noise));
-      return add(at, mul(gain, sub(xt, mul(alpha, at))));
-    },
-  });
-}
-
-/** x = m + exp(l)·z. */
-function affineGenerator(): GeneratorModel {
-  const at = weight("family/g-mean", [0, 0], [1, 2]);
-  const logScale = weight("family/g-logScale", [0], [1, 1]);
-  return generatorFrom(
-    functionModel({
-      ...{ name: "family/g", predicts: "x0", schedule, variables: [at, logScale] },
-      predict: (xt) => add(at, mul(exp(logScale), div(xt, schedule.sigma(tInit)))),
-    }),
-    { tInit },
-  );
-}
+const start = { mean: [0, 0], variance: 1 };
 
 /** A logit that is right for two Gaussians at one level: a quadratic of x_t. */
 function quadratic(): Discriminator {
@@ -84,8 +48,8 @@ function quadratic(): Discriminator {
 /** Mean and spread of the generator's law after training. */
 async function trained(method: Method, options: Partial<DistillOptions> = {}) {
   const teacher = gaussianModel({ ...law, schedule });
-  const generator = affineGenerator();
-  const fakeScore = method.fakeScore && gaussianScore();
+  const generator = gaussianGenerator("family/g", schedule, tInit);
+  const fakeScore = method.fakeScore && gaussianScore("family/fake", schedule, start);
   const discriminator = method.fakeScore?.discriminator && quadratic();
   await distill({
     ...{ teacher, generator, fakeScore, discriminator, method, sampleShape: [2], iterations: 140, batch: 64 },

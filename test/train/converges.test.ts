@@ -1,51 +1,15 @@
-import { add, div, exp, mul, sub } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { perSample } from "../../src/core/per-sample";
 import { sidLsg } from "../../src/methods";
-import { functionModel, type GeneratorModel, gaussianModel, generatorFrom, type ScoreModel } from "../../src/models";
+import { gaussianModel } from "../../src/models";
 import { ddpmSchedule } from "../../src/schedules";
 import { type DistillOptions, distill } from "../../src/train";
+import { gaussianGenerator, gaussianScore } from "../support/gaussian-networks";
 import { numbers } from "../support/matchers";
-import { weight } from "../support/weights";
 
 const schedule = ddpmSchedule();
 const tInit = 625;
 
-/** A fake score that can be exact: the posterior mean of N(m, exp(l)), which trains in m and l. */
-function gaussianScore(): ScoreModel {
-  const mean = weight("converges/mean", [0, 0], [1, 2]);
-  const logVariance = weight("converges/logVariance", [0], [1, 1]);
-  return functionModel({
-    name: "fake",
-    predicts: "x0",
-    schedule,
-    variables: [mean, logVariance],
-    predict(xt, t) {
-      const alpha = perSample(t.map(schedule.alpha), 2);
-      const noise = perSample(
-        t.map((x) => schedule.sigma(x) ** 2),
-        2,
-      );
-      const variance = exp(logVariance);
-      const gain = div(mul(variance, alpha), add(mul(mul(alpha, alpha), variance), noise));
-      return add(mean, mul(gain, sub(xt, mul(alpha, mean))));
-    },
-  });
-}
-
-/** x = m + exp(l)·z. */
-function affineGenerator(name: string): GeneratorModel {
-  const mean = weight(`converges/${name}-mean`, [0, 0], [1, 2]);
-  const logScale = weight(`converges/${name}-logScale`, [0], [1, 1]);
-  const network = functionModel({
-    name,
-    predicts: "x0",
-    schedule,
-    variables: [mean, logScale],
-    predict: (xt) => add(mean, mul(exp(logScale), div(xt, schedule.sigma(tInit)))),
-  });
-  return generatorFrom(network, { tInit });
-}
+const start = { mean: [0, 0], variance: 1 };
 
 // With both networks able to be exact, the generator must find the teacher's law N((1, −0.5), 0.25).
 test.each<[string, Partial<DistillOptions>]>([
@@ -53,9 +17,9 @@ test.each<[string, Partial<DistillOptions>]>([
   ["α = 0.5 without a weight, on one tape", { method: sidLsg({ alpha: 0.5, weight: "none" }), backward: "joint" }],
 ])("distill finds the teacher's law with %s", async (_, options) => {
   const teacher = gaussianModel({ mean: [1, -0.5], variance: 0.25, schedule });
-  const fakeScore = gaussianScore();
-  const generator = affineGenerator("generator");
-  const average = affineGenerator("average");
+  const fakeScore = gaussianScore("converges/fake", schedule, start);
+  const generator = gaussianGenerator("converges/generator", schedule, tInit);
+  const average = gaussianGenerator("converges/average", schedule, tInit);
   const run = distill({
     teacher,
     fakeScore,

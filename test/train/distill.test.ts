@@ -401,6 +401,7 @@ describe("distill", () => {
     });
     expect(await resumed(spoiled, meta)).toMatch(new RegExp(`^corrupt-file.*"${name}" holds NaN`));
     expect(await resumed(good.tensors, at({ stream: {} }))).toMatch(/^corrupt-file/);
+    expect(await resumed(good.tensors, at({ gauge: { bins: [[0]] } }))).toMatch(/^corrupt-file.*state of the gauge/);
     expect(await resumed(good.tensors, at({ steps: { fakeScore: 1 } }))).toMatch(/^corrupt-file/);
     expect(await resumed(good.tensors, {})).toMatch(/^checkpoint-mismatch/);
     expect(await resumed(good.tensors, meta)).toBe("");

@@ -4,8 +4,9 @@ import { gaussianModel } from "../../../src/models";
 import { type AuditPoint, auditDivergence } from "../../../src/train";
 import { data, start } from "../../property/golden-law";
 import { affineGenerator } from "../../property/laws";
+import { gaussianScore } from "../../support/gaussian-networks";
 import { numbers } from "../../support/matchers";
-import { gaussianScore, logSnrSchedule } from "./laws";
+import { logSnrSchedule } from "./laws";
 
 const schedule = logSnrSchedule();
 const sampling = { samples: 8192, batch: 512, levels: [-9, 9] } as const;

@@ -37,6 +37,13 @@ test("details that only little noise shows", () => {
   expect(examineRun({ before: reading(10, 4), running: after, after })).toEqual([]);
 });
 
+test("a lag that is small beside what there was at the beginning is none", () => {
+  const [before, running] = [reading(10, 0, 0.02), reading(0.1, 0, 0.02)];
+  expect(examineRun({ before, running, after: reading(0.9, 0, 0.02) })).toEqual([]);
+  const late = examineRun({ before, running, after: reading(1.2, 0, 0.02) });
+  expect(late.map(({ kind }) => kind)).toEqual(["lag"]);
+});
+
 test("details where the cleanest range already held most, and chance, which is none", () => {
   const level = (from: number, to: number, value: number) => ({
     ...{ from, to, lowerBound: { value, standardError: 0.05 }, naive: { value, standardError: 0.05 } },

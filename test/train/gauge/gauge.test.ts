@@ -174,6 +174,7 @@ function drawn(
 test.each([
   ["exact", { mean: 1, variance: 2 }],
   ["off", { mean: 0.5, variance: 3 }],
+  ["far off, so that both parts of L go together", { mean: 4, variance: 0.5 }],
 ])("its standard errors are those of repeated draws, with a fake score that is %s", (_, own) => {
   const readings = Array.from({ length: 150 }, (_, seed) =>
     drawn(seed, 512, own, (n) => Math.max(-6, Math.min(6, 2 * n))),
