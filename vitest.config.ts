@@ -25,7 +25,8 @@ const withoutWeights = process.env["SID_EFFICIENTNET_LITE0"] ? [] : ["test/**/*.
 
 /**
  * Every test that touches tensors runs once per backend; `*.node.test.ts` runs once, those of `test/backends/wasm` on wasm only. With
- * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs, and `test/backends/node` there only.
+ * SID_TFJS_NODE=1 they run on tfjs-node as well, which `.ci/tfjs-node` installs, and `test/backends/node` there only; with SID_WEBGPU=1
+ * `test/backends/webgpu` runs.
  */
 const onBackend = (backend: string, name = backend) => ({
   resolve: { alias },
@@ -36,7 +37,7 @@ const onBackend = (backend: string, name = backend) => ({
       "test/**/*.node.test.ts",
       "test/package/**",
       ...withoutWeights,
-      ...["wasm", "node"].filter((other) => other !== backend).map((other) => `test/backends/${other}/**`),
+      ...["wasm", "node", "webgpu"].filter((other) => other !== backend).map((other) => `test/backends/${other}/**`),
     ],
     env: { SID_TEST_BACKEND: backend },
     setupFiles: ["test/support/seeds.ts", "test/support/setup.ts"],
@@ -45,6 +46,10 @@ const onBackend = (backend: string, name = backend) => ({
   },
 });
 
+/** Our kernels on a GPU, or on a processor that plays one; reads wait for it, so that other tests cannot run there. */
+const onWebgpu = onBackend("webgpu");
+const webgpuKernels = { ...onWebgpu, test: { ...onWebgpu.test, include: ["test/backends/webgpu/**/*.test.ts"] } };
+
 export default defineConfig({
   test: {
     pool: "forks",
@@ -52,6 +57,7 @@ export default defineConfig({
     projects: [
       onBackend("cpu"),
       onBackend("wasm"),
+      ...(process.env["SID_WEBGPU"] ? [webgpuKernels] : []),
       ...(process.env["SID_TFJS_NODE"] ? [onBackend("node", "tensorflow")] : []),
       {
         resolve: { alias },

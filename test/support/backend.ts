@@ -1,10 +1,10 @@
 import { useBackend } from "../../src/backends";
 
 /** The backend that this project of the test run is about. */
-export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" | "wasm" | "node";
+export const testBackend = (process.env["SID_TEST_BACKEND"] ?? "cpu") as "cpu" | "wasm" | "node" | "webgpu";
 
 export async function startTestBackend(): Promise<void> {
-  await useBackend(testBackend, { threads: 1 });
+  await useBackend(testBackend, testBackend === "webgpu" ? {} : { threads: 1 });
 }
 
 /** What TensorFlow.js calls that backend. */

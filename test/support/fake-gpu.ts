@@ -1,4 +1,4 @@
-import type { Adapter, AdapterInfo, Device, Gpu, Limit } from "../../src/backends/webgpu/types";
+import type { Adapter, AdapterInfo, Gpu, Limit, StartedDevice } from "../../src/backends/webgpu/types";
 
 /** Limits of a GPU like those of 2020. */
 export const limits: Readonly<Record<Limit, number>> = {
@@ -14,11 +14,11 @@ export const limits: Readonly<Record<Limit, number>> = {
 };
 
 /** A GPU that starts and computes nothing. */
-export class FakeDevice extends EventTarget implements Device {
+export class FakeDevice extends EventTarget implements StartedDevice {
   readonly features = new Set<string>();
   readonly queue = {};
   readonly limits: Readonly<Record<Limit, number>>;
-  readonly lost: Device["lost"];
+  readonly lost: StartedDevice["lost"];
   /** Ends the device, as a driver does. */
   lose!: (message: string) => void;
 

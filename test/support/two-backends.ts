@@ -1,4 +1,4 @@
-import { engine, memory, setBackend, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
+import { dispose, engine, memory, setBackend, type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { relativeError } from "./matchers";
 
@@ -11,28 +11,30 @@ export interface HostInput {
 
 /** Numbers, shape and dtype of what `run` returns on one backend; fails where a tensor or its data stays behind. */
 async function onBackend(
-  name: "cpu" | "wasm" | "tensorflow",
+  name: "cpu" | "wasm" | "tensorflow" | "webgpu",
   inputs: readonly HostInput[],
   run: (...tensors: Tensor[]) => Tensor | Tensor[],
 ) {
   await setBackend(name);
   const count = () => ({ tensors: memory().numTensors, ids: engine().backend.numDataIds() });
   const before = count();
-  const numbers: { shape: number[]; dtype: string; values: number[] }[] = [];
-  tidy(() => {
+  const results = tidy(() => {
     const results = run(...inputs.map(({ values, shape, dtype }) => tensor(values, [...shape], dtype ?? "float32")));
-    for (const x of Array.isArray(results) ? results : [results])
-      numbers.push({ shape: x.shape, dtype: x.dtype, values: Array.from(x.dataSync()) });
+    return Array.isArray(results) ? results : [results];
   });
+  const numbers: { shape: number[]; dtype: string; values: number[] }[] = [];
+  for (const x of results) numbers.push({ shape: x.shape, dtype: x.dtype, values: Array.from(await x.data()) });
+  dispose(results);
   expect(count(), `left behind on ${name}`).toEqual(before);
   return numbers;
 }
 
-/** The same call on cpu and another backend must give the same shapes, dtypes and, to relative error 1e-5, numbers. */
+/** The same call on cpu and another backend must give the same shapes, dtypes and, to a relative error, numbers. */
 export async function expectSame(
   inputs: readonly HostInput[],
   run: (...tensors: Tensor[]) => Tensor | Tensor[],
-  backend: "wasm" | "tensorflow" = "wasm",
+  backend: "wasm" | "tensorflow" | "webgpu" = "wasm",
+  tolerance = 1e-5,
 ): Promise<void> {
   const wanted = await onBackend("cpu", inputs, run);
   const got = await onBackend(backend, inputs, run);
@@ -40,7 +42,7 @@ export async function expectSame(
   expect(outline(got)).toEqual(outline(wanted));
   got.forEach(({ values }, i) => {
     const error = relativeError(values, wanted[i]?.values ?? []);
-    expect(error <= 1e-5, `relative error ${error}`).toBe(true);
+    expect(error <= tolerance, `relative error ${error}`).toBe(true);
   });
 }
 

@@ -1,5 +1,5 @@
 import { SidError } from "../../core/errors";
-import type { Adapter, AdapterInfo, Device, Gpu, Limit, PowerPreference } from "./types";
+import type { Adapter, AdapterInfo, Gpu, Limit, PowerPreference, StartedDevice } from "./types";
 
 /** What every GPU with WebGPU has by the standard, and tfjs's kernels are written for. */
 const least: Readonly<Record<Limit, number>> = {
@@ -14,8 +14,8 @@ const least: Readonly<Record<Limit, number>> = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** What tfjs uses where there is it: the time of a kernel, and drawing to a canvas. */
-const wantedFeatures = ["timestamp-query", "bgra8unorm-storage"];
+/** Used where there is it: by tfjs the time of a kernel and drawing to a canvas, by our kernels sums within a subgroup. */
+const wantedFeatures = ["timestamp-query", "bgra8unorm-storage", "subgroups"];
 
 /** The words of a GPU about itself. */
 export function adapterName({ vendor, architecture, device, description }: AdapterInfo = {}): string {
@@ -75,7 +75,7 @@ function noAdapter(inNode: boolean): SidError {
 }
 
 /** A device with all that the GPU has to give, not with the little that WebGPU grants unasked. */
-export async function requestDevice(adapter: Adapter): Promise<Device> {
+export async function requestDevice(adapter: Adapter): Promise<StartedDevice> {
   for (const [name, wanted] of Object.entries(least)) {
     const given = adapter.limits[name as Limit];
     if (given !== undefined && given < wanted)

@@ -1,6 +1,6 @@
 import { SidError, type SidErrorCode } from "../../core/errors";
 import { sharedState } from "../../core/shared-state";
-import type { BufferManager, Device, WebgpuBackend } from "./types";
+import type { BufferManager, StartedDevice, WebgpuBackend } from "./types";
 
 /** What went wrong on a GPU. */
 interface Failure {
@@ -10,7 +10,8 @@ interface Failure {
 
 /** What a guard wraps, and reads, of a backend. */
 export interface Guardable
-  extends Pick<WebgpuBackend, "device" | "tensorMap" | "read" | "readSync" | "runWebGPUProgram" | "dispose"> {
+  extends Pick<WebgpuBackend, "tensorMap" | "read" | "readSync" | "runWebGPUProgram" | "dispose"> {
+  readonly device: StartedDevice;
   readonly bufferManager: Pick<BufferManager, "acquireBuffer">;
 }
 
@@ -22,6 +23,12 @@ const guarded = /* @__PURE__ */ sharedState(
 /** True for a backend whose tensors are lost. */
 export function hasFailed(backend: object): boolean {
   return guarded.get(backend)?.failure !== undefined;
+}
+
+/** Throws for a backend whose tensors are lost. */
+export function checkAlive(backend: object): void {
+  const failure = guarded.get(backend)?.failure;
+  if (failure) throw new SidError(failure.code, failure.message);
 }
 
 /**
@@ -44,9 +51,7 @@ export function guardDevice(backend: Guardable): void {
       message: `webgpu backend: ${what.replace(/\.?\s*(\n.*)?$/s, "")}. What was on the GPU is lost; useBackend("webgpu") starts anew.`,
     };
   });
-  const check = () => {
-    if (state.failure) throw new SidError(state.failure.code, state.failure.message);
-  };
+  const check = () => checkAlive(backend);
   guardMemory(backend);
 
   const { read, readSync, runWebGPUProgram, dispose } = backend;
@@ -87,7 +92,7 @@ export function guardDevice(backend: Guardable): void {
 }
 
 /** Calls `fail` when the device is lost or an error of its reaches nobody else. */
-function watch(device: Device, fail: (code: SidErrorCode, what: string) => void): void {
+function watch(device: StartedDevice, fail: (code: SidErrorCode, what: string) => void): void {
   void device.lost.then(({ message }) => fail("device-lost", `the GPU is lost: ${message}`));
   device.addEventListener("uncapturederror", (event) => {
     // It is thrown; the console need not have it as well.

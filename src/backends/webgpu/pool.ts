@@ -42,3 +42,12 @@ export function boundPool(backend: WebgpuBackend): void {
     },
   });
 }
+
+/**
+ * Lets a buffer be used again as soon as its tensor goes. tfjs keeps it until the commands that name it are submitted,
+ * though commands run in the order in which they are recorded, uploads into used buffers among them.
+ */
+export function reuseAtOnce(backend: WebgpuBackend): void {
+  const none = { add: () => none, has: () => false };
+  Object.defineProperty(backend, "commandQueueOwnedIds", { get: () => none, set() {}, configurable: true });
+}

@@ -1,3 +1,5 @@
+import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
+
 /** What is used of the browser's and of Dawn's WebGPU, and of tfjs's backend for it. */
 
 /** Entry to WebGPU: `navigator.gpu`. */
@@ -26,7 +28,7 @@ export interface Adapter {
   requestDevice(wanted: {
     requiredFeatures: readonly string[];
     requiredLimits: Readonly<Partial<Record<Limit, number>>>;
-  }): Promise<Device>;
+  }): Promise<StartedDevice>;
 }
 
 /** Bounds of a GPU that training comes near to. */
@@ -41,8 +43,9 @@ export type Limit =
   | "maxComputeWorkgroupSizeZ"
   | "maxComputeWorkgroupsPerDimension";
 
-/** A GPU in use. */
-export interface Device extends EventTarget {
+/** A GPU that was started. */
+export interface StartedDevice extends EventTarget {
+  readonly features: ReadonlySet<string>;
   readonly limits: Readonly<Record<Limit, number>>;
   readonly adapterInfo?: AdapterInfo;
   /** Fulfilled when the device is gone. */
@@ -50,34 +53,100 @@ export interface Device extends EventTarget {
   destroy(): void;
 }
 
+/** A GPU in use. */
+export interface Device extends StartedDevice {
+  createShaderModule(wanted: { code: string; label?: string }): object;
+  createComputePipeline(wanted: {
+    compute: { module: object; entryPoint: string };
+    layout: "auto";
+    label?: string;
+  }): Pipeline;
+  createBindGroup(wanted: {
+    layout: object;
+    entries: readonly { binding: number; resource: { buffer: Buffer } }[];
+  }): object;
+  createBuffer(wanted: { size: number; usage: number; mappedAtCreation?: boolean }): Buffer;
+  createQuerySet(wanted: { type: "timestamp"; count: number }): object;
+  pushErrorScope(filter: "validation" | "out-of-memory" | "internal"): void;
+  popErrorScope(): Promise<{ readonly message: string } | null>;
+}
+
+/** A compiled shader. */
+export interface Pipeline {
+  getBindGroupLayout(index: number): object;
+}
+
+/** Commands of one compute pass. */
+interface ComputePass {
+  setPipeline(pipeline: Pipeline): void;
+  setBindGroup(index: number, group: object): void;
+  dispatchWorkgroups(x: number, y: number, z: number): void;
+}
+
+/** Commands that are recorded. */
+interface CommandEncoder {
+  beginComputePass(options: object): ComputePass;
+  copyBufferToBuffer(source: Buffer, sourceOffset: number, target: Buffer, targetOffset: number, size: number): void;
+}
+
+/** What tfjs's backend knows of a tensor's data. */
+export interface TensorData {
+  /** On the host; absent where the GPU has them. */
+  values?: unknown;
+  /** On the GPU. */
+  readonly resource?: unknown;
+}
+
 /** tfjs's backend: an instance of its `WebGPUBackend`. */
 export interface WebgpuBackend {
   readonly device: Device;
   readonly bufferManager: BufferManager;
-  readonly tensorMap: { get(dataId: object): { readonly values: unknown; readonly resource?: unknown } };
+  readonly tensorMap: { get(dataId: object): TensorData };
   /** Commands that are recorded and not submitted. */
-  readonly commandEncoder: object | null;
+  readonly commandEncoder: CommandEncoder | null;
+  computePassEncoder: ComputePass | null;
+  dispatchCountInPass: number;
+  /** Where kernels are timed: what they took. */
+  readonly activeTimers?: { name: string; query: Promise<number> }[] | null;
+  readonly supportTimestampQuery: boolean;
+  querySet?: object | null;
+  readonly querySetCount: number;
+  ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   submitQueue(): void;
+  getQueryTime(): Promise<number>;
+  makeTensorInfo(shape: number[], dtype: DataType): TensorInfo;
+  /** Gives a tensor's data a buffer, where it has none. */
+  uploadToGPU(dataId: object): void;
+  incRef(dataId: object): void;
+  disposeData(dataId: object): boolean;
+  /** Whether all inputs are small and on the host, where stock kernels compute them. */
+  shouldExecuteOnCPU(inputs: readonly TensorInfo[]): boolean;
   read(dataId: object): Promise<unknown>;
   readSync(dataId: object): unknown;
   runWebGPUProgram(...args: unknown[]): unknown;
   dispose(): void;
 }
 
-/** A piece of GPU memory. */
-interface GpuBuffer {
+/** A piece of GPU memory in tfjs's pool. */
+export interface PooledBuffer {
   readonly size: number;
   destroy(): void;
+}
+
+/** A piece of GPU memory. */
+export interface Buffer extends PooledBuffer {
+  getMappedRange(): ArrayBuffer;
+  unmap(): void;
 }
 
 /** tfjs's pool of GPU buffers. */
 export interface BufferManager {
   /** Buffers to be used again, by size and usage. */
-  readonly freeBuffers: Map<string, GpuBuffer[]>;
+  readonly freeBuffers: Map<string, PooledBuffer[]>;
   readonly numBytesUsed: number;
   /** In use and free. */
   numBytesAllocated: number;
   numFreeBuffers: number;
-  acquireBuffer(size: number, usage: number, mappedAtCreation?: boolean, reuse?: boolean): GpuBuffer;
+  acquireBuffer(size: number, usage: number, mappedAtCreation?: boolean, reuse?: boolean): PooledBuffer;
 }

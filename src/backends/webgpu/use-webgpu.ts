@@ -11,9 +11,12 @@ import { SidError } from "../../core/errors";
 import { notInstalled, start } from "../start";
 import type { UseBackendOptions } from "../use-backend";
 import { adapterName, findAdapter, isSoftware, requestDevice } from "./adapter";
+import { findCapabilities } from "./capabilities";
 import { dawnGpu, withNavigatorGpu } from "./dawn";
 import { guardDevice, hasFailed } from "./guard";
-import { boundPool } from "./pool";
+import { boundPool, reuseAtOnce } from "./pool";
+import { submitAfter } from "./program";
+import { registerWebgpuKernels } from "./register";
 import type { AdapterInfo, Gpu, WebgpuBackend } from "./types";
 
 /** Options of `useBackend` that concern WebGPU. */
@@ -83,9 +86,13 @@ async function startWebgpu(options: WebgpuOptions): Promise<void> {
   const backend = withNavigatorGpu(gpu, () => new WebGPUBackend(device as never, adapter.info as never));
   guardDevice(backend as unknown as WebgpuBackend);
   boundPool(backend as unknown as WebgpuBackend);
+  reuseAtOnce(backend as unknown as WebgpuBackend);
   // In a browser the package registers itself: with a device of less, and no word where there is none.
   if (findBackendFactory("webgpu")) removeBackend("webgpu");
   registerBackend("webgpu", () => backend as unknown as KernelBackend);
+  env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", submitAfter);
+  await findCapabilities(backend as unknown as WebgpuBackend, console.warn);
+  registerWebgpuKernels();
   await start("webgpu");
 }
 

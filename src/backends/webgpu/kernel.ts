@@ -1,0 +1,79 @@
+import {
+  type DataType,
+  getKernel,
+  type KernelFunc,
+  type NamedAttrMap,
+  registerKernel,
+  type TensorInfo,
+  unregisterKernel,
+} from "@tensorflow/tfjs-core";
+import { type Capabilities, capabilitiesOf, type Dispatch, dispatch, type Program, sizeOf } from "./program";
+import type { WebgpuBackend } from "./types";
+
+/** What a kernel of this library works with. */
+export interface Call {
+  readonly backend: WebgpuBackend;
+  /** By name, as tfjs's kernels have them; missing ones are undefined. */
+  readonly named: Readonly<Record<string, TensorInfo>>;
+  /** In their order. */
+  readonly inputs: readonly [TensorInfo, TensorInfo, TensorInfo, TensorInfo, TensorInfo];
+  /** The inputs again, where they are any number. */
+  readonly all: readonly TensorInfo[];
+  readonly attrs: NamedAttrMap;
+  readonly capabilities: Capabilities;
+  /** A result, not yet written. */
+  output(shape: readonly number[], dtype?: DataType): TensorInfo;
+  /** A result that is an input. */
+  share(tensor: TensorInfo, shape?: readonly number[]): TensorInfo;
+  /** A tensor that goes when the kernel returns. */
+  scratch(shape: readonly number[]): TensorInfo;
+  run<V>(program: Program<V>, variant: V, call: Dispatch): void;
+}
+
+/** A kernel's results from its inputs: a list, but where tfjs's kernel of that name gives one. */
+export type Kernel = (call: Call) => TensorInfo | TensorInfo[];
+
+/** Makes tfjs's function of a kernel. Where a result has no elements, the body is not called with it to be written. */
+export function kernelFunc(body: Kernel): KernelFunc {
+  return ({ inputs, attrs = {}, backend: anyBackend }) => {
+    const backend = anyBackend as unknown as WebgpuBackend;
+    const all = Object.values(inputs) as TensorInfo[];
+    const passing: TensorInfo[] = [];
+    try {
+      return body({
+        ...{ backend, all, inputs: all as never, named: inputs as never, attrs: attrs as NamedAttrMap },
+        capabilities: capabilitiesOf(backend),
+        output: (shape, dtype = "float32") => backend.makeTensorInfo([...shape], dtype),
+        share(tensor, shape = tensor.shape) {
+          backend.incRef(tensor.dataId);
+          return { dataId: tensor.dataId, shape: [...shape], dtype: tensor.dtype };
+        },
+        scratch(shape) {
+          const tensor = backend.makeTensorInfo([...shape], "float32");
+          passing.push(tensor);
+          return tensor;
+        },
+        run(program, variant, call) {
+          for (const tensor of Object.values(call.writes)) if (sizeOf(tensor) === 0) return emptied(backend, tensor);
+          dispatch(backend, program, variant, call);
+        },
+      });
+    } finally {
+      for (const { dataId } of passing) backend.disposeData(dataId);
+    }
+  };
+}
+
+/** A tensor without elements has no buffer. */
+function emptied(backend: WebgpuBackend, { dataId }: TensorInfo): void {
+  backend.tensorMap.get(dataId).values ??= new Float32Array(0);
+}
+
+const backendName = "webgpu";
+
+/** Puts a kernel in the place of tfjs's, which `build` is given; or beside them, where tfjs has none of that name. */
+export function replaceKernel(kernelName: string, build: (stock: KernelFunc | undefined) => KernelFunc): void {
+  const stock = getKernel(kernelName, backendName);
+  if (stock) unregisterKernel(kernelName, backendName);
+  registerKernel({ ...stock, kernelName, backendName, kernelFunc: build(stock?.kernelFunc) });
+}

@@ -1,0 +1,15 @@
+import { getKernel } from "@tensorflow/tfjs-core";
+import { sigmoidGate, sigmoidGateGradient } from "./gates";
+import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
+
+/** Kernels that tfjs has not, or has slowly: all of ours. */
+const kernels: Readonly<Record<string, Kernel>> = {
+  SidSigmoidGate: sigmoidGate,
+  SidSigmoidGateGradient: sigmoidGateGradient,
+};
+
+/** Puts the kernels in place; a second call, of another copy of this package too, changes nothing. */
+export function registerWebgpuKernels(): void {
+  if (getKernel("SidSigmoidGate", "webgpu")) return;
+  for (const [name, body] of Object.entries(kernels)) replaceKernel(name, () => kernelFunc(body));
+}
