@@ -1,4 +1,5 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { sharedState } from "../../core/shared-state";
 import { checkAlive } from "./guard";
 import type { Buffer, Pipeline, WebgpuBackend } from "./types";
 
@@ -52,7 +53,7 @@ interface Compiled {
   readonly params: readonly (readonly [name: string, type: string])[];
 }
 
-const states = new WeakMap<object, State>();
+const states = /* @__PURE__ */ sharedState("webgpu programs", () => new WeakMap<object, State>());
 
 /** Says what a backend's kernels may use; without it they use what every GPU has. */
 export function setCapabilities(backend: WebgpuBackend, capabilities: Capabilities): void {
