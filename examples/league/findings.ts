@@ -5,9 +5,9 @@ import { meanCell } from "../experiments/markdown";
 import { rankCorrelation } from "../experiments/rank-correlation";
 import type { RunRecord } from "../experiments/runs";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
-import { planeMethodNames } from "./options";
+import { methodNames } from "./options";
 import type { PlaneFigures } from "./plane-jobs";
-import { tuningName } from "./plane-search";
+import { tuningName } from "./search";
 
 export type Records = readonly RunRecord<PlaneFigures>[];
 export type Name = PlaneMethodName | "start" | "mixture";
@@ -40,7 +40,7 @@ export const meanOf = (
 
 /** By divergence, the least first. */
 export function ranked(records: Records): PlaneMethodName[] {
-  const there = planeMethodNames.filter((name) => records.some((record) => record.name === name));
+  const there = methodNames.filter((name) => records.some((record) => record.name === name));
   const kl = (name: PlaneMethodName) =>
     meanOf(records, name, (figures) => figures.kl)?.value ?? Number.POSITIVE_INFINITY;
   return there.sort((a, b) => kl(a) - kl(b));
@@ -67,14 +67,14 @@ export function findings(records: Records, all: Records): string[] {
 }
 
 /** Methods whose generator starts as the row of the start says: the DDPM network, asked once at t = 625. */
-export const sharedStart = planeMethodNames.filter((name) => {
+export const sharedStart = methodNames.filter((name) => {
   const { process, generator }: PlaneMethod = planeMethods[name];
   return process === undefined && generator === undefined;
 });
 
 /** Who starts otherwise, in words. */
 export function otherStartsText(): string {
-  const others = planeMethodNames.filter((name) => !sharedStart.includes(name));
+  const others = methodNames.filter((name) => !sharedStart.includes(name));
   return `*The start* is that of ${sharedStart.length} methods: the pretrained network, asked once at t = 625. Otherwise start ${list(others)}: in four passes, from purer noise, or (SiD-DiT) with a network that was pretrained on the flow. Where these start was not measured.`;
 }
 
@@ -89,7 +89,7 @@ function triedRates(all: Records, name: PlaneMethodName): number[] {
 
 /** What the search tried with all methods, and with some. */
 export function searchText(all: Records): string {
-  const tried = planeMethodNames.map((name) => triedRates(all, name)).filter((rates) => rates.length > 0);
+  const tried = methodNames.map((name) => triedRates(all, name)).filter((rates) => rates.length > 0);
   const any = [...new Set(tried.flat())].sort((a, b) => a - b);
   const common = any.filter((rate) => tried.every((rates) => rates.includes(rate)));
   const others = any.filter((rate) => !common.includes(rate));

@@ -2,57 +2,87 @@ import { backends, choice, commandLine, integer } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
 import { type PlaneMethodName, planeMethods } from "../plane/methods";
 
-export const planeMethodNames = Object.keys(planeMethods) as PlaneMethodName[];
+/** All methods, in the order of the tables. */
+export const methodNames = Object.keys(planeMethods) as PlaneMethodName[];
 
 /** What the league was asked to do, all of it checked. */
 export interface LeagueOptions {
+  /** On the quick start's teacher instead of the ring in the plane. */
+  readonly emoji: boolean;
   /** Write the page of what is finished instead of running. */
   readonly report: boolean;
   readonly names: readonly PlaneMethodName[];
   readonly seeds: number;
   readonly passes: number;
+  /** Of the plane. */
   readonly points: number;
+  /** Of emoji: captions per group to measure on. */
+  readonly captions: number;
   readonly backend: (typeof backends)[number];
+  /** Of emoji; the plane computes on one. */
+  readonly threads: number | undefined;
   /** Folder of the runs. */
   readonly out: string;
 }
 
-/** What the committed league was done with. */
-export const budget = { seeds: 5, passes: 5400, points: 131_072 } as const;
+/** What the committed leagues were done with. */
+const budgets = {
+  plane: { passes: 5400, out: "runs/league" },
+  emoji: { passes: 3600, out: "runs/league-emoji" },
+} as const;
+const shared = { seeds: 5, points: 131_072, captions: 2048 } as const;
 
 export function usage(): string {
-  return `npm run league   distil the ring in the plane by all ${planeMethodNames.length} methods, ${budget.seeds} seeds each; goes on where it was
+  const { plane, emoji } = budgets;
+  return `npm run league   distil the ring in the plane by all ${methodNames.length} methods, ${shared.seeds} seeds each; goes on where it was
+npm run league -- --emoji    distil the quick start's teacher instead
 npm run league -- --report   write docs/league/ from what is finished
 
-  --seeds N         seeds of each (${budget.seeds})
-  --only NAMES      some of them, with commas: ${planeMethodNames.join(", ")}
-  --passes N        of networks, forwards and backwards, per run and sample of the batch (${budget.passes})
-  --points N        that a law is read from (${budget.points})
+  --seeds N         seeds of each (${shared.seeds})
+  --only NAMES      some of them, with commas: ${methodNames.join(", ")}
+  --passes N        of networks, forwards and backwards, per run and sample of the batch (${plane.passes}; emoji ${emoji.passes})
+  --points N        that a law is read from (${shared.points}); plane
+  --captions N      captions per group to measure on, at least 100 (${shared.captions}); emoji
   --backend NAME    ${backends.join(", ")} (wasm)
-  --out DIR         where the runs are (runs/league)
+  --threads N       that it computes on; emoji, the plane has one
+  --out DIR         where the runs are (${plane.out}; emoji ${emoji.out})
   --help            this text`;
 }
 
 /** Reads the command line; `undefined` when it asks for help. Throws an error with a plain message for a bad one. */
 export function parseLeagueOptions(args: readonly string[]): LeagueOptions | undefined {
   const values = commandLine(args, {
+    emoji: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
     seeds: { type: "string" },
     only: { type: "string" },
     passes: { type: "string" },
     points: { type: "string" },
+    captions: { type: "string" },
     backend: { type: "string" },
+    threads: { type: "string" },
     out: { type: "string" },
     help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
+  const { emoji, report, threads } = values;
+  const strange = emoji ? (["points"] as const) : (["captions", "threads"] as const);
+  for (const name of strange)
+    if (values[name] !== undefined)
+      throw new Error(
+        `--${name} is an option of the league ${emoji ? "in the plane, without" : "on emoji, with"} --emoji.`,
+      );
+  if (emoji && report) throw new Error("--report writes the page of the plane alone so far.");
+  const own = emoji ? budgets.emoji : budgets.plane;
   return {
-    report: values.report,
-    names: values.only?.split(",").map((name) => choice("only", name, "sid", planeMethodNames)) ?? planeMethodNames,
-    seeds: integer("seeds", values.seeds, budget.seeds, 1),
-    passes: integer("passes", values.passes, budget.passes, 60),
-    points: integer("points", values.points, budget.points, 100),
+    ...{ emoji, report },
+    names: values.only?.split(",").map((name) => choice("only", name, "sid", methodNames)) ?? methodNames,
+    seeds: integer("seeds", values.seeds, shared.seeds, 1),
+    passes: integer("passes", values.passes, own.passes, 60),
+    points: integer("points", values.points, shared.points, 100),
+    captions: integer("captions", values.captions, shared.captions, 100),
     backend: choice("backend", values.backend, "wasm", backends),
-    out: values.out === undefined ? projectPath("runs/league") : userPath("out", values.out),
+    threads: threads === undefined ? undefined : integer("threads", threads, 1, 1),
+    out: values.out === undefined ? projectPath(own.out) : userPath("out", values.out),
   };
 }

@@ -50,8 +50,3 @@ export function countedNetworks(entry: PlaneMethod, place: Place, counter: PassC
 export function countedWorld(world: Workplace["world"], counter: PassCounter): Workplace["world"] {
   return { ...world, teacher: { ...world.teacher, ...counter.network(world.teacher) } };
 }
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
-}

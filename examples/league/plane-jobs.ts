@@ -4,25 +4,22 @@ import { type HostTensor, randomStream } from "sid-lsg";
 import { writeSafetensors } from "sid-lsg/io";
 import { generatorFrom, type ScoreModel } from "sid-lsg/models";
 import { gaugeOf } from "../experiments/metrics-log";
-import { watchBytes } from "../experiments/peak-bytes";
 import type { Job } from "../experiments/runs";
 import { type Cloud, drawGenerator, drawTruth, train } from "../plane/distillation";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
 import { classShares, makeWorld, type Process, pretrain, type World } from "../plane/world";
+import { type LeagueTraining, median, passesOf, watchMemory } from "./cost";
 import { countPasses } from "./passes";
-import { affordable, backward, countedNetworks, countedWorld, median } from "./plane-cost";
+import { affordable, backward, countedNetworks, countedWorld } from "./plane-cost";
 import { coverageOf, smoothedKl } from "./plane-law";
+import type { MethodRun, Rates } from "./search";
 
 /** What each run may cost, and what is searched. */
-export interface PlaneBudget {
+export interface PlaneBudget extends Rates {
   /** Samples through a network, forwards or backwards, of a run per sample of the batch. */
   readonly passes: number;
   readonly tuningPasses: number;
   readonly batch: number;
-  /** Step sizes that each method is tried with, in order. */
-  readonly rates: readonly number[];
-  /** Those that follow while the best one is the first or the last that was tried, from there outwards. */
-  readonly beyond: { readonly smaller: readonly number[]; readonly larger: readonly number[] };
   /** Points that a law is read from. */
   readonly points: number;
   /** Iterations of the pretraining that stands before all. */
@@ -41,23 +38,7 @@ export interface LawFigures {
 /** What was measured of a method in the plane. */
 export interface PlaneFigures extends LawFigures {
   /** What training cost; absent for what is compared with. */
-  readonly training?: PlaneTraining;
-}
-
-/** What training cost. */
-export interface PlaneTraining {
-  readonly iterations: number;
-  /** Per iteration and sample of the batch. */
-  readonly passesPerIteration: number;
-  readonly passes: number;
-  /** Passes that a sample costs. */
-  readonly steps: number;
-  readonly learningRate: number;
-  readonly secondsPerIteration: number;
-  /** Of all tensors while it trained, at most. */
-  readonly peakBytes: number;
-  /** What the gauge said at the end, in nats. */
-  readonly gauge: Readonly<Record<string, number>>;
+  readonly training?: LeagueTraining;
 }
 
 /** Some points of each class, for pictures. */
@@ -88,36 +69,14 @@ export function startsOf({ pretraining }: PlaneBudget) {
     last.starts.set(process, made);
     return made;
   };
-  return Object.assign(start, { bytes: watched() });
-}
-
-/** One watch for all runs of this process. */
-function watched() {
-  const bytes = watchBytes();
-  return {
-    /** Bytes beyond those that are there now, at most. */
-    from() {
-      bytes.restart();
-      const before = bytes.peak();
-      return { peak: () => bytes.peak() - before };
-    },
-  };
+  return Object.assign(start, { bytes: watchMemory() });
 }
 
 export type Starts = ReturnType<typeof startsOf>;
 
-/** What a run of a method varies. */
-export interface MethodRun {
-  readonly jobName: string;
-  readonly name: PlaneMethodName;
-  readonly learningRate: number;
-  readonly seed: number;
-  readonly passes: number;
-}
-
 /** A run of a method. */
 export function methodJob(
-  { jobName, name, learningRate, seed, passes }: MethodRun,
+  { jobName, name, learningRate, seed, passes }: MethodRun<PlaneMethodName>,
   budget: PlaneBudget,
   starts: Starts,
 ): Job<PlaneFigures> {
@@ -138,7 +97,7 @@ export function methodJob(
       try {
         const spent: number[] = [];
         const each: number[] = [];
-        let gauge: PlaneTraining["gauge"] = {};
+        let gauge: LeagueTraining["gauge"] = {};
         const { seconds } = await train(entry, networks, {
           ...place,
           world: countedWorld(world, counter),
@@ -151,8 +110,7 @@ export function methodJob(
         });
         const peakBytes = memory.peak();
         const law = await lawOf(folder, await drawGenerator(networks.average, points, seed));
-        const first = spent[0] ?? 0; // with what the run tries out before
-        const total = (spent.at(-1) ?? 0) - first + ((spent[1] ?? first) - first);
+        const total = passesOf(spent);
         const training = {
           ...{ iterations, learningRate, steps: networks.generator.steps, passes: total, peakBytes },
           passesPerIteration: total / iterations,

@@ -4,6 +4,7 @@ import type { SeedMean } from "../experiments/intervals";
 import { markdownTable, meanCell, seedsText, surroundingsText } from "../experiments/markdown";
 import { bySeedAndName } from "../experiments/runs";
 import { type PlaneMethod, planeMethods } from "../plane/methods";
+import type { LeagueTraining } from "./cost";
 import {
   compared,
   findings,
@@ -19,8 +20,7 @@ import {
   titleOf,
   valuesOf,
 } from "./findings";
-import { planeMethodNames } from "./options";
-import type { PlaneTraining } from "./plane-jobs";
+import { methodNames } from "./options";
 import { smoothing } from "./plane-law";
 
 /** The page and its pictures: text by file name. */
@@ -36,7 +36,7 @@ export async function leagueReport(unsorted: Records): Promise<Record<string, st
 
 function page(records: Records, searched: number, all: Records): string {
   const methods = records.filter(({ name }) => name in planeMethods);
-  const counts = planeMethodNames.map((name) => methods.filter((record) => record.name === name).length);
+  const counts = methodNames.map((name) => methods.filter((record) => record.name === name).length);
   const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
   const found = findings(records, all);
   const { passes, batch, points } = methods[0]?.settings ?? {};
@@ -62,7 +62,7 @@ function page(records: Records, searched: number, all: Records): string {
     "The table knows one goal, the mixture itself. Not every method has it: guided ones aim at a sharper law, SDS and CSD at none. What each leads to in theory:",
     markdownTable(
       ["method", "in theory"],
-      planeMethodNames.map((name) => [titleOf(name), (planeMethods[name] as PlaneMethod).leads]),
+      methodNames.map((name) => [titleOf(name), (planeMethods[name] as PlaneMethod).leads]),
     ),
     "## What the gauge says",
     "`distill`'s gauge reads a lower bound of the divergence to the teacher from what every iteration computes. Here the truth stands beside it: each dot is one run at its end.",
@@ -75,7 +75,7 @@ function page(records: Records, searched: number, all: Records): string {
 
 function resultsTable(records: Records): string {
   const rows = (["mixture", "start", ...ranked(records)] as const).map((name) => {
-    const training = (value: (training: PlaneTraining) => number, digits: number) => {
+    const training = (value: (training: LeagueTraining) => number, digits: number) => {
       const mean = meanOf(records, name, (figures) => figures.training && value(figures.training));
       return mean ? mean.value.toFixed(digits) : "–";
     };
@@ -138,7 +138,7 @@ function divergenceChart(records: Records): Promise<string> {
 
 function gaugeChart(records: Records): Promise<string> {
   const runs = gaugedRuns(records);
-  const groups = planeMethodNames.map(titleOf).filter((title) => runs.some(({ name }) => titleOf(name) === title));
+  const groups = methodNames.map(titleOf).filter((title) => runs.some(({ name }) => titleOf(name) === title));
   return scatterChart(
     { x: "KL to the mixture, nats", y: "the gauge's lower bound, nats" },
     groups,

@@ -7,7 +7,7 @@ import { mergeResults, readResults, writeResults } from "../experiments/results"
 import { readRuns, runFolder } from "../experiments/runs";
 import { type Panel, type Point, plotPanels } from "../plane/plot";
 import { titleOf } from "./findings";
-import { planeMethodNames } from "./options";
+import { methodNames } from "./options";
 import { type PlaneFigures, pointsFile } from "./plane-jobs";
 import { leagueReport } from "./report";
 
@@ -41,7 +41,7 @@ const extent = 2.4;
 /** Points of every run of seed 0; undefined where one is missing. */
 async function drawPoints(runs: string): Promise<string | undefined> {
   const panels: Panel[] = [];
-  for (const name of ["mixture", "start", ...planeMethodNames] as const) {
+  for (const name of ["mixture", "start", ...methodNames] as const) {
     const path = join(runFolder(runs, { name, seed: 0 }), pointsFile);
     if (!existsSync(path)) return undefined;
     const { tensors } = await readSafetensors(path);

@@ -67,3 +67,6 @@ const unknown: Distances = {
   ...{ frechetDistance: null, kernelDistance: null },
   ...{ precision: null, recall: null, density: null, coverage: null },
 };
+
+/** What is known of pictures that there are none of. */
+export const lostFigures: GroupFigures = { right: {}, allRight: 0, ...unknown };

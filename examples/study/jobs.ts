@@ -77,7 +77,11 @@ function generatorJob(place: Workplace, name: ConfigurationName, seed: number): 
   };
 }
 
-function referenceJob(place: Workplace, name: ReferenceName): Job<StudyFigures> {
+/** What the generators are compared with. */
+export function referenceJob(
+  place: Omit<Workplace, "iterations">,
+  name: ReferenceName,
+): Job<Pick<StudyFigures, GroupName>> {
   const { teacherUnet, text, teacher, captions } = place;
   return {
     ...{ name, seed: 0 },
@@ -92,8 +96,8 @@ function referenceJob(place: Workplace, name: ReferenceName): Job<StudyFigures> 
 }
 
 /** Measures a method, or real pictures; keeps the features and the world's prompts drawn. */
-async function measureMethod(
-  { measuring, world }: Workplace,
+export async function measureMethod(
+  { measuring, world }: Pick<Workplace, "measuring" | "world">,
   folder: string,
   method: Method | undefined,
   clock: Clock,
@@ -116,6 +120,7 @@ async function measureMethod(
   return Object.fromEntries(figures) as Pick<StudyFigures, GroupName>;
 }
 
-function unlessAborted(error: unknown): undefined {
+/** For `catch`: nothing where the signal stopped it. */
+export function unlessAborted(error: unknown): undefined {
   if (!(error instanceof SidError && error.code === "aborted")) throw error;
 }

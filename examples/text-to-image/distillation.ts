@@ -2,11 +2,19 @@ import { longGuidance, lsg, type Method } from "sid-lsg";
 import {
   type Discriminator,
   type GeneratorModel,
+  type GeneratorOptions,
   generatorFrom,
+  type ScoreModel,
   type TextConditioner,
-  type Unet,
 } from "sid-lsg/models";
-import { type DistillMetrics, type DistillOptions, distill, type ImageSource, promptConditions } from "sid-lsg/train";
+import {
+  type DistillEma,
+  type DistillMetrics,
+  type DistillOptions,
+  distill,
+  type ImageSource,
+  promptConditions,
+} from "sid-lsg/train";
 import { type ModelFolder, makeUnet } from "./model-folder";
 import { sampleShape } from "./picture-format";
 import type { World } from "./world";
@@ -14,23 +22,37 @@ import type { World } from "./world";
 /** Which networks are guided by κ: all of them (LSG), or the teacher alone. */
 export const guidances = { lsg, teacher: longGuidance } as const;
 
+/** How fast the moving average forgets. */
+type DistillEmaTimes = Omit<DistillEma, "target">;
+
 /** What the distillation needs beside its recipe. */
 export interface DistillationInputs {
   readonly world: World;
   readonly teacher: ModelFolder;
-  readonly teacherUnet: Unet;
+  readonly teacherUnet: ScoreModel;
   readonly text: TextConditioner;
   readonly method: Method;
   readonly iterations: number;
   readonly seed: number;
-  readonly resume: boolean | "if-present";
+  /** @defaultValue `false` */
+  readonly resume?: boolean | "if-present";
   /** @defaultValue the world's */
   readonly learningRate?: number;
+  /** @defaultValue the world's */
+  readonly ema?: DistillEmaTimes;
+  /** @defaultValue one pass at t = 625 */
+  readonly generatorOptions?: GeneratorOptions;
+  /**
+   * What each network that is made here is handed on as.
+   * @defaultValue itself
+   */
+  readonly watch?: (network: ScoreModel) => ScoreModel;
   /** For methods that have one; borrowed. */
   readonly discriminator?: Discriminator;
   /** For methods that learn from real pictures. */
   readonly images?: ImageSource;
-  readonly checkpoint: string;
+  /** @defaultValue none: what is stopped is lost */
+  readonly checkpoint?: string;
   readonly signal: AbortSignal;
   /** Sees each iteration's figures. */
   readonly onMetrics: (metrics: DistillMetrics) => void | Promise<void>;
@@ -41,22 +63,24 @@ export interface DistillationInputs {
 }
 
 /**
- * Makes a one-step generator of the teacher from captions alone: no picture is shown to it. Three more
- * U-Nets start as copies of the teacher: the generator, its moving average and the fake score.
- * Returns the average; the caller disposes of it.
+ * Makes a generator of the teacher, of one step unless told otherwise, and from captions alone unless it is given pictures.
+ * Three more U-Nets start as copies of the teacher: the generator, its moving average and, where the method has one, the
+ * fake score. Returns the average; the caller disposes of it.
  */
 export async function distillTeacher(inputs: DistillationInputs): Promise<GeneratorModel> {
-  const { world, teacher, teacherUnet, text, resume, checkpoint, onMetrics, onSnapshot, ...rest } = inputs;
-  const { batch, learningRate, ema } = world.recipe;
-  const fakeScore = makeUnet(teacher, "fake-score");
-  const generator = generatorFrom(makeUnet(teacher, "generator"));
-  const average = generatorFrom(makeUnet(teacher, "generator-average"));
+  const { world, teacher, teacherUnet, text, resume = false, checkpoint, onMetrics, onSnapshot, ...others } = inputs;
+  const { generatorOptions, watch = (network) => network, ema = world.recipe.ema, ...rest } = others;
+  const { batch, learningRate } = world.recipe;
+  const copy = (name: string) => watch(makeUnet(teacher, name));
+  const fakeScore = inputs.method.fakeScore && copy("fake-score");
+  const generator = generatorFrom(copy("generator"), generatorOptions);
+  const average = generatorFrom(copy("generator-average"), generatorOptions);
 
   const run = distill({
     learningRate,
     ...rest,
     teacher: teacherUnet,
-    fakeScore: inputs.method.fakeScore && fakeScore,
+    fakeScore,
     generator,
     ema: { target: average, ...ema },
     sampleShape: sampleShape(teacher.pictures),
@@ -67,7 +91,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
     }),
     backward: "joint", // generator and teacher run forward once instead of twice; the memory for it is small here
     batch,
-    checkpoint: { path: checkpoint, every: 25, resume },
+    ...(checkpoint !== undefined && { checkpoint: { path: checkpoint, every: 25, resume } }),
     ...(onSnapshot && {
       snapshots: { every: 20, run: (snapshot) => onSnapshot(snapshot.generator, snapshot.iteration) },
     }),
@@ -78,7 +102,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
     average.dispose();
     throw error;
   } finally {
-    for (const network of [fakeScore, generator]) network.dispose();
+    for (const network of [fakeScore, generator]) network?.dispose();
   }
   return average;
 }

@@ -1,4 +1,5 @@
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { randomStream } from "sid-lsg";
 import { ddimSample, type GeneratorModel, generatorFrom, type TextConditioner, type Unet } from "sid-lsg/models";
 import { type PictureFormat, unpack } from "./picture-format";
 
@@ -44,14 +45,19 @@ export function teacherMethods({ unet, text, pictures }: TeacherNetworks, guidan
   };
 }
 
-/** One pass of a generator. */
+/** A generator with all its passes; those after the first one draw their noise from a stream of their own. */
 export function generatorMethod({
   generator,
   text,
   pictures,
 }: Omit<TeacherNetworks, "unet"> & { readonly generator: GeneratorModel }): Method {
+  const stream = randomStream(105);
   return {
-    draw: (captions, noise) => tidy(() => unpack(generator.generate([noise], text.encode(captions)), pictures)),
+    draw: (captions, noise) =>
+      tidy(() => {
+        const later = Array.from({ length: generator.steps - 1 }, () => stream.normal(noise.shape));
+        return unpack(generator.generate([noise, ...later], text.encode(captions)), pictures);
+      }),
     networkPasses: generator.steps,
   };
 }

@@ -4,8 +4,8 @@ import { readResults } from "../../../examples/experiments/results";
 import type { RunRecord } from "../../../examples/experiments/runs";
 import { otherStartsText, searchText, sharedStart } from "../../../examples/league/findings";
 import type { PlaneFigures } from "../../../examples/league/plane-jobs";
-import { ratesToTry } from "../../../examples/league/plane-search";
 import { leagueReport } from "../../../examples/league/report";
+import { ratesToTry } from "../../../examples/league/search";
 
 const committed = readResults<PlaneFigures>("docs/league/results.jsonl");
 
