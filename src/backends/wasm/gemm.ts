@@ -66,5 +66,5 @@ export function gemm(wasm: WasmModule, { count, m, n, k, a, b, c, bias = 0, accu
   );
 }
 
-/** Rows that the assembly computes at a time. */
+/** Rows of a part are a multiple of this: nearly whole tiles. */
 const tileRows = 6;

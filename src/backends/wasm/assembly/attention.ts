@@ -2,13 +2,13 @@
  * Multi-head attention. The scores exist for a block of queries only, and again in the backward pass.
  * Queries `[batch, n, width]`, keys and values `[batch, m, width]`; heads lie side by side in the width.
  */
-import { bytes, exp4, loadUpTo4, storeUpTo4, sum4 } from "./floats";
+import { bytes, exp4, loadUpTo4, madd, storeUpTo4, sum4 } from "./floats";
 import { gemmScratch, product } from "./gemm";
 
 /** Scores of a block, which shall stay in the cache. */
 const blockScores: i32 = 32768;
 
-/** Queries in a block: full tiles of 6 rows. */
+/** Queries in a block: nearly whole tiles of rows. */
 function blockQueries(n: i32, m: i32): i32 {
   return min(n, max(6, (blockScores / m / 6) * 6));
 }
@@ -79,10 +79,10 @@ function weights(q: usize, k: usize, rows: i32, m: i32, width: i32, d: i32, to: 
   for (let r = 0; r < rows; r++, to += bytes(m)) {
     let most = f32x4.splat(load<f32>(to));
     let i = 0;
-    for (; i + 4 <= m; i += 4) most = f32x4.max(most, v128.load(to + bytes(i)));
-    for (; i < m; i++) most = f32x4.max(most, v128.load_splat<f32>(to + bytes(i)));
-    most = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
-    most = f32x4.max(most, v128.shuffle<f32>(most, most, 1, 0, 3, 2));
+    for (; i + 4 <= m; i += 4) most = f32x4.pmax(most, v128.load(to + bytes(i)));
+    for (; i < m; i++) most = f32x4.pmax(most, v128.load_splat<f32>(to + bytes(i)));
+    most = f32x4.pmax(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
+    most = f32x4.pmax(most, v128.shuffle<f32>(most, most, 1, 0, 3, 2));
     let sum = f32x4.splat(0);
     let rest: f32 = 0;
     for (let i = 0; i < m; i += 4) {
@@ -101,7 +101,7 @@ function weights(q: usize, k: usize, rows: i32, m: i32, width: i32, d: i32, to: 
 function throughSoftmax(p: usize, dp: usize, m: i32, scale: f32): void {
   let sum = f32x4.splat(0);
   for (let i = 0; i < m; i += 4)
-    sum = f32x4.add(sum, f32x4.mul(loadUpTo4(p + bytes(i), m - i), loadUpTo4(dp + bytes(i), m - i)));
+    sum = madd(loadUpTo4(p + bytes(i), m - i), loadUpTo4(dp + bytes(i), m - i), sum);
   const mean = f32x4.splat(sum4(sum));
   for (let i = 0; i < m; i += 4) {
     const x = f32x4.sub(loadUpTo4(dp + bytes(i), m - i), mean);

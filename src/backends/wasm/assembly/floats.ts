@@ -4,6 +4,22 @@ export function bytes(floats: i32): usize {
   return <usize>floats << 2;
 }
 
+/** `x·y + z`: rounded once in the module that is compiled with relaxed SIMD, twice in the other. */
+// @ts-ignore: decorator
+@inline
+export function madd(x: v128, y: v128, z: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(x, y, z);
+  return f32x4.add(z, f32x4.mul(x, y));
+}
+
+/** `z − x·y`, likewise. */
+// @ts-ignore: decorator
+@inline
+export function nmadd(x: v128, y: v128, z: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(x, y, z);
+  return f32x4.sub(z, f32x4.mul(x, y));
+}
+
 /** Copies a few floats. */
 // @ts-ignore: decorator
 @inline
@@ -66,27 +82,26 @@ export function sum4(x: v128): f32 {
 // @ts-ignore: decorator
 @inline
 function plus(coefficient: f32, x: v128, y: v128): v128 {
-  return f32x4.add(f32x4.mul(x, y), f32x4.splat(coefficient));
+  return madd(x, y, f32x4.splat(coefficient));
 }
 
 /** eˣ to 2 units in the last place, between e⁻⁸⁷ and e⁸⁸: 2ⁿ times a polynomial on |r| ≤ ln 2 / 2 (Cephes' expf). */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  const within = f32x4.max(f32x4.min(x, f32x4.splat(88.3)), f32x4.splat(-87.3));
-  const n = f32x4.nearest(f32x4.mul(within, f32x4.splat(1.44269504088896341)));
-  const r = f32x4.add(
-    f32x4.sub(within, f32x4.mul(n, f32x4.splat(0.693359375))),
-    f32x4.mul(n, f32x4.splat(2.12194440e-4)),
-  );
+  const within = f32x4.pmax(f32x4.pmin(x, f32x4.splat(88.3)), f32x4.splat(-87.3));
+  // To a float this large a sum is rounded to a whole number, which stands in its lowest bits.
+  const shifted = madd(within, f32x4.splat(1.44269504088896341), f32x4.splat(12582912));
+  const n = f32x4.sub(shifted, f32x4.splat(12582912));
+  const r = madd(n, f32x4.splat(2.12194440e-4), nmadd(n, f32x4.splat(0.693359375), within));
   let p = f32x4.splat(1.9875691500e-4);
   p = plus(1.3981999507e-3, p, r);
   p = plus(8.3334519073e-3, p, r);
   p = plus(4.1665795894e-2, p, r);
   p = plus(1.6666665459e-1, p, r);
   p = plus(5.0000001201e-1, p, r);
-  const y = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(r, r), p), r), f32x4.splat(1));
-  return f32x4.mul(y, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
+  const y = f32x4.add(madd(f32x4.mul(r, r), p, r), f32x4.splat(1));
+  return f32x4.mul(y, i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23));
 }
 
 /** `1/(1 + e⁻ˣ)`. */
@@ -112,7 +127,7 @@ export function normal4(x: v128, e: v128): v128 {
   p = plus(1.421413741, p, t);
   p = plus(-0.284496736, p, t);
   p = plus(0.254829592, p, t);
-  const half = f32x4.sub(f32x4.splat(0.5), f32x4.mul(f32x4.mul(f32x4.mul(p, t), e), f32x4.splat(0.5)));
+  const half = nmadd(f32x4.mul(f32x4.mul(p, t), e), f32x4.splat(0.5), f32x4.splat(0.5));
   const signed = v128.or(half, v128.and(x, i32x4.splat(0x80000000)));
   return f32x4.add(f32x4.splat(0.5), signed);
 }

@@ -1,5 +1,5 @@
 /* Element-wise operations of networks, `n` floats at a time, and their backward passes. */
-import { bell4, bytes, loadUpTo4, normal4, sigmoid4, storeUpTo4 } from "./floats";
+import { bell4, bytes, loadUpTo4, madd, normal4, sigmoid4, storeUpTo4 } from "./floats";
 
 /** `x·σ(k·x)`. */
 export function sigmoidGate(x: usize, n: i32, k: f32, out: usize): void {
@@ -35,7 +35,7 @@ function gateGradientUpTo4(dy: usize, x: usize, count: i32, k: f32, dx: usize): 
 export function slope4(x: v128): v128 {
   const s = sigmoid4(x);
   const one = f32x4.splat(1);
-  return f32x4.mul(s, f32x4.add(one, f32x4.mul(x, f32x4.sub(one, s))));
+  return f32x4.mul(s, madd(x, f32x4.sub(one, s), one));
 }
 
 /** `h·g·Φ(g)`. */
@@ -68,7 +68,7 @@ function geluGradientUpTo4(dy: usize, h: usize, g: usize, count: i32, dh: usize,
   const d = loadUpTo4(dy, count);
   const bell = bell4(v);
   const phi = normal4(v, bell);
-  const slope = f32x4.add(phi, f32x4.mul(f32x4.mul(v, bell), f32x4.splat(0.3989422804014327)));
+  const slope = madd(f32x4.mul(v, bell), f32x4.splat(0.3989422804014327), phi);
   storeUpTo4(dh, f32x4.mul(d, f32x4.mul(v, phi)), count);
   storeUpTo4(dg, f32x4.mul(f32x4.mul(d, loadUpTo4(h, count)), slope), count);
 }

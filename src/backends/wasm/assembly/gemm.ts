@@ -1,17 +1,22 @@
 /*
  * Products of matrices. Both indices of A may run in two nested loops, which makes a product of every convolution.
- * Pointers are in bytes, steps in floats. Blocks of B are packed into panels of 8 columns; tiles of 6 × 8 elements
- * of C are summed in registers.
+ * Pointers are in bytes, steps in floats. Blocks of B are packed into panels of 8 columns; tiles of up to 6 × 8
+ * elements of C are summed in registers. Whatever the tiles, each element of C is summed in the order of its index l.
  */
-import { bytes, copy, transpose4 } from "./floats";
+import { bytes, copy, madd, transpose4 } from "./floats";
 
 /** Rows and columns of a block of B, which shall stay in the second cache. */
 const blockRows: i32 = 256;
 const blockColumns: i32 = 1024;
+/**
+ * Rows of a tile, at most. V8 has 15 registers to give on x86-64: two hold a row of the panel, one an element of A and,
+ * where nothing is fused, one a product. A row of sums more than fits costs half the speed.
+ */
+const tileRows: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 /** From so many floats on, neighbours in a row of A fight for the same lines of the first cache. */
 const farApart: i32 = 256;
 
-/** The six rows of A that a tile is made of, and how to walk along them: `outer` times `inner` elements. */
+/** The rows of A that a tile is made of, and how to walk along them: `outer` times `inner` elements. */
 let row0: usize, row1: usize, row2: usize, row3: usize, row4: usize, row5: usize;
 let outer: i32, inner: i32;
 /** Bytes to the next element, and from the end of the inner loop to the next element. */
@@ -84,8 +89,9 @@ function multiply(
         const k = outer * inner;
         packB(b + bytes((o * kInner + l) * bRowStep + j * bColumnStep), k, columns, bRowStep, bColumnStep, panels);
         startRows(a + bytes(o * kOuterStep + l * kStep), firstRow, image, imageStep, mInner, mOuterStep, mStep);
-        for (let i = firstRow; i < lastRow; i += 6) {
-          const rows = min(6, lastRow - i);
+        for (let i = firstRow, rows = 0; i < lastRow; i += rows) {
+          const left = lastRow - i;
+          rows = left > tileRows && left < 2 * tileRows ? (left + 1) >> 1 : min(left, tileRows);
           row0 = nextRow();
           row1 = rows > 1 ? nextRow() : row0;
           row2 = rows > 2 ? nextRow() : row0;
@@ -101,12 +107,12 @@ function multiply(
             const start = starts + bytes(column);
             const to = rowOfC + bytes(column);
             const width = min(8, columns - column);
-            if (rows == 6 && width == 8) {
-              if (onto) addTile(panel, to, bytes(cRowStep), to, bytes(cRowStep));
-              else addTile(panel, start, 0, to, bytes(cRowStep));
+            if (width == 8) {
+              if (onto) addRows(rows, panel, to, bytes(cRowStep), to, bytes(cRowStep));
+              else addRows(rows, panel, start, 0, to, bytes(cRowStep));
             } else {
               if (onto) for (let r = 0; r < rows; r++) copy(tile + bytes(8 * r), to + bytes(r * cRowStep), width);
-              addTile(panel, onto ? tile : start, onto ? 32 : 0, tile, 32);
+              addRows(rows, panel, onto ? tile : start, onto ? 32 : 0, tile, 32);
               for (let r = 0; r < rows; r++) copy(to + bytes(r * cRowStep), tile + bytes(8 * r), width);
             }
           }
@@ -174,7 +180,7 @@ function packB(from: usize, rows: i32, columns: i32, rowStep: i32, columnStep: i
   }
 }
 
-/** Copies the six rows next to each other and walks along the copy from now on. */
+/** Copies the rows next to each other and walks along the copy from now on. */
 function packA(to: usize): void {
   let at = to;
   let p: usize = 0;
@@ -197,76 +203,135 @@ function packA(to: usize): void {
   skip = 0;
 }
 
-/** `to = start + (six rows of A)·panel`: six rows of 8 floats each at `start` and `to`, so many bytes apart. */
-function addTile(panel: usize, start: usize, startStep: usize, to: usize, toStep: usize): void {
+/** {@link addTile} for as many rows as are there. */
+function addRows(rows: i32, panel: usize, start: usize, startStep: usize, to: usize, toStep: usize): void {
+  switch (rows) {
+    case 1: return addTile(1, panel, start, startStep, to, toStep);
+    case 2: return addTile(2, panel, start, startStep, to, toStep);
+    case 3: return addTile(3, panel, start, startStep, to, toStep);
+    case 4: return addTile(4, panel, start, startStep, to, toStep);
+    case 5: return addTile(5, panel, start, startStep, to, toStep);
+    default: return addTile(6, panel, start, startStep, to, toStep);
+  }
+}
+
+/**
+ * `to = start + (rows of A)·panel`: rows of 8 floats each at `start` and `to`, so many bytes apart. `rows` is a constant
+ * where this is called, so that each number of rows has a loop of its own. It is one loop, not one in another: V8 12
+ * and older (Node 22) keeps the sums of an inner loop in memory.
+ */
+// @ts-ignore: decorator
+@inline
+function addTile(rows: i32, panel: usize, start: usize, startStep: usize, to: usize, toStep: usize): void {
   let x0 = v128.load(start), y0 = v128.load(start, 16);
-  start += startStep;
-  let x1 = v128.load(start), y1 = v128.load(start, 16);
-  start += startStep;
-  let x2 = v128.load(start), y2 = v128.load(start, 16);
-  start += startStep;
-  let x3 = v128.load(start), y3 = v128.load(start, 16);
-  start += startStep;
-  let x4 = v128.load(start), y4 = v128.load(start, 16);
-  start += startStep;
-  let x5 = v128.load(start), y5 = v128.load(start, 16);
+  let x1 = x0, y1 = y0;
+  let x2 = x0, y2 = y0;
+  let x3 = x0, y3 = y0;
+  let x4 = x0, y4 = y0;
+  let x5 = x0, y5 = y0;
+  if (rows > 1) {
+    start += startStep;
+    x1 = v128.load(start);
+    y1 = v128.load(start, 16);
+  }
+  if (rows > 2) {
+    start += startStep;
+    x2 = v128.load(start);
+    y2 = v128.load(start, 16);
+  }
+  if (rows > 3) {
+    start += startStep;
+    x3 = v128.load(start);
+    y3 = v128.load(start, 16);
+  }
+  if (rows > 4) {
+    start += startStep;
+    x4 = v128.load(start);
+    y4 = v128.load(start, 16);
+  }
+  if (rows > 5) {
+    start += startStep;
+    x5 = v128.load(start);
+    y5 = v128.load(start, 16);
+  }
   let p0 = row0, p1 = row1, p2 = row2, p3 = row3, p4 = row4, p5 = row5;
   const along = step;
   const across = skip;
   const length = bytes(8 * inner);
   const end = panel + bytes(8 * inner * outer);
+  let lineEnd = panel + length;
   while (panel < end) {
-    const lineEnd = panel + length;
-    while (panel < lineEnd) {
-      const u = v128.load(panel), v = v128.load(panel, 16);
-      let s = v128.load_splat<f32>(p0);
-      x0 = f32x4.add(x0, f32x4.mul(s, u));
-      y0 = f32x4.add(y0, f32x4.mul(s, v));
+    const u = v128.load(panel), v = v128.load(panel, 16);
+    let s = v128.load_splat<f32>(p0);
+    x0 = madd(s, u, x0);
+    y0 = madd(s, v, y0);
+    if (rows > 1) {
       s = v128.load_splat<f32>(p1);
-      x1 = f32x4.add(x1, f32x4.mul(s, u));
-      y1 = f32x4.add(y1, f32x4.mul(s, v));
-      s = v128.load_splat<f32>(p2);
-      x2 = f32x4.add(x2, f32x4.mul(s, u));
-      y2 = f32x4.add(y2, f32x4.mul(s, v));
-      s = v128.load_splat<f32>(p3);
-      x3 = f32x4.add(x3, f32x4.mul(s, u));
-      y3 = f32x4.add(y3, f32x4.mul(s, v));
-      s = v128.load_splat<f32>(p4);
-      x4 = f32x4.add(x4, f32x4.mul(s, u));
-      y4 = f32x4.add(y4, f32x4.mul(s, v));
-      s = v128.load_splat<f32>(p5);
-      x5 = f32x4.add(x5, f32x4.mul(s, u));
-      y5 = f32x4.add(y5, f32x4.mul(s, v));
-      panel += 32;
-      p0 += along;
-      p1 += along;
-      p2 += along;
-      p3 += along;
-      p4 += along;
-      p5 += along;
+      x1 = madd(s, u, x1);
+      y1 = madd(s, v, y1);
     }
-    p0 += across;
-    p1 += across;
-    p2 += across;
-    p3 += across;
-    p4 += across;
-    p5 += across;
+    if (rows > 2) {
+      s = v128.load_splat<f32>(p2);
+      x2 = madd(s, u, x2);
+      y2 = madd(s, v, y2);
+    }
+    if (rows > 3) {
+      s = v128.load_splat<f32>(p3);
+      x3 = madd(s, u, x3);
+      y3 = madd(s, v, y3);
+    }
+    if (rows > 4) {
+      s = v128.load_splat<f32>(p4);
+      x4 = madd(s, u, x4);
+      y4 = madd(s, v, y4);
+    }
+    if (rows > 5) {
+      s = v128.load_splat<f32>(p5);
+      x5 = madd(s, u, x5);
+      y5 = madd(s, v, y5);
+    }
+    panel += 32;
+    p0 += along;
+    if (rows > 1) p1 += along;
+    if (rows > 2) p2 += along;
+    if (rows > 3) p3 += along;
+    if (rows > 4) p4 += along;
+    if (rows > 5) p5 += along;
+    if (panel == lineEnd) {
+      lineEnd += length;
+      p0 += across;
+      if (rows > 1) p1 += across;
+      if (rows > 2) p2 += across;
+      if (rows > 3) p3 += across;
+      if (rows > 4) p4 += across;
+      if (rows > 5) p5 += across;
+    }
   }
   v128.store(to, x0);
   v128.store(to, y0, 16);
-  to += toStep;
-  v128.store(to, x1);
-  v128.store(to, y1, 16);
-  to += toStep;
-  v128.store(to, x2);
-  v128.store(to, y2, 16);
-  to += toStep;
-  v128.store(to, x3);
-  v128.store(to, y3, 16);
-  to += toStep;
-  v128.store(to, x4);
-  v128.store(to, y4, 16);
-  to += toStep;
-  v128.store(to, x5);
-  v128.store(to, y5, 16);
+  if (rows > 1) {
+    to += toStep;
+    v128.store(to, x1);
+    v128.store(to, y1, 16);
+  }
+  if (rows > 2) {
+    to += toStep;
+    v128.store(to, x2);
+    v128.store(to, y2, 16);
+  }
+  if (rows > 3) {
+    to += toStep;
+    v128.store(to, x3);
+    v128.store(to, y3, 16);
+  }
+  if (rows > 4) {
+    to += toStep;
+    v128.store(to, x4);
+    v128.store(to, y4, 16);
+  }
+  if (rows > 5) {
+    to += toStep;
+    v128.store(to, x5);
+    v128.store(to, y5, 16);
+  }
 }

@@ -1,5 +1,5 @@
 /* Group and layer normalisation and their backward passes; the formulas are those of models/nn/norms.ts. */
-import { bytes, loadUpTo4, sigmoid4, storeUpTo4, sum4 } from "./floats";
+import { bytes, loadUpTo4, madd, nmadd, sigmoid4, storeUpTo4, sum4 } from "./floats";
 import { slope4 } from "./gates";
 
 /** Floats of scratch that group normalisation wants. */
@@ -82,7 +82,7 @@ export function groupNorm(
 @inline
 function normUpTo4(x: usize, count: i32, mean: usize, factor: usize, shift: usize, gate: i32, out: usize): void {
   const centred = f32x4.sub(loadUpTo4(x, count), loadUpTo4(mean, count));
-  let y = f32x4.add(f32x4.mul(centred, loadUpTo4(factor, count)), loadUpTo4(shift, count));
+  let y = madd(centred, loadUpTo4(factor, count), loadUpTo4(shift, count));
   if (gate) y = f32x4.mul(y, sigmoid4(y));
   storeUpTo4(out, y, count);
 }
@@ -167,12 +167,12 @@ function gateUpTo4(
   const centred = f32x4.sub(loadUpTo4(x, count), loadUpTo4(mean, count));
   let d = loadUpTo4(dy, count);
   if (gate) {
-    const u = f32x4.add(f32x4.mul(centred, loadUpTo4(factor, count)), loadUpTo4(shift, count));
+    const u = madd(centred, loadUpTo4(factor, count), loadUpTo4(shift, count));
     d = f32x4.mul(d, slope4(u));
     storeUpTo4(dx, d, count);
   }
   storeUpTo4(sumD, f32x4.add(loadUpTo4(sumD, count), d), count);
-  storeUpTo4(sumDC, f32x4.add(loadUpTo4(sumDC, count), f32x4.mul(d, centred)), count);
+  storeUpTo4(sumDC, madd(d, centred, loadUpTo4(sumDC, count)), count);
 }
 
 // @ts-ignore: decorator
@@ -182,7 +182,7 @@ function throughUpTo4(
 ): void {
   const centred = f32x4.sub(loadUpTo4(x, count), loadUpTo4(mean, count));
   const v = f32x4.sub(f32x4.mul(loadUpTo4(d, count), loadUpTo4(factor, count)), loadUpTo4(offset, count));
-  storeUpTo4(dx, f32x4.sub(v, f32x4.mul(centred, loadUpTo4(slope, count))), count);
+  storeUpTo4(dx, nmadd(centred, loadUpTo4(slope, count), v), count);
 }
 
 /** Layer normalisation of `rows` rows of `n` floats; `stats` gets each row's mean and 1/√(variance + eps). */
@@ -208,8 +208,9 @@ export function layerNorm(
     store<f32>(stats, r, 4);
     for (let i = 0; i < n; i += 4) {
       const centred = f32x4.sub(loadUpTo4(x + bytes(i), n - i), f32x4.splat(mean));
-      const y = f32x4.mul(f32x4.mul(centred, f32x4.splat(r)), loadUpTo4(scale + bytes(i), n - i));
-      storeUpTo4(out + bytes(i), f32x4.add(y, loadUpTo4(shift + bytes(i), n - i)), n - i);
+      const unit = f32x4.mul(centred, f32x4.splat(r));
+      const y = madd(unit, loadUpTo4(scale + bytes(i), n - i), loadUpTo4(shift + bytes(i), n - i));
+      storeUpTo4(out + bytes(i), y, n - i);
     }
   }
 }
@@ -230,11 +231,10 @@ export function layerNormGradient(
       // Where there is no column any more, dy is zero.
       const d = loadUpTo4(dy + bytes(i), left);
       const unit = f32x4.mul(f32x4.sub(loadUpTo4(x + bytes(i), left), mean), r);
-      const du = f32x4.mul(d, unit);
       const g = f32x4.mul(d, loadUpTo4(scale + bytes(i), left));
       sumG = f32x4.add(sumG, g);
       sumGU = f32x4.add(sumGU, f32x4.mul(g, unit));
-      storeUpTo4(dScale + bytes(i), f32x4.add(loadUpTo4(dScale + bytes(i), left), du), left);
+      storeUpTo4(dScale + bytes(i), madd(d, unit, loadUpTo4(dScale + bytes(i), left)), left);
       storeUpTo4(dShift + bytes(i), f32x4.add(loadUpTo4(dShift + bytes(i), left), d), left);
     }
     const meanG = f32x4.splat(sum4(sumG) / <f32>n);
@@ -243,7 +243,7 @@ export function layerNormGradient(
       const left = n - i;
       const unit = f32x4.mul(f32x4.sub(loadUpTo4(x + bytes(i), left), mean), r);
       const g = f32x4.mul(loadUpTo4(dy + bytes(i), left), loadUpTo4(scale + bytes(i), left));
-      const v = f32x4.sub(g, f32x4.add(meanG, f32x4.mul(unit, meanGU)));
+      const v = f32x4.sub(g, madd(unit, meanGU, meanG));
       storeUpTo4(dx + bytes(i), f32x4.mul(v, r), left);
     }
   }
