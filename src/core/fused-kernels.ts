@@ -31,9 +31,15 @@ export type FusedAttributes = Readonly<Record<string, number | boolean>>;
  */
 export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
 
+/**
+ * The kernel that stores a tensor at two bytes a number: x to a tensor that reads as x rounded to float16, ties to even, and
+ * is float32 to whoever computes with it.
+ */
+export type StorageKernel = "SidHalf";
+
 /** The results of a kernel, where the current backend has it and all inputs are float32; otherwise nothing. */
 export function runIfThere(
-  name: FusedKernel | `${FusedKernel}Gradient` | StepKernel,
+  name: FusedKernel | `${FusedKernel}Gradient` | StepKernel | StorageKernel,
   inputs: readonly Tensor[],
   attributes: FusedAttributes = {},
 ): Tensor[] | undefined {

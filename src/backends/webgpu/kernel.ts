@@ -7,6 +7,7 @@ import {
   type TensorInfo,
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
+import { withFloats } from "./half";
 import { type Capabilities, capabilitiesOf, type Dispatch, dispatch, type Program, sizeOf } from "./program";
 import type { WebgpuBackend } from "./types";
 
@@ -27,7 +28,12 @@ export interface Call {
   share(tensor: TensorInfo, shape?: readonly number[]): TensorInfo;
   /** A tensor that goes when the kernel returns. */
   scratch(shape: readonly number[]): TensorInfo;
-  run<V>(program: Program<V>, variant: V, call: Dispatch): void;
+  /**
+   * Records a program.
+   * @param asHalves - names of those that it reads as packed halves, where they are stored so (`isHalf`); all others it sees
+   *   as float32.
+   */
+  run<V>(program: Program<V>, variant: V, call: Dispatch, asHalves?: readonly string[]): void;
 }
 
 /** A kernel's results from its inputs: a list, but where tfjs's kernel of that name gives one. */
@@ -53,9 +59,17 @@ export function kernelFunc(body: Kernel): KernelFunc {
           passing.push(tensor);
           return tensor;
         },
-        run(program, variant, call) {
+        run(program, variant, call, asHalves = []) {
           for (const tensor of Object.values(call.writes)) if (sizeOf(tensor) === 0) return emptied(backend, tensor);
-          dispatch(backend, program, variant, call);
+          const names = Object.keys(call.reads).filter((name) => !asHalves.includes(name));
+          const given = names.map((name) => call.reads[name] as TensorInfo);
+          withFloats(backend, given, (floats) => {
+            const reads = {
+              ...call.reads,
+              ...Object.fromEntries(names.map((name, i) => [name, floats[i] as TensorInfo])),
+            };
+            dispatch(backend, program, variant, { ...call, reads });
+          });
         },
       });
     } finally {

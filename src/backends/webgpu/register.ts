@@ -1,9 +1,11 @@
 import { getKernel } from "@tensorflow/tfjs-core";
 import { sigmoidGate, sigmoidGateGradient } from "./gates";
+import { toHalves } from "./half";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
 
 /** Kernels that tfjs has not, or has slowly: all of ours. */
 const kernels: Readonly<Record<string, Kernel>> = {
+  SidHalf: toHalves,
   SidSigmoidGate: sigmoidGate,
   SidSigmoidGateGradient: sigmoidGateGradient,
 };

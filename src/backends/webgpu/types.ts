@@ -94,7 +94,8 @@ export interface TensorData {
   /** On the host; absent where the GPU has them. */
   values?: unknown;
   /** On the GPU. */
-  readonly resource?: unknown;
+  resource?: unknown;
+  readonly shape: number[];
 }
 
 /** tfjs's backend: an instance of its `WebGPUBackend`. */
@@ -123,6 +124,7 @@ export interface WebgpuBackend {
   /** Whether all inputs are small and on the host, where stock kernels compute them. */
   shouldExecuteOnCPU(inputs: readonly TensorInfo[]): boolean;
   read(dataId: object): Promise<unknown>;
+  readToGPU(dataId: object, ...rest: unknown[]): unknown;
   readSync(dataId: object): unknown;
   runWebGPUProgram(...args: unknown[]): unknown;
   dispose(): void;

@@ -14,6 +14,7 @@ import { adapterName, findAdapter, isSoftware, requestDevice } from "./adapter";
 import { findCapabilities } from "./capabilities";
 import { dawnGpu, withNavigatorGpu } from "./dawn";
 import { guardDevice, hasFailed } from "./guard";
+import { spreadForOthers } from "./half";
 import { boundPool, reuseAtOnce } from "./pool";
 import { submitAfter } from "./program";
 import { registerWebgpuKernels } from "./register";
@@ -87,6 +88,7 @@ async function startWebgpu(options: WebgpuOptions): Promise<void> {
   guardDevice(backend as unknown as WebgpuBackend);
   boundPool(backend as unknown as WebgpuBackend);
   reuseAtOnce(backend as unknown as WebgpuBackend);
+  spreadForOthers(backend as unknown as WebgpuBackend);
   // In a browser the package registers itself: with a device of less, and no word where there is none.
   if (findBackendFactory("webgpu")) removeBackend("webgpu");
   registerBackend("webgpu", () => backend as unknown as KernelBackend);

@@ -10,7 +10,7 @@ function guarded(changes: Partial<Guardable> = {}) {
   const backend: Guardable = {
     device,
     bufferManager: { acquireBuffer: (size) => ({ size, destroy() {} }) },
-    tensorMap: { get: (id) => (id === onHost ? { values: [1] } : { values: null, resource: {} }) },
+    tensorMap: { get: (id) => ({ shape: [], ...(id === onHost ? { values: [1] } : { values: null, resource: {} }) }) },
     read: async () => [7],
     readSync: () => [8],
     runWebGPUProgram: (...args) => args,

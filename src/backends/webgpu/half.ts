@@ -1,0 +1,151 @@
+/**
+ * Frozen weights at two bytes a number. Such a tensor is float32 to everyone: what reads it computes in float32. Programs that
+ * know of it read the packed halves; for all others they are spread into a float32 tensor first, which goes at once.
+ */
+import { type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { sharedState } from "../../core/shared-state";
+import type { Call } from "./kernel";
+import { dispatch, type Program } from "./program";
+import type { Buffer, WebgpuBackend } from "./types";
+
+const halves = /* @__PURE__ */ sharedState("webgpu halves", () => new WeakSet<object>());
+
+/** Whether a tensor is stored as packed halves: element i in the lower 16 bits of word i/2 where i is even. */
+export function isHalf({ dataId }: Pick<TensorInfo, "dataId">): boolean {
+  return halves.has(dataId);
+}
+
+/** Bytes of `n` packed halves: whole words. */
+const bytesOf = (n: number) => 4 * Math.ceil(n / 2);
+/** Kernels read and write it; it is copied from and to. */
+const usage = 0x80 | 0x4 | 0x8;
+
+/**
+ * WGSL `widened(words[i / 2], i)`: the number of a half, exactly. By its bits, since GPUs may flush subnormal halves to zero,
+ * which are all weights below 6.1e-5.
+ */
+export const widenHalf = `
+fn widened(word: u32, index: u32) -> f32 {
+  let half = (word >> (16u * (index & 1u))) & 0xffffu;
+  let sign = (half & 0x8000u) << 16u;
+  let tiny = f32(half & 0x3ffu) * 5.9604644775390625e-8;
+  let exponent = half & 0x7c00u;
+  let shifted = ((half & 0x7fffu) << 13u) + select(0x38000000u, 0x70000000u, exponent == 0x7c00u);
+  let magnitude = select(shifted, bitcast<u32>(tiny), exponent == 0u);
+  return bitcast<f32>(sign | magnitude);
+}`;
+
+/** Rounded to nearest, ties to even, on every GPU alike; WGSL's own conversion may round either way. */
+const narrow: Program<null> = {
+  name: "to halves",
+  shader: () => ({
+    reads: { x: "u32" },
+    writes: { y: "u32" },
+    params: { size: "u32" },
+    body: `
+fn narrowed(bits: u32) -> u32 {
+  let sign = (bits >> 16u) & 0x8000u;
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude < 0x38800000u) {
+    // Below 2^-14 the unit is 2^-24.
+    let shift = 126u - (magnitude >> 23u);
+    if (shift > 24u) { return sign; }
+    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
+    return sign | toEven(mantissa, shift);
+  }
+  return sign | min(toEven(magnitude - 0x38000000u, 13u), 0x7c00u);
+}
+fn toEven(n: u32, shift: u32) -> u32 {
+  let floor = n >> shift;
+  let rest = n & ((1u << shift) - 1u);
+  let middle = 1u << (shift - 1u);
+  return floor + select(0u, 1u, rest > middle || (rest == middle && (floor & 1u) == 1u));
+}
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = groupIndex(group, groups) * 64u + lane;
+  if (2u * i >= params.size) { return; }
+  let lower = narrowed(x[2u * i]);
+  let upper = select(0u, narrowed(x[min(2u * i + 1u, params.size - 1u)]), 2u * i + 1u < params.size);
+  y[i] = lower | (upper << 16u);
+}`,
+  }),
+};
+
+const widen: Program<null> = {
+  name: "from halves",
+  shader: () => ({
+    reads: { x: "u32" },
+    writes: { y: "f32" },
+    params: { size: "u32" },
+    body: `${widenHalf}
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = groupIndex(group, groups) * 64u + lane;
+  if (i >= params.size) { return; }
+  y[i] = widened(x[i / 2u], i);
+}`,
+  }),
+};
+
+/** See `SidHalf`. */
+export function toHalves({ backend, inputs: [x], output, share }: Call): TensorInfo[] {
+  if (isHalf(x)) return [share(x)];
+  const y = output(x.shape);
+  const size = util.sizeFromShape(x.shape);
+  backend.tensorMap.get(y.dataId).resource = backend.bufferManager.acquireBuffer(bytesOf(size), usage) as Buffer;
+  halves.add(y.dataId);
+  dispatch(backend, narrow, null, { reads: { x }, writes: { y }, params: { size }, groups: Math.ceil(size / 128) });
+  return [y];
+}
+
+/** A float32 tensor of the same numbers; the caller's to dispose of. */
+export function spread(backend: WebgpuBackend, x: Pick<TensorInfo, "dataId" | "shape">): TensorInfo {
+  const y = backend.makeTensorInfo([...x.shape], "float32");
+  const size = util.sizeFromShape(x.shape);
+  const groups = Math.ceil(size / 64);
+  dispatch(backend, widen, null, { reads: { x: { ...x, dtype: "float32" } }, writes: { y }, params: { size }, groups });
+  return y;
+}
+
+/** Runs `f` on tensors that are float32 in memory too. */
+export function withFloats<T>(
+  backend: WebgpuBackend,
+  tensors: readonly TensorInfo[],
+  f: (floats: readonly TensorInfo[]) => T,
+): T {
+  if (!tensors.some(isHalf)) return f(tensors);
+  const floats = tensors.map((x) => (isHalf(x) ? spread(backend, x) : x));
+  try {
+    return f(floats);
+  } finally {
+    floats.forEach(({ dataId }, i) => {
+      if (dataId !== tensors[i]?.dataId) backend.disposeData(dataId);
+    });
+  }
+}
+
+/** Lets tfjs's own programs and reads see float32 where halves are stored. */
+export function spreadForOthers(backend: WebgpuBackend): void {
+  const { runWebGPUProgram, read, readToGPU } = backend;
+  const infoOf = (dataId: object): TensorInfo => {
+    return { dataId, shape: backend.tensorMap.get(dataId).shape, dtype: "float32" };
+  };
+  Object.assign(backend, {
+    runWebGPUProgram: (program: unknown, inputs: readonly TensorInfo[], ...rest: unknown[]) =>
+      withFloats(backend, inputs, (floats) => runWebGPUProgram.call(backend, program, floats, ...rest)),
+    async read(dataId: object) {
+      if (!halves.has(dataId)) return await read.call(backend, dataId);
+      const floats = spread(backend, infoOf(dataId));
+      try {
+        return await read.call(backend, floats.dataId);
+      } finally {
+        backend.disposeData(floats.dataId);
+      }
+    },
+    readToGPU(dataId: object, ...rest: unknown[]) {
+      if (!halves.has(dataId)) return readToGPU.call(backend, dataId, ...rest);
+      return withFloats(backend, [infoOf(dataId)], ([x]) => readToGPU.call(backend, (x as TensorInfo).dataId, ...rest));
+    },
+  });
+}
