@@ -4,7 +4,6 @@
  */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { sharedState } from "../../core/shared-state";
-import type { Call } from "./kernel";
 import { dispatch, type Program } from "./program";
 import type { Buffer, WebgpuBackend } from "./types";
 
@@ -15,10 +14,15 @@ export function isHalf({ dataId }: Pick<TensorInfo, "dataId">): boolean {
   return halves.has(dataId);
 }
 
-/** Bytes of `n` packed halves: whole words. */
-const bytesOf = (n: number) => 4 * Math.ceil(n / 2);
 /** Kernels read and write it; it is copied from and to. */
 const usage = 0x80 | 0x4 | 0x8;
+
+/** Gives a tensor that has no data yet a buffer of packed halves. */
+export function storeAsHalves(backend: WebgpuBackend, { dataId, shape }: TensorInfo): void {
+  const words = Math.ceil(util.sizeFromShape(shape) / 2);
+  backend.tensorMap.get(dataId).resource = backend.bufferManager.acquireBuffer(4 * words, usage) as Buffer;
+  halves.add(dataId);
+}
 
 /**
  * WGSL `widened(words[i / 2], i)`: the number of a half, exactly. By its bits, since GPUs may flush subnormal halves to zero,
@@ -35,43 +39,6 @@ fn widened(word: u32, index: u32) -> f32 {
   return bitcast<f32>(sign | magnitude);
 }`;
 
-/** Rounded to nearest, ties to even, on every GPU alike; WGSL's own conversion may round either way. */
-const narrow: Program<null> = {
-  name: "to halves",
-  shader: () => ({
-    reads: { x: "u32" },
-    writes: { y: "u32" },
-    params: { size: "u32" },
-    body: `
-fn narrowed(bits: u32) -> u32 {
-  let sign = (bits >> 16u) & 0x8000u;
-  let magnitude = bits & 0x7fffffffu;
-  if (magnitude < 0x38800000u) {
-    // Below 2^-14 the unit is 2^-24.
-    let shift = 126u - (magnitude >> 23u);
-    if (shift > 24u) { return sign; }
-    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-    return sign | toEven(mantissa, shift);
-  }
-  return sign | min(toEven(magnitude - 0x38000000u, 13u), 0x7c00u);
-}
-fn toEven(n: u32, shift: u32) -> u32 {
-  let floor = n >> shift;
-  let rest = n & ((1u << shift) - 1u);
-  let middle = 1u << (shift - 1u);
-  return floor + select(0u, 1u, rest > middle || (rest == middle && (floor & 1u) == 1u));
-}
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = groupIndex(group, groups) * 64u + lane;
-  if (2u * i >= params.size) { return; }
-  let lower = narrowed(x[2u * i]);
-  let upper = select(0u, narrowed(x[min(2u * i + 1u, params.size - 1u)]), 2u * i + 1u < params.size);
-  y[i] = lower | (upper << 16u);
-}`,
-  }),
-};
-
 const widen: Program<null> = {
   name: "from halves",
   shader: () => ({
@@ -87,17 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 }`,
   }),
 };
-
-/** See `SidHalf`. */
-export function toHalves({ backend, inputs: [x], output, share }: Call): TensorInfo[] {
-  if (isHalf(x)) return [share(x)];
-  const y = output(x.shape);
-  const size = util.sizeFromShape(x.shape);
-  backend.tensorMap.get(y.dataId).resource = backend.bufferManager.acquireBuffer(bytesOf(size), usage) as Buffer;
-  halves.add(y.dataId);
-  dispatch(backend, narrow, null, { reads: { x }, writes: { y }, params: { size }, groups: Math.ceil(size / 128) });
-  return [y];
-}
 
 /** A float32 tensor of the same numbers; the caller's to dispose of. */
 export function spread(backend: WebgpuBackend, x: Pick<TensorInfo, "dataId" | "shape">): TensorInfo {

@@ -1,7 +1,7 @@
 import { getKernel } from "@tensorflow/tfjs-core";
 import { sigmoidGate, sigmoidGateGradient } from "./gates";
-import { toHalves } from "./half";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
+import { toHalves } from "./to-half";
 
 /** Kernels that tfjs has not, or has slowly: all of ours. */
 const kernels: Readonly<Record<string, Kernel>> = {

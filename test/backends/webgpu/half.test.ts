@@ -40,11 +40,12 @@ describe("numbers stored as halves", () => {
 
   test("take half the bytes", async () => {
     const x = tf.ones([64, 64]);
-    tf.square(x).dispose(); // x is on the GPU
+    const square = tf.square(x);
+    await square.data(); // x is on the GPU, and what sent it there is given back
     const before = bytes();
     const y = half(x);
     expect(bytes() - before).toBe(2 * 64 * 64);
-    tf.dispose([x, y]);
+    tf.dispose([x, y, square]);
   });
 
   test("are float32 to tfjs's own kernels, in other shapes and clones too", async () => {
