@@ -49,7 +49,11 @@ export function kernelFunc(body: Kernel): KernelFunc {
       return body({
         ...{ backend, all, inputs: all as never, named: inputs as never, attrs: attrs as NamedAttrMap },
         capabilities: capabilitiesOf(backend),
-        output: (shape, dtype = "float32") => backend.makeTensorInfo([...shape], dtype),
+        output(shape, dtype = "float32") {
+          const tensor = backend.makeTensorInfo([...shape], dtype);
+          if (sizeOf(tensor) === 0) emptied(backend, tensor);
+          return tensor;
+        },
         share(tensor, shape = tensor.shape) {
           backend.incRef(tensor.dataId);
           return { dataId: tensor.dataId, shape: [...shape], dtype: tensor.dtype };
