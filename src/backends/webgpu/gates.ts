@@ -1,4 +1,4 @@
-import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { Call } from "./kernel";
 import { type Program, sizeOf } from "./program";
 
@@ -71,4 +71,38 @@ export function sigmoidGateGradient(call: Call): TensorInfo[] {
   const formula = { reads: ["dy", "x"], writes: ["dx"], statements, functions: sigmoid, params: ["k"] };
   each(call, formula, { dy, x }, { dx }, { k: call.attrs["k"] as number });
   return [dx];
+}
+
+/** The normal law's distribution function with tfjs's erf (Abramowitz & Stegun 7.1.26), and its density. */
+const normal = `
+fn density(x: f32) -> f32 { return ${1 / Math.sqrt(2 * Math.PI)} * exp(-0.5 * x * x); }
+fn distribution(x: f32) -> f32 {
+  let z = abs(x) * ${Math.SQRT1_2};
+  let t = 1.0 / (1.0 + ${backend_util.ERF_P} * z);
+  let p = ((((${backend_util.ERF_A5} * t + ${backend_util.ERF_A4}) * t + ${backend_util.ERF_A3}) * t + ${backend_util.ERF_A2}) * t + ${backend_util.ERF_A1}) * t;
+  let erf = 1.0 - p * exp(-z * z);
+  return 0.5 * (1.0 + select(erf, -erf, x < 0.0));
+}`;
+
+/** See `SidGeluGate`. */
+export function geluGate(call: Call): TensorInfo[] {
+  const [h, g] = call.inputs;
+  const y = call.output(h.shape);
+  const statements = "y[i] = h[i] * (g[i] * distribution(g[i]));";
+  each(call, { reads: ["h", "g"], writes: ["y"], statements, functions: normal }, { h, g }, { y });
+  return [y];
+}
+
+/** Its gradients: dy·g·Φ(g) and dy·h·(Φ(g) + g·φ(g)). */
+export function geluGateGradient(call: Call): TensorInfo[] {
+  const [dy, h, g] = call.inputs;
+  const [dh, dg] = [call.output(h.shape), call.output(g.shape)];
+  const statements = `
+    let x = g[i];
+    let phi = distribution(x);
+    dh[i] = dy[i] * (x * phi);
+    dg[i] = dy[i] * h[i] * (phi + x * density(x));`;
+  const formula = { reads: ["dy", "h", "g"], writes: ["dh", "dg"], statements, functions: normal };
+  each(call, formula, { dy, h, g }, { dh, dg });
+  return [dh, dg];
 }

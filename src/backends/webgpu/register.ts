@@ -1,12 +1,20 @@
 import { getKernel } from "@tensorflow/tfjs-core";
-import { sigmoidGate, sigmoidGateGradient } from "./gates";
+import { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
+import { groupNorm, groupNormGradient } from "./group-norm";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
+import { layerNorm, layerNormGradient } from "./layer-norm";
 import { adamStep, cleanGradient, pack, unpack } from "./steps";
 import { toHalves } from "./to-half";
 
 /** Kernels that tfjs has not, or has slowly: all of ours. */
 const kernels: Readonly<Record<string, Kernel>> = {
   SidHalf: toHalves,
+  SidGeluGate: geluGate,
+  SidGeluGateGradient: geluGateGradient,
+  SidGroupNorm: groupNorm,
+  SidGroupNormGradient: groupNormGradient,
+  SidLayerNorm: layerNorm,
+  SidLayerNormGradient: layerNormGradient,
   SidSigmoidGate: sigmoidGate,
   SidSigmoidGateGradient: sigmoidGateGradient,
   SidPack: pack,
