@@ -3,6 +3,7 @@ import { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./
 import { groupNorm, groupNormGradient } from "./group-norm";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
 import { layerNorm, layerNormGradient } from "./layer-norm";
+import { reduction } from "./reductions";
 import { adamStep, cleanGradient, pack, unpack } from "./steps";
 import { toHalves } from "./to-half";
 
@@ -27,4 +28,6 @@ const kernels: Readonly<Record<string, Kernel>> = {
 export function registerWebgpuKernels(): void {
   if (getKernel("SidSigmoidGate", "webgpu")) return;
   for (const [name, body] of Object.entries(kernels)) replaceKernel(name, () => kernelFunc(body));
+  replaceKernel("Sum", reduction("sum"));
+  replaceKernel("Mean", reduction("mean"));
 }
