@@ -28,11 +28,12 @@ const settings: readonly [string, Partial<MemoryConfig>][] = [
   ["the same, and a moving average", { gradientCheckpointing: true, ema: true }],
   ["one network, adapters of rank 64", { lora: { rank: 64 } }],
   ["the same, `gradientCheckpointing: true`", { lora: { rank: 64 }, gradientCheckpointing: true }],
+  ['the same, `frozenWeights: "f16"`', { lora: { rank: 64 }, gradientCheckpointing: true, frozenWeights: "f16" }],
 ];
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** The cells of a row: weights, at rest, peak on a GPU's backend, peak with WASM's kernels. */
+/** The cells of a row: weights, at rest, peak with tfjs's kernels, peak with ours. */
 async function cellsOf(config: MemoryConfig): Promise<string> {
   const plain = await estimateMemory({ ...config, fusedKernels: false });
   const fused = await estimateMemory({ ...config, fusedKernels: true });
@@ -51,11 +52,11 @@ function needed(method: Method, lora: boolean): string {
   return parts.length === 0 ? "nothing" : parts.join(", ");
 }
 
-console.log("| | weights | at rest | peak, GPU backends | peak, WASM's kernels |\n|---|---|---|---|---|");
+console.log("| | weights | at rest | peak, TensorFlow.js's kernels | peak, our kernels |\n|---|---|---|---|---|");
 for (const [name, setting] of settings) console.log(`| ${name} | ${await cellsOf({ ...run, ...setting })} |`);
 
 console.log(
-  "\n| `--method` | needs | weights | at rest | peak, GPU backends | peak, WASM's kernels |\n|---|---|---|---|---|---|",
+  "\n| `--method` | needs | weights | at rest | peak, TensorFlow.js's kernels | peak, our kernels |\n|---|---|---|---|---|---|",
 );
 const variants = [
   ...Object.keys(methods).map((name) => ({ name, flags: "", values: {}, lora: undefined })),

@@ -188,6 +188,7 @@ export {
   networkDiscriminator,
   type ParameterInit,
   type ParameterLayout,
+  type ParameterOptions,
   type ParameterSpec,
   type PredictionWithFeatures,
   type PredictX0Inputs,

@@ -31,8 +31,8 @@ export interface OpenModel extends OpenStableDiffusion {
   checkPrompts(prompts: Pick<PromptSource, "length" | "get">): void;
   /** Pixels along one latent element. */
   readonly scale: number;
-  /** What the weights of text encoder and VAE take in float32. */
-  readonly otherBytes: number;
+  /** What the weights of text encoder and VAE take, stored so. */
+  readonly otherBytes: (weights: "f32" | "f16") => number;
 }
 
 /** Of more prompts that are cut only the number is told. */
@@ -52,7 +52,8 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
   return {
     ...opened,
     scale: 2 ** (configs.vae.channels.length - 1),
-    otherBytes: bytesOf(clipTextParameterSpecs(configs.text)) + bytesOf(vaeParameterSpecs(configs.vae)),
+    otherBytes: (weights) =>
+      bytesOf(clipTextParameterSpecs(configs.text), weights) + bytesOf(vaeParameterSpecs(configs.vae), weights),
     checkPrompts(prompts) {
       const told = tellCuts(prompts, (prompt) => {
         const before = cut;
@@ -64,12 +65,19 @@ export async function openModel({ model, hub, variant }: ModelPlace): Promise<Op
   };
 }
 
-/** Makes the text encoder and the VAE of a model, or a U-Net of this name beside them, with a progress line where it takes long. */
+/** How parts are loaded. */
+export interface LoadingParts {
+  readonly memory?: MemoryOptions | undefined;
+  readonly unetName?: string | undefined;
+  /** Of two bytes where nothing of the parts is trained. */
+  readonly weights?: "f32" | "f16" | undefined;
+}
+
+/** Makes parts of a model, with a progress line where it takes long. */
 export async function loadParts<P extends StableDiffusionPart>(
   model: OpenModel,
   parts: readonly P[],
-  memory?: MemoryOptions,
-  unetName = "unet",
+  { memory, unetName = "unet", weights }: LoadingParts = {},
 ) {
   let progress: ReturnType<typeof startProgress> | undefined;
   const onProgress = ({ loaded, total }: LoadProgress) => {
@@ -78,11 +86,14 @@ export async function loadParts<P extends StableDiffusionPart>(
     progress.update(Math.round((100 * loaded) / total));
   };
   const names = { unet: unetName };
-  return loadStableDiffusion(model, { parts, names, unet: memory, onProgress }).finally(() => progress?.finish());
+  return loadStableDiffusion(model, { parts, names, unet: memory, weights, onProgress }).finally(() =>
+    progress?.finish(),
+  );
 }
 
-function bytesOf(specs: readonly ParameterSpec[]): number {
-  return specs.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+function bytesOf(specs: readonly ParameterSpec[], weights: "f32" | "f16"): number {
+  const each = ({ layout }: ParameterSpec) => (weights === "f16" && layout !== "as-is" ? 2 : 4);
+  return specs.reduce((sum, spec) => sum + each(spec) * spec.shape.reduce((a, b) => a * b, 1), 0);
 }
 
 function placeOf(model: string | undefined, hub: string | undefined): string | FileTree {

@@ -41,8 +41,9 @@ export async function makeNetworks(
   change: LoraWeights | undefined,
 ): Promise<Networks> {
   const { method, memory, lora: adapter, emaHalfLife, recipe } = settings;
-  const load = async (name: string) => (await loadParts(model, ["unet"], memory, name)).unet;
-  const teacher = await load("teacher");
+  const load = async (unetName: string, weights?: "f32" | "f16") =>
+    (await loadParts(model, ["unet"], { memory, unetName, weights })).unet;
+  const teacher = await load("teacher", settings.frozenWeights);
   if (change) await merge(teacher, change);
   const stream = randomStream(recipe.seed);
   const adapted = (name: string, { rank, alpha }: { readonly rank: number; readonly alpha: number }) =>

@@ -58,8 +58,8 @@ async function withNetworks(opened: Opened, change: LoraWeights | undefined): Pr
   const { out, recipe } = settings;
   const networks = await makeNetworks(model, settings, change);
   try {
-    await checkSpace(out, networks, { beta1: recipe.adam.beta1, keep: settings.keep, others: model.otherBytes });
-    const parts = await loadParts(model, ["text", "vae"]);
+    await checkSpace(out, networks, { beta1: recipe.adam.beta1, keep: settings.keep, others: model.otherBytes("f32") });
+    const parts = await loadParts(model, ["text", "vae"], { weights: settings.frozenWeights });
     await carryOut({ ...opened, networks, ...parts }).finally(() => parts.dispose());
   } finally {
     networks.dispose();
@@ -130,12 +130,18 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
       tokens: model.tokenizer.maxLength,
     },
     ...{ method: settings.method, backward: recipe.backward, beta1: recipe.adam.beta1, ema: emaHalfLife > 0 },
-    ...{ ...memory, generator, lora: lora && { rank: lora.rank, networks: lora.networks } },
+    ...{
+      ...memory,
+      generator,
+      frozenWeights: settings.frozenWeights,
+      lora: lora && { rank: lora.rank, networks: lora.networks },
+    },
   });
-  const most = peak + model.otherBytes;
+  const others = model.otherBytes(settings.frozenWeights);
+  const most = peak + others;
   console.log(
     `Memory: about ${inUnits(most)} at most, ${inUnits(weights)} of it U-Nets' weights, ` +
-      `${inUnits(model.otherBytes)} those of the text encoder and the VAE.`,
+      `${inUnits(others)} those of the text encoder and the VAE.`,
   );
   if (backend === "wasm" && most > 2 ** 32)
     throw new Error(

@@ -55,6 +55,7 @@ Memory
   --backend NAME            ${backends.join(", ")} (wasm)
   --gradient-checkpointing  activations are computed again in the backward pass
   --attention-slice N       queries of attention at a time
+  --frozen-weights f16      two bytes a weight for teacher, text encoder and VAE, on webgpu
   --backward HOW            staged or joint (staged)
   --lora-rank R             one frozen network and adapters instead of networks of their own
   --lora-networks WHICH     both, or fake-score: the generator stays a whole network (${start.adapted})

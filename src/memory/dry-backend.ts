@@ -11,7 +11,7 @@ import {
   util,
 } from "@tensorflow/tfjs-core";
 import { SidError } from "../core/errors";
-import { fusedRules, fusedShared, type Outline, rules, shared } from "./shape-rules";
+import { fusedRules, fusedShared, type Outline, rules, shared, storageRules } from "./shape-rules";
 
 /** Bytes of live tensors. */
 export interface Usage {
@@ -31,9 +31,9 @@ class DryBackend extends KernelBackend implements Usage {
   peak = 0;
   private readonly buffers = new Map<Buffer, { readonly bytes: number; refs: number }>();
 
-  allocate({ shape, dtype }: Outline): TensorInfo {
+  allocate({ shape, dtype, half }: Outline): TensorInfo {
     const dataId = {};
-    const bytes = util.sizeFromShape(shape as number[]) * util.bytesPerElement(dtype);
+    const bytes = util.sizeFromShape(shape as number[]) * (half ? 2 : util.bytesPerElement(dtype));
     this.buffers.set(dataId, { bytes, refs: 1 });
     this.bytes += bytes;
     this.peak = Math.max(this.peak, this.bytes);
@@ -107,7 +107,7 @@ export async function onDryBackend<T>(fused: boolean, f: (usage: Usage) => Promi
 /** Once; the registry knows what another copy of this package has registered. */
 function registerKernels(backendName: string, fused: boolean): void {
   if (getKernelsForBackend(backendName).length > 0) return;
-  for (const [kernelName, rule] of Object.entries(fused ? { ...rules, ...fusedRules } : rules))
+  for (const [kernelName, rule] of Object.entries({ ...rules, ...storageRules, ...(fused && fusedRules) }))
     registerKernel({
       kernelName,
       backendName,

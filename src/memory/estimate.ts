@@ -11,6 +11,8 @@ import type { ScoreModel } from "../models/types";
 import type { UnetConfig } from "../models/unet/config";
 import { type UnetMemoryOptions, unetMemoryKeys } from "../models/unet/network";
 import { unet, unetParameterSpecs } from "../models/unet/unet";
+import { createParameters } from "../models/weights/parameters";
+import type { ParameterOptions } from "../models/weights/types";
 import { ddpmSchedule } from "../schedules/ddpm";
 import { distill } from "../train/distill";
 import { needsOf } from "../train/objective";
@@ -49,6 +51,11 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly lora?: MemoryLora | undefined;
   /**
+   * How the teacher's matrices and filters are stored, as in `loadStableDiffusion`: under adapters those of all networks.
+   * @defaultValue `"f32"`
+   */
+  readonly frozenWeights?: "f32" | "f16" | undefined;
+  /**
    * Whether the generator's weights, or its adapter's, have a moving average.
    * @defaultValue `false`
    */
@@ -64,7 +71,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly beta1?: number | undefined;
   /**
-   * Whether the backend has this library's own kernels, which keep fewer activations: only `"wasm"` does.
+   * Whether the backend has this library's own kernels, which keep fewer activations: `"wasm"`, `"webgpu"` and `"node"` do.
    * @defaultValue as the backend in use
    */
   readonly fusedKernels?: boolean | undefined;
@@ -83,6 +90,7 @@ const loraKeys: KeysOf<MemoryLora> = { rank: 1, targets: 1, layers: 1, networks:
 
 const known: KeysOf<MemoryConfig> = {
   ...{ unet: 1, size: 1, batch: 1, tokens: 1, method: 1, backward: 1, lora: 1, ema: 1, generator: 1, beta1: 1 },
+  frozenWeights: 1,
   ...{ fusedKernels: 1, ...unetMemoryKeys },
 };
 
@@ -169,7 +177,7 @@ function hasFusedKernels(): boolean {
 
 /** The run's networks, listed in `owned`, their weights as meaningless as everything on the dry backend. */
 function makeNetworks(
-  { unet: architecture, lora: adapters, ema, generator = {}, ...options }: MemoryConfig,
+  { unet: architecture, lora: adapters, ema, generator = {}, frozenWeights, ...options }: MemoryConfig,
   needs: ReturnType<typeof needsOf>,
   owned: { dispose(): void }[],
 ) {
@@ -179,12 +187,12 @@ function makeNetworks(
     return x;
   };
   const named = (name: string) => `estimate-memory/${name}`;
-  const base = (name: string) =>
+  const base = (name: string, weights: ParameterOptions["weights"] = "f32") =>
     unet(architecture, {
       ...{ name: named(name), schedule: ddpmSchedule(), predicts: "eps", gradientCheckpointing, attentionSlice },
-      weights: blankWeights(architecture),
+      weights: createParameters(named(name), unetParameterSpecs(architecture), blankWeights(architecture), { weights }),
     });
-  const teacher = own(base("teacher"));
+  const teacher = own(base("teacher", frozenWeights));
   const { networks = "both", ...adapter } = checkObject("estimateMemory", "lora", adapters ?? { rank: 1 }, loraKeys);
   checkOneOf("estimateMemory", "lora.networks", networks, ["both", "fake-score"]);
   const copy = (name: string, adapted: boolean): ScoreModel =>

@@ -1,10 +1,12 @@
 import { backend_util, type DataType, slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import type { FusedKernel, StepKernel } from "../core/fused-kernels";
+import type { FusedKernel, StepKernel, StorageKernel } from "../core/fused-kernels";
 
 /** Shape and type of a tensor: what a kernel makes, without its numbers. */
 export interface Outline {
   readonly shape: readonly number[];
   readonly dtype: DataType;
+  /** Two bytes a number, whatever the type. */
+  readonly half?: true;
 }
 
 type Inputs = Readonly<Record<string, TensorInfo>>;
@@ -157,6 +159,11 @@ const gradients =
   (count: number): ShapeRule =>
   (inputs) =>
     ordered(inputs).slice(1, 1 + count);
+
+/** Of which a backend without kernels of ours has one, since the storage does not change what is computed. */
+export const storageRules: Readonly<Record<StorageKernel, ShapeRule>> = {
+  SidHalf: (inputs) => [{ ...float(input(inputs, "0").shape), half: true }],
+};
 
 /** This library's own kernels; see `FusedKernel` and `StepKernel`. */
 export const fusedRules: Readonly<

@@ -57,6 +57,7 @@ export type {
   NetworkParameters,
   ParameterInit,
   ParameterLayout,
+  ParameterOptions,
   ParameterSpec,
 } from "./weights/types";
 export { copyWeights, loadWeights, readWeights } from "./weights/weights";

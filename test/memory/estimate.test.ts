@@ -4,7 +4,14 @@ import { randomStream } from "../../src/core";
 import { longGuidance } from "../../src/guidance";
 import { estimateMemory, type MemoryConfig } from "../../src/memory";
 import { dmd2, lcm, type Method, sds, sid, sida, sidLsg, vsd } from "../../src/methods";
-import { bottleneckDiscriminator, generatorFrom, parseUnetConfig, type ScoreModel, unet } from "../../src/models";
+import {
+  bottleneckDiscriminator,
+  generatorFrom,
+  parseUnetConfig,
+  type ScoreModel,
+  unet,
+  unetParameterSpecs,
+} from "../../src/models";
 import { lora } from "../../src/models/sd";
 import { ddpmSchedule } from "../../src/schedules";
 import { distill } from "../../src/train";
@@ -208,6 +215,7 @@ test("bad configurations are refused", async () => {
     [{ batch: 0.5 }, /batch/],
     [{ unet: 3 }, /unet/],
     [{ ema: "yes" }, /ema/],
+    [{ frozenWeights: "f8" }, /weights/],
     [{ backward: "sideways" }, /backward/],
     [{ lora: { rank: 1, networks: "teacher" } }, /lora\.networks/],
     [{ lora: { rank: 1, network: "both" } }, /networks/],
@@ -236,4 +244,20 @@ test("a method takes what it promises: no fake score, no backward pass of the te
   expect(sds1.peak).toBeLessThan(0.95 * dmd.peak);
   // Staged, one network's activations are the most in either.
   expect(dmd.peak - dmd.atRest).toBeLessThan(1.15 * (sid1.peak - sid1.atRest));
+});
+
+test("frozen weights of two bytes: the base's matrices and filters under adapters, the teacher's alone without", async () => {
+  const specs = unetParameterSpecs(small.unet);
+  const saved = specs.reduce((sum, { shape, layout }) => {
+    return sum + (layout === "as-is" ? 0 : 2 * shape.reduce((a, b) => a * b, 1));
+  }, 0);
+  for (const adapters of [undefined, { rank: 2 }]) {
+    const [whole, halved] = [
+      await estimateMemory({ ...small, lora: adapters }),
+      await estimateMemory({ ...small, lora: adapters, frozenWeights: "f16" }),
+    ];
+    expect(whole.weights - halved.weights).toBe(saved);
+    expect(whole.atRest - halved.atRest).toBe(saved);
+    expect(whole.peak - halved.peak).toBe(saved);
+  }
 });

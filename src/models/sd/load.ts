@@ -9,7 +9,8 @@ import type { TextConditioner } from "../types";
 import { type UnetMemoryOptions, unetMemoryKeys } from "../unet/network";
 import { type Unet, unet, unetParameterSpecs } from "../unet/unet";
 import { loadParameters } from "../weights/load-parameters";
-import type { NetworkParameters, ParameterSpec } from "../weights/types";
+import { checkParameterOptions } from "../weights/parameters";
+import type { NetworkParameters, ParameterOptions, ParameterSpec } from "../weights/types";
 import { bytesOnBackend, watched } from "../weights/watch-source";
 import {
   checkParts,
@@ -40,6 +41,12 @@ export interface LoadStableDiffusionOptions<P extends StableDiffusionPart = Stab
   readonly names?: Readonly<Partial<Record<StableDiffusionPart, string | undefined>>> | undefined;
   /** What trades memory for time in the U-Net. @defaultValue nothing */
   readonly unet?: UnetMemoryOptions | undefined;
+  /**
+   * How weights are stored: `"f16"` halves the memory of networks that stay as they are, on the backend `webgpu`. What is
+   * trained stays float32: load it in a call of its own.
+   * @defaultValue `"f32"`
+   */
+  readonly weights?: ParameterOptions["weights"];
   /** Is told after each tensor. @defaultValue nobody */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
@@ -76,7 +83,7 @@ export type StableDiffusion<P extends StableDiffusionPart = StableDiffusionPart>
  *   networks, which need names of their own.
  * @param options - parts, names, variant, memory, progress. `variant` is the opened model's where that is given.
  * @returns the model; the caller disposes of it as one.
- * @throws SidError as {@link openStableDiffusion} does; `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite`
+ * @throws SidError as {@link openStableDiffusion} does; as {@link createParameters} does where `weights` is `"f16"`; `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite`
  *   naming the weight; `invalid-argument` for a name that is taken. No variable is left behind.
  *
  * @example
@@ -121,16 +128,18 @@ export async function loadStableDiffusion(
   source: string | FileTree | OpenStableDiffusion,
   options: LoadStableDiffusionOptions = {},
 ): Promise<StableDiffusion> {
-  const keys: KeysOf<LoadStableDiffusionOptions> = { ...openingKeys, names: 1, unet: 1, onProgress: 1 };
+  const keys: KeysOf<LoadStableDiffusionOptions> = { ...openingKeys, names: 1, unet: 1, weights: 1, onProgress: 1 };
   const {
     names = {},
     unet: memory = {},
+    weights: storage,
     onProgress = () => {},
     ...opening
   } = checkObject(where, "options", options, keys);
   checkObject(where, "names", names, { unet: 1, text: 1, vae: 1 });
   checkObject(where, "unet", memory, unetMemoryKeys);
   checkFunction(where, "onProgress", onProgress);
+  const storing = checkParameterOptions(where, { weights: storage });
   const isOpen = typeof source === "object" && source !== null && "configs" in source;
   const model = isOpen ? source : await openStableDiffusion(source, opening);
   const configs: Partial<StableDiffusionConfigs> = checkObject(where, "the opened model's configs", model.configs);
@@ -148,7 +157,7 @@ export async function loadStableDiffusion(
   try {
     for (const [part, wanted] of specs) {
       const name = checkText(where, `the name of ${part}`, names[part] ?? part);
-      const weights = await readWeights(model, part, name, wanted, (tensor) => {
+      const weights = await readWeights(model, part, name, wanted, storing, (tensor) => {
         loaded += bytesOnBackend(tensor);
         onProgress({ part, loaded, total });
       });
@@ -199,12 +208,14 @@ async function readWeights(
   part: StableDiffusionPart,
   name: string,
   specs: readonly ParameterSpec[],
+  storing: ParameterOptions,
   onRead: (tensor: HostTensor) => void,
 ): Promise<NetworkParameters> {
   const variant = variants[part];
   const { weights } = await openPart(where, folder, folders[part], variant === undefined ? {} : { variant });
   try {
-    return await loadParameters(name, specs, watched(weights, `${where}: ${folder.name}: ${folders[part]}`, onRead));
+    const watching = watched(weights, `${where}: ${folder.name}: ${folders[part]}`, onRead);
+    return await loadParameters(name, specs, watching, storing);
   } finally {
     await weights.close();
   }

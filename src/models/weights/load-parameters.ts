@@ -3,8 +3,8 @@ import { checkBackend } from "../../core/check-backend";
 import { checkText } from "../../core/checks";
 import type { WeightSource } from "../../core/host-tensor";
 import { checkFreeNames, checkSpecs, checkWeightSource, floatsOf } from "./check-weights";
-import { disposeAll, makeVariable, parametersOf } from "./parameters";
-import type { NetworkParameters, ParameterSpec } from "./types";
+import { checkParameterOptions, disposeAll, makeVariable, parametersOf } from "./parameters";
+import type { NetworkParameters, ParameterOptions, ParameterSpec } from "./types";
 
 /**
  * Makes a network's variables from weights that are read one at a time, so that host memory holds one of them: a
@@ -16,6 +16,7 @@ import type { NetworkParameters, ParameterSpec } from "./types";
  * @param prefix - the network's name.
  * @param specs - its parameters, from `unetParameterSpecs`, `clipTextParameterSpecs` or `vaeParameterSpecs`.
  * @param source - from `openComponent` or `openSafetensors`, exactly the tensors of `specs`; it stays open.
+ * @param options - how they are stored.
  * @returns the variables, for the network's option `weights`; the caller's to dispose of until then.
  * @throws SidError as `createParameters` does, and what the source throws.
  *
@@ -43,18 +44,20 @@ export async function loadParameters(
   prefix: string,
   specs: readonly ParameterSpec[],
   source: WeightSource,
+  options: ParameterOptions = {},
 ): Promise<NetworkParameters> {
   checkText("loadParameters", "prefix", prefix);
   checkSpecs(prefix, specs);
   checkFreeNames(prefix, specs);
   checkWeightSource(prefix, specs, source);
   checkBackend("loadParameters");
+  const { weights } = checkParameterOptions("loadParameters", options);
   const made = new Map<string, Variable>();
   try {
     for await (const [spec, data] of readEach(prefix, specs, source)) {
       // Again, since others ran during the reading.
       checkFreeNames(prefix, [spec]);
-      made.set(spec.name, makeVariable(prefix, spec, data));
+      made.set(spec.name, makeVariable(prefix, spec, data, weights));
     }
   } catch (error) {
     disposeAll(made.values());

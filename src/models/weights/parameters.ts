@@ -1,7 +1,17 @@
-import { type Tensor, tensor, tidy, transpose, type Variable, variable } from "@tensorflow/tfjs-core";
+import {
+  getBackend,
+  getKernel,
+  type Tensor,
+  tensor,
+  tidy,
+  transpose,
+  type Variable,
+  variable,
+} from "@tensorflow/tfjs-core";
 import { checkBackend } from "../../core/check-backend";
-import { checkText, describe } from "../../core/checks";
+import { checkObject, checkOneOf, checkText, describe, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import { runIfThere } from "../../core/fused-kernels";
 import type { RandomStream } from "../../core/random";
 import { sharedState } from "../../core/shared-state";
 import {
@@ -13,13 +23,16 @@ import {
   isParameters,
   isStream,
 } from "./check-weights";
-import type { InitialWeights, NetworkParameters, ParameterLayout, ParameterSpec } from "./types";
+import type { InitialWeights, NetworkParameters, ParameterLayout, ParameterOptions, ParameterSpec } from "./types";
 
 /** PyTorch's axes in the order in which tfjs wants them. */
 const toTfjs = { conv: [2, 3, 1, 0], linear: [1, 0] } as const;
 const toPyTorch = { conv: [3, 2, 0, 1], linear: [1, 0] } as const;
 
-const madeFrom = /* @__PURE__ */ sharedState("parameter specs", () => new WeakMap<Variable, ParameterSpec>());
+const madeFrom = /* @__PURE__ */ sharedState(
+  "parameter specs",
+  () => new WeakMap<Variable, ParameterSpec & Required<ParameterOptions>>(),
+);
 
 /** Parameters that have become a network's. */
 const taken = /* @__PURE__ */ sharedState("taken parameters", () => new WeakSet<NetworkParameters>());
@@ -32,10 +45,12 @@ const taken = /* @__PURE__ */ sharedState("taken parameters", () => new WeakSet<
  * @param specs - the parameters, in order; random numbers are drawn in this order.
  * @param source - weights in PyTorch's names and layouts, exactly those of `specs`; a stream to draw from; or
  *   parameters of the same prefix and specs, which are checked and returned.
+ * @param options - how they are stored.
  * @returns the variables, trainable, float32, in tfjs's layouts.
  * @throws SidError `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite` naming the tensor;
  *   `missing-backend` before `useBackend` was called; `invalid-argument` when a variable of that
- *   name lives already, or given parameters do not.
+ *   name lives already, or given parameters do not; with `weights: "f16"` `unsupported` on a backend that has no such
+ *   storage, and `out-of-range` naming a weight beyond ±65504.
  *
  * @example
  * ```ts
@@ -55,6 +70,7 @@ export function createParameters(
   prefix: string,
   specs: readonly ParameterSpec[],
   source: InitialWeights,
+  options: ParameterOptions = {},
 ): NetworkParameters {
   checkText("createParameters", "prefix", prefix);
   checkSpecs(prefix, specs);
@@ -63,11 +79,12 @@ export function createParameters(
   checkFreeNames(prefix, specs);
   if (!isStream(source)) checkHostWeights(prefix, specs, source);
   checkBackend("createParameters");
+  const { weights } = checkParameterOptions("createParameters", options);
   const made = new Map<string, Variable>();
   try {
     for (const spec of specs) {
       const data = isStream(source) ? drawn(source, spec) : floatsOf(prefix, spec, source.get(spec.name));
-      made.set(spec.name, makeVariable(prefix, spec, data));
+      made.set(spec.name, makeVariable(prefix, spec, data, weights));
     }
   } catch (error) {
     disposeAll(made.values());
@@ -76,11 +93,52 @@ export function createParameters(
   return parametersOf(prefix, specs, made);
 }
 
+const optionKeys: KeysOf<ParameterOptions> = { weights: 1 };
+
+/** Throws for options that it cannot take, or the backend cannot. */
+export function checkParameterOptions(where: string, options: ParameterOptions): Required<ParameterOptions> {
+  const { weights = "f32" } = checkObject(where, "options", options, optionKeys);
+  checkOneOf(where, "weights", weights, ["f32", "f16"]);
+  if (weights === "f16" && !getKernel("SidHalf", getBackend()))
+    throw new SidError(
+      "unsupported",
+      `${where}: weights: "f16" is a storage of the backend "webgpu"; the backend in use is "${getBackend()}": leave the option out, or call useBackend("webgpu").`,
+    );
+  return { weights };
+}
+
 /** One variable, which remembers its spec. */
-export function makeVariable(prefix: string, spec: ParameterSpec, data: Float32Array): Variable {
-  const made = tidy(() => variable(fromPyTorch(data, spec), true, `${prefix}/${spec.name}`));
-  madeFrom.set(made, spec);
+export function makeVariable(
+  prefix: string,
+  spec: ParameterSpec,
+  data: Float32Array,
+  weights: "f32" | "f16" = "f32",
+): Variable {
+  const stored = { ...spec, weights };
+  const made = tidy(() => variable(storedTensor(prefix, stored, data), true, `${prefix}/${spec.name}`));
+  madeFrom.set(made, stored);
   return made;
+}
+
+/** The tensor of a weight, stored as its variable stores it. */
+export function storedTensor(prefix: string, spec: ParameterSpec & ParameterOptions, data: Float32Array): Tensor {
+  const x = fromPyTorch(data, spec);
+  return spec.weights === "f16" ? halved(prefix, spec, data, x) : x;
+}
+
+/** The largest number of float16. */
+const largestHalf = 65504;
+
+/** Matrices and filters at two bytes a number, the rest as it is: that is little, and what reads it expects float32. */
+function halved(prefix: string, { name, layout }: ParameterSpec, data: Float32Array, x: Tensor): Tensor {
+  if (layout === "as-is") return x;
+  for (const value of data)
+    if (!(Math.abs(value) <= largestHalf))
+      throw new SidError(
+        "out-of-range",
+        `${prefix}: weight "${name}" holds ${value}, and float16 ends at ±${largestHalf}: load it with weights: "f32".`,
+      );
+  return (runIfThere("SidHalf", [x]) as Tensor[])[0] as Tensor;
 }
 
 /** The variables of `specs`, in their order, as a network's parameters. */
@@ -130,7 +188,7 @@ function isMadeFor(v: Variable, prefix: string, spec: ParameterSpec | undefined)
 }
 
 /** The spec that a variable was made from; one made elsewhere has its own name and no other layout. */
-export function specOf(v: Variable): ParameterSpec {
+export function specOf(v: Variable): ParameterSpec & ParameterOptions {
   return madeFrom.get(v) ?? { name: v.name, shape: v.shape, layout: "as-is", init: { constant: 0 } };
 }
 

@@ -38,6 +38,17 @@ export interface ParameterSpec {
   readonly init: ParameterInit;
 }
 
+/** How parameters are stored. */
+export interface ParameterOptions {
+  /**
+   * `"f16"` stores matrices and filters at two bytes a number, rounded to float16, ties to even; what computes with them
+   * computes in float32. For networks that are not trained, on the backend `webgpu` only. Biases, norms and embeddings
+   * stay float32.
+   * @defaultValue `"f32"`
+   */
+  readonly weights?: "f32" | "f16" | undefined;
+}
+
 /** A network's live parameters. */
 export interface NetworkParameters {
   /** All variables in the order of their specs. */

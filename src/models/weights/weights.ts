@@ -1,8 +1,9 @@
-import { type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
+import { mul, type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
+import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap, WeightSource } from "../../core/host-tensor";
 import { checkHostWeights, checkLive, checkWeightSource, checkWeights, floatsOf } from "./check-weights";
 import { readEach } from "./load-parameters";
-import { fromPyTorch, inPyTorchLayout, specOf } from "./parameters";
+import { inPyTorchLayout, specOf, storedTensor } from "./parameters";
 import type { HasVariables, ParameterSpec } from "./types";
 
 /**
@@ -86,7 +87,7 @@ export async function loadWeights(model: HasVariables, weights: WeightMap | Weig
   checkHostWeights(model.name, specs, weights);
   for (const spec of specs) {
     const data = floatsOf(model.name, spec, weights.get(spec.name));
-    tidy(() => spec.variable.assign(fromPyTorch(data, spec)));
+    tidy(() => spec.variable.assign(storedTensor(model.name, spec, data)));
   }
 }
 
@@ -95,7 +96,7 @@ async function loadFromSource(model: HasVariables, specs: readonly Target[], sou
   const read: [Variable, Tensor][] = [];
   try {
     for await (const [spec, data] of readEach(model.name, specs, source))
-      read.push([spec.variable, tidy(() => fromPyTorch(data, spec))]);
+      read.push([spec.variable, tidy(() => storedTensor(model.name, spec, data))]);
     checkLive("loadWeights", model);
     for (const [v, x] of read) v.assign(x);
   } finally {
@@ -105,12 +106,13 @@ async function loadFromSource(model: HasVariables, specs: readonly Target[], sou
 }
 
 /**
- * Gives `to` the weights of `from`. Both share their buffers until one of them is assigned anew.
+ * Gives `to` the weights of `from`. Both share their buffers until one of them is assigned anew, unless `from`
+ * stores float16 and `to` does not.
  *
  * @param from - read only.
  * @param to - a network of the same parameters, under another name.
  * @throws SidError `missing-weight`, `surplus-weight` or `shape-mismatch` naming the tensor;
- *   `invalid-argument` for a network that was disposed before.
+ *   `invalid-argument` for a network that was disposed before, and for a `to` that stores float16 where `from` does not.
  *
  * @example
  * ```ts
@@ -135,7 +137,15 @@ export function copyWeights(from: HasVariables, to: HasVariables): void {
   checkWeights(`copyWeights from "${from.name}" to "${to.name}"`, specs, source);
   to.variables.forEach((v, i) => {
     const other = source.get((specs[i] as { name: string }).name) as Variable;
-    if (other !== v) v.assign(other);
+    if (other === v) return;
+    const [has, wants] = [other, v].map((one) => specOf(one).weights ?? "f32");
+    if (has === "f32" && wants === "f16")
+      throw new SidError(
+        "invalid-argument",
+        `copyWeights from "${from.name}" to "${to.name}": "${to.name}" stores float16, which is made while weights are loaded: load them into it.`,
+      );
+    if (has === wants) v.assign(other);
+    else tidy(() => v.assign(mul(other, 1)));
   });
 }
 

@@ -70,6 +70,17 @@ describe("loadStableDiffusion", () => {
     expect(live()).toEqual(before);
   });
 
+  test("weights of two bytes are the backend webgpu's: others refuse before anything is read", async () => {
+    const error = await refusal(() => loadStableDiffusion(golden, { ...fp16, weights: "f16" }));
+    expect(error).toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/^loadStableDiffusion: weights: "f16".*"webgpu"/),
+    });
+    expect((await refusal(() => loadStableDiffusion(golden, { ...fp16, weights: "f8" as never }))).code).toBe(
+      "invalid-argument",
+    );
+  });
+
   test("parts that are left out need not be there, and an opened folder gives networks as often as wanted", async () => {
     const bare = folder({ ...without("vae/"), ...without("text_encoder/"), ...without("tokenizer/") });
     const opened = await openStableDiffusion(bare, { ...fp16, parts: ["unet"] });
