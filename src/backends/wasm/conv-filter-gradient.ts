@@ -1,5 +1,5 @@
 import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
-import { convGeometry } from "./conv-geometry";
+import { convGeometry } from "../conv-geometry";
 import { gemm } from "./gemm";
 import { type Pointer, pointerOf, type WasmBackend, withScratch } from "./module";
 import { forPadded } from "./padded";

@@ -1,6 +1,6 @@
 import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
+import { type ConvGeometry, convGeometry, isPointwise } from "../conv-geometry";
 import { assembly } from "./assembly";
-import { type ConvGeometry, convGeometry, isPointwise } from "./conv-geometry";
 import { convolve } from "./convolution";
 import { type Pointer, pointerOf, type WasmBackend, type WasmModule, withScratch } from "./module";
 import { products } from "./product";

@@ -1,5 +1,5 @@
 import { type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { type ConvGeometry, convGeometry } from "./conv-geometry";
+import { type ConvGeometry, convGeometry } from "../conv-geometry";
 import { gemm } from "./gemm";
 import { type Pointer, pointerOf, type WasmBackend, type WasmModule, withScratch } from "./module";
 import { forPadded } from "./padded";

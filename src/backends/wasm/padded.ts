@@ -1,5 +1,5 @@
+import type { ConvGeometry } from "../conv-geometry";
 import { assembly } from "./assembly";
-import type { ConvGeometry } from "./conv-geometry";
 import type { Pointer, WasmModule } from "./module";
 
 /** Output rows `y` to `y + rows` of images `n` to `n + count`, and the input that their windows see. */

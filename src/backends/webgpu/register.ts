@@ -1,8 +1,9 @@
-import { getKernel } from "@tensorflow/tfjs-core";
+import { getKernel, type KernelFunc } from "@tensorflow/tfjs-core";
 import { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
 import { groupNorm, groupNormGradient } from "./group-norm";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
 import { layerNorm, layerNormGradient } from "./layer-norm";
+import { fastMatMul } from "./matmul";
 import { reduction } from "./reductions";
 import { adamStep, cleanGradient, pack, unpack } from "./steps";
 import { toHalves } from "./to-half";
@@ -24,10 +25,17 @@ const kernels: Readonly<Record<string, Kernel>> = {
   SidAdam: adamStep,
 };
 
+/** Kernels built from those of tfjs, which take what ours do not. */
+const replacements: Readonly<Record<string, (stock: KernelFunc | undefined) => KernelFunc>> = {
+  BatchMatMul: fastMatMul,
+  _FusedMatMul: fastMatMul,
+  Sum: reduction("sum"),
+  Mean: reduction("mean"),
+};
+
 /** Puts the kernels in place; a second call, of another copy of this package too, changes nothing. */
 export function registerWebgpuKernels(): void {
   if (getKernel("SidSigmoidGate", "webgpu")) return;
   for (const [name, body] of Object.entries(kernels)) replaceKernel(name, () => kernelFunc(body));
-  replaceKernel("Sum", reduction("sum"));
-  replaceKernel("Mean", reduction("mean"));
+  for (const [name, build] of Object.entries(replacements)) replaceKernel(name, build);
 }

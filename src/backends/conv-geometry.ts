@@ -1,5 +1,5 @@
 import { backend_util, type NamedAttrMap } from "@tensorflow/tfjs-core";
-import { SidError } from "../../core/errors";
+import { SidError } from "../core/errors";
 
 /** The sizes of one NHWC convolution, undilated. */
 export interface ConvGeometry {
@@ -34,7 +34,7 @@ export function convGeometry(
     dimRoundingMode?: "floor" | "round" | "ceil";
   };
   if (dataFormat === "NCHW")
-    throw new SidError("unsupported", `${where}: the wasm backend wants dataFormat "NHWC", got "NCHW".`);
+    throw new SidError("unsupported", `${where}: this backend wants dataFormat "NHWC", got "NCHW".`);
   const info = backend_util.computeConv2DInfo(
     inShape as [number, number, number, number],
     filterShape as [number, number, number, number],

@@ -1,0 +1,71 @@
+import { isSoftware } from "./adapter";
+import type { WebgpuBackend } from "./types";
+
+/** How 64 invocations share a piece of a product: `lanes[0] × lanes[1]` of them, each with `per[0] × per[1]` numbers. */
+export interface Tile {
+  /** Rows and columns of the piece. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly lanes: readonly [rows: number, columns: number];
+  readonly per: readonly [rows: number, columns: number];
+  /** Time for a product of numbers, of that of the largest. */
+  readonly price: number;
+}
+
+/** Invocations of a workgroup. */
+export const lanes = 64;
+/** Products that are summed between two barriers. */
+export const depth = 16;
+
+/** For products large, small, of few rows and of few columns. */
+export const tiles = {
+  large: { rows: 64, columns: 64, lanes: [8, 8], per: [8, 8], price: 1 },
+  small: { rows: 32, columns: 32, lanes: [8, 8], per: [4, 4], price: 1.5 },
+  wide: { rows: 16, columns: 64, lanes: [4, 16], per: [4, 4], price: 1.6 },
+  tall: { rows: 64, columns: 16, lanes: [16, 4], per: [4, 4], price: 1.6 },
+} as const satisfies Record<string, Tile>;
+
+/** Which tile, and in how many parts the sum over `k` is done, each by a workgroup of its own. */
+export interface Plan {
+  readonly tile: keyof typeof tiles;
+  readonly splits: number;
+  /** Summands of a part, a multiple of `depth`. */
+  readonly part: number;
+}
+
+/** Least summands of a part. */
+const leastPart = 128;
+/** Most numbers of all parts together: 64 MiB. */
+const mostScratch = 2 ** 24;
+/** What it takes to add up a part's number, in products. */
+const additionPrice = 16;
+
+/**
+ * The plan for `count` products `[m, k]·[k, n]` that takes the least time where `slots` workgroups run at once: larger tiles
+ * read less, but leave a GPU idle where there are few of them, and compute for nothing beyond the edges.
+ */
+export function plan(count: number, m: number, k: number, n: number, slots: number): Plan {
+  let best: Plan = { tile: "large", splits: 1, part: depth };
+  let least = Infinity;
+  for (const [name, { rows, columns, price }] of Object.entries(tiles) as [keyof typeof tiles, Tile][]) {
+    const groups = count * Math.ceil(m / rows) * Math.ceil(n / columns);
+    const size = count * m * n;
+    const most = Math.min(Math.floor(k / leastPart), Math.floor(mostScratch / size), Math.ceil(slots / groups));
+    for (const wanted of new Set([1, Math.max(1, most)])) {
+      const part = depth * Math.ceil(k / wanted / depth);
+      const splits = Math.max(1, Math.ceil(k / part));
+      const waves = Math.max(1, (groups * splits) / slots);
+      const addition = splits > 1 ? (additionPrice * size * splits) / slots : 0;
+      const time = waves * rows * columns * price * part + addition;
+      if (time >= least) continue;
+      least = time;
+      best = { tile: name, splits, part };
+    }
+  }
+  return best;
+}
+
+/** Workgroups of 64 that keep a GPU busy; a processor that plays one is so by a few. */
+export function slotsOf({ device }: WebgpuBackend): number {
+  return isSoftware(device.adapterInfo) ? 4 : 256;
+}
