@@ -77,7 +77,9 @@ export function emojiJob(place: LeaguePlace, run: MethodRun<PlaneMethodName>): J
         const drawn = generatorMethod({ generator, text, pictures: teacher.pictures });
         if (isSearch) {
           const verdict = await judgeMethod(place.measuring, searched, drawn.draw);
-          return { figures: { trained: figuresOf(verdict, searched), training }, seconds: seconds() };
+          const figures = { trained: figuresOf(verdict, searched), training };
+          clock.lap("measurement");
+          return { figures, seconds: seconds() };
         }
         await writeSafetensors(join(folder, "generator.safetensors"), await readWeights(generator));
         const figures = await measureMethod(place, folder, drawn, clock);

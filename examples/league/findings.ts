@@ -7,7 +7,7 @@ import type { RunRecord } from "../experiments/runs";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
 import { methodNames } from "./options";
 import type { PlaneFigures } from "./plane-jobs";
-import { tuningName } from "./search";
+import { edgesText } from "./search-text";
 
 export type Records = readonly RunRecord<PlaneFigures>[];
 export type Name = PlaneMethodName | "start" | "mixture";
@@ -62,7 +62,7 @@ export function findings(records: Records, all: Records): string[] {
     `**Nearest to the mixture with equal passes is ${titleOf(best)}**: KL ${klCell(records, best)} nats. ${close.length > 0 ? `Its interval overlaps those of ${list(close)}: between these nothing is decided` : "Its interval overlaps no other's"}. Of those that draw in one pass the first are ${list(single.slice(0, 3), (name) => ` (${klCell(records, name)})`)}.`,
     `**None reaches the mixture** within this budget (its own samples have ${klCell(records, "mixture")}). ${whole.length > 0 ? `At least 5.5 of the six modes on average find ${list(whole)}` : "None finds 5.5 of the six modes on average"}: a generator of one pass is a continuous map of the noise and leaves bridges between modes.`,
     `**Rank is not merit**: guided methods aim at a sharper law than the mixture and rank lower by design (SiD ${klCell(records, "sid")}, SiD-LSG at κ = 1.5 ${klCell(records, "sid-lsg")}), SDS and CSD at none. Further off than the start that they share, beyond both intervals: ${list(worse)}.`,
-    `**The intervals are of seeds alone**: one mixture, one budget, one size of network. ${edgesText(records, all)}`,
+    `**The intervals are of seeds alone**: one mixture, one budget, one size of network. ${edgesText(all, ranked(records), titleOf, (name) => rateOf(records, name))}`,
   ];
 }
 
@@ -76,37 +76,6 @@ export const sharedStart = methodNames.filter((name) => {
 export function otherStartsText(): string {
   const others = methodNames.filter((name) => !sharedStart.includes(name));
   return `*The start* is that of ${sharedStart.length} methods: the pretrained network, asked once at t = 625. Otherwise start ${list(others)}: in four passes, from purer noise, or (SiD-DiT) with a network that was pretrained on the flow. Where these start was not measured.`;
-}
-
-/** Step sizes that the search tried with a method, in order. */
-function triedRates(all: Records, name: PlaneMethodName): number[] {
-  const rates = all.flatMap((record) => {
-    const rate = Number(record.settings["learningRate"]);
-    return record.name === tuningName(name, rate) ? [rate] : [];
-  });
-  return rates.sort((a, b) => a - b);
-}
-
-/** What the search tried with all methods, and with some. */
-export function searchText(all: Records): string {
-  const tried = methodNames.map((name) => triedRates(all, name)).filter((rates) => rates.length > 0);
-  const any = [...new Set(tried.flat())].sort((a, b) => a - b);
-  const common = any.filter((rate) => tried.every((rates) => rates.includes(rate)));
-  const others = any.filter((rate) => !common.includes(rate));
-  const beyond = others.length > 0 ? `, and on while the best was the last one there: ${others.join(", ")}` : "";
-  return `at step sizes of ${common.join(", ")}${beyond}`;
-}
-
-/** Whose best step size was the last that was tried, to one side. */
-function edgesText(records: Records, all: Records): string {
-  const edges = ranked(records).filter((name) => {
-    const tried = triedRates(all, name);
-    const rate = rateOf(records, name);
-    return rate === tried[0] || rate === tried.at(-1);
-  });
-  return edges.length > 0
-    ? `The search for a step size ended at its edge, so that beyond it these may do better: ${list(edges, (name) => ` (${rateOf(records, name)})`)}.`
-    : "For every method the best step size lay between two worse ones.";
 }
 
 /** The step size that a method was given. */

@@ -5,6 +5,7 @@ import type { World } from "../text-to-image/world";
 import { runEmojiLeague } from "./emoji-run";
 import { parseLeagueOptions, usage } from "./options";
 import { runPlaneLeague } from "./plane-run";
+import { writeEmojiReport } from "./write-emoji-report";
 import { writeLeagueReport } from "./write-report";
 
 /** The league as a command line asks for it; with `--emoji` of that world's teacher, where `prepare` may measure with less than is usual. */
@@ -12,7 +13,7 @@ export async function runLeague(world: World, args: readonly string[], prepare =
   const options = parseLeagueOptions(args);
   if (!options) return console.log(usage());
   const { emoji, out } = options;
-  if (options.report) return writeLeagueReport(out);
+  if (options.report) return emoji ? writeEmojiReport(world, out) : writeLeagueReport(out);
   makeFolder(out);
   const release = lockFolder("out", out);
   try {

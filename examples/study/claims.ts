@@ -3,17 +3,20 @@ import { chanceOf, holm } from "../experiments/comparisons";
 import { type BySeed, pairedDifference, type SeedMean } from "../experiments/intervals";
 import type { RunRecord } from "../experiments/runs";
 import { type GroupName, groupNames } from "../text-to-image/world";
-import { type ConfigurationName, configurations } from "./configurations";
-import type { Distances, StudyFigures } from "./figures";
+import type { ConfigurationName } from "./configurations";
+import type { Distances, GroupFigures } from "./figures";
+
+/** A run with what was measured of its groups. */
+export type Measured = RunRecord<{ readonly [G in GroupName]?: GroupFigures }>;
 
 /** What a claim is about. */
 export type Figure = "allRight" | keyof Distances;
 
 /** A claim: that one configuration's figure is less or more than another's. */
-export interface Claim {
+export interface Claim<N extends string = ConfigurationName> {
   readonly says: string;
-  readonly of: ConfigurationName;
-  readonly against: ConfigurationName;
+  readonly of: N;
+  readonly against: N;
   readonly figure: Figure;
   readonly wanted: "less" | "more";
 }
@@ -64,7 +67,8 @@ export const claims: readonly Claim[] = [
   }),
 ];
 
-function claim(says: string, comparison: Omit<Claim, "says">): Claim {
+/** A claim in words, and what it comes down to. */
+export function claim<N extends string>(says: string, comparison: Omit<Claim<N>, "says">): Claim<N> {
   return { says, ...comparison };
 }
 
@@ -83,14 +87,14 @@ export interface Verdict {
 export type Verdicts = Readonly<Partial<Record<GroupName, Verdict>>>;
 
 /** Figures of neighbours tell nothing of held-out pairs: so few scenes have many real pictures twice, and balls of no radius. */
-export const groupsOf = ({ figure }: Pick<Claim, "figure">): readonly GroupName[] =>
+export const groupsOf = ({ figure }: { readonly figure: Figure }): readonly GroupName[] =>
   figure === "allRight" || figure === "frechetDistance" || figure === "kernelDistance" ? groupNames : ["trained"];
 
 /**
  * Judges all claims on the groups that they have. *Holds* and *fails*: the difference is beyond chance among all comparisons together, by
  * Holm's correction at 5 %. *Tends to*: its own 95 % interval leaves out 0, no more.
  */
-export function judgeClaims(records: readonly RunRecord<StudyFigures>[], all = claims): Verdicts[] {
+export function judgeClaims<N extends string>(records: readonly Measured[], all: readonly Claim<N>[]): Verdicts[] {
   const compared = all.flatMap((claim) =>
     groupsOf(claim).map((group) => {
       const difference = differenceOf(claim, records, group);
@@ -111,18 +115,22 @@ export function judgeClaims(records: readonly RunRecord<StudyFigures>[], all = c
   });
 }
 
-function wordOf({ wanted }: Claim, difference: number, alone = 1, together = 1): Word {
+function wordOf<N extends string>({ wanted }: Claim<N>, difference: number, alone = 1, together = 1): Word {
   const isWanted = difference < 0 === (wanted === "less");
   if (together < 0.05) return isWanted ? "holds" : "fails";
   if (alone < 0.05) return isWanted ? "tends to hold" : "tends to fail";
   return "undecided";
 }
 
-function differenceOf({ of, against, figure }: Claim, records: readonly RunRecord<StudyFigures>[], group: GroupName) {
-  const figures = (name: ConfigurationName): BySeed =>
+function differenceOf<N extends string>(
+  { of, against, figure }: Claim<N>,
+  records: readonly Measured[],
+  group: GroupName,
+) {
+  const figures = (name: N): BySeed =>
     new Map(
       records.flatMap((record) => {
-        const value = record.name === name ? record.figures[group][figure] : null;
+        const value = record.name === name ? record.figures[group]?.[figure] : null;
         return value === null || value === undefined ? [] : [[record.seed, value] as const];
       }),
     );
@@ -140,6 +148,9 @@ const figureWords: Readonly<Record<Figure, string>> = {
 };
 
 /** What is compared, in words. */
-export function comparisonOf({ of, against, figure }: Claim): string {
-  return `${figureWords[figure]}: ${configurations[of].title} − ${configurations[against].title}`;
+export function comparisonOf<N extends string>(
+  { of, against, figure }: Claim<N>,
+  titleOf: (name: N) => string,
+): string {
+  return `${figureWords[figure]}: ${titleOf(of)} − ${titleOf(against)}`;
 }

@@ -6,8 +6,7 @@ import {
   type NeighbourMetrics,
   neighbourMetrics,
 } from "sid-lsg/metrics";
-import type { Verdict } from "../text-to-image/classifier";
-import { countRight, type Group } from "../text-to-image/measure";
+import { countRight, type Group, type Judged } from "../text-to-image/measure";
 import type { GroupName, Scene } from "../text-to-image/world";
 
 /** What was measured of one way to make pictures, for one group of captions; `null` where its pictures were not finite. */
@@ -38,14 +37,14 @@ export function referenceOf({ reference, referenceFeatures }: Group): Reference 
   return { statistics: reference, features: referenceFeatures };
 }
 
-export function figuresOf(verdict: Verdict, group: Group): GroupFigures {
+export function figuresOf(verdict: Judged, group: Group): GroupFigures {
   const { scenes } = group;
   const { byAspect, all } = countRight(verdict.read, scenes as readonly Scene[]);
   const right = Object.entries(byAspect).map(([aspect, hits]) => [aspect, hits / scenes.length]);
   return {
     right: Object.fromEntries(right),
     allRight: all / scenes.length,
-    ...distances(verdict.features, referenceOf(group)),
+    ...(verdict.isWhole ? distances(verdict.features, referenceOf(group)) : unknown),
   };
 }
 

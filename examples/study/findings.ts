@@ -2,9 +2,9 @@
 import { meanCell } from "../experiments/markdown";
 import { rankCorrelation } from "../experiments/rank-correlation";
 import { groupNames } from "../text-to-image/world";
-import { claims, comparisonOf, type Figure, type Verdicts, type Word } from "./claims";
+import { claims, type Figure, type Verdicts, type Word } from "./claims";
 import { type ConfigurationName, configurationNames, titleOf } from "./configurations";
-import { columns, groupTitles, meanOf, type Name, type Records } from "./tables";
+import { certainty, columns, groupTitles, meanOf, type Name, type Records } from "./tables";
 
 const kappaNames = ["none", "lsg-1.15", "lsg-1.5", "lsg-2", "lsg-3", "lsg-4.5"] as const;
 const alphaNames = ["alpha-0.5", "alpha-0.8", "lsg-1.5", "alpha-1.2"] as const;
@@ -21,7 +21,7 @@ export function findings(records: Records, verdicts: readonly Verdicts[]): strin
     kappas(records),
     fakeScores(records),
     alphaLine(records),
-    certainty(verdicts),
+    certainty(claims, verdicts, titleOf),
   ];
 }
 
@@ -78,17 +78,6 @@ function alphaLine(records: Records): string {
   const best = first(records, alphaNames, "frechetDistance", 1);
   const list = alphaNames.map((name) => `${cell(records, name, "frechetDistance")} at ${alphas[name]}`).join(", ");
   return `**Of the α, ${alphas[best]} is nearest on average**: distances ${list}.`;
-}
-
-/** How much of it is certain. */
-function certainty(verdicts: readonly Verdicts[]): string {
-  const each = verdicts.flatMap((pair) => Object.values(pair));
-  const all = (word: Word) => {
-    const found = claims.filter((_, i) => Object.values(verdicts[i] ?? {}).every((one) => one.word === word));
-    return `${found.length}${found.length > 0 ? ` (${found.map(comparisonOf).join("; ")})` : ""}`;
-  };
-  const alone = each.filter(({ chance = 1 }) => chance < 0.05).length;
-  return `**How sure**: of ${claims.length} claims ${all("holds")} hold and ${all("fails")} fail wherever they are judged, beyond what chance explains among all ${each.length} comparisons together; ${alone} of the ${each.length} differ from 0 on their own at 5 %, where chance alone gives about ${(0.05 * each.length).toFixed(0)}. All else is undecided with these seeds, not refuted.`;
 }
 
 const phrases: Readonly<Record<Word, string>> = {

@@ -6,10 +6,9 @@ import { readWeights, type Unet } from "sid-lsg/models";
 import { checkpointsOf } from "../common/checkpoints";
 import { openMetricsLog } from "../experiments/metrics-log";
 import type { Job } from "../experiments/runs";
-import type { Verdict } from "../text-to-image/classifier";
 import { type Clock, startClock } from "../text-to-image/clock";
 import { distillTeacher } from "../text-to-image/distillation";
-import { judgeMethod, judgeReal, type Measuring } from "../text-to-image/measure";
+import { type Judged, judgeMethod, judgeReal, type Measuring } from "../text-to-image/measure";
 import { generatorMethod, type Method, teacherMethods } from "../text-to-image/methods";
 import type { ModelFolder, Text } from "../text-to-image/model-folder";
 import { type GroupName, groupNames, type World } from "../text-to-image/world";
@@ -103,7 +102,7 @@ export async function measureMethod(
   clock: Clock,
 ): Promise<Pick<StudyFigures, GroupName>> {
   clock.lap("preparation");
-  const verdicts: [GroupName, Verdict][] = [];
+  const verdicts: [GroupName, Judged][] = [];
   for (const name of groupNames) {
     const group = measuring.groups[name];
     verdicts.push([name, await (method ? judgeMethod(measuring, group, method.draw) : judgeReal(measuring, group))]);

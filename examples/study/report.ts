@@ -3,7 +3,7 @@ import { type Bar, type Curve, curveChart, intervalChart } from "../experiments/
 import { seedsText, surroundingsText } from "../experiments/markdown";
 import { bySeedAndName } from "../experiments/runs";
 import { groupNames } from "../text-to-image/world";
-import { judgeClaims } from "./claims";
+import { claims, judgeClaims } from "./claims";
 import { configurationNames, configurations, titleOf } from "./configurations";
 import { neighbours } from "./figures";
 import { agreement, findings } from "./findings";
@@ -34,7 +34,7 @@ function page(records: Records, sheets: readonly string[]): string {
   const counts = configurationNames.map((name) => generators.filter((record) => record.name === name).length);
   const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
   const { iterations, batch, captions, learningRate } = generators[0]?.settings ?? {};
-  const verdicts = judgeClaims(records);
+  const verdicts = judgeClaims(records, claims);
   const compared = verdicts.flatMap((pair) => Object.values(pair)).length;
   const found = findings(records, verdicts);
   return `${[
@@ -64,7 +64,7 @@ function page(records: Records, sheets: readonly string[]): string {
       : []),
     "## Which claims hold here",
     `Each claim is one paired comparison: the difference by seed, its mean and 95 % interval, and how likely one so far from 0 is by chance alone (p, Student's law). There are ${compared} comparisons, of which chance alone would put about ${(0.05 * compared).toFixed(0)} beyond p = 0.05. So a claim *holds* or *fails* only where p stays below 0.05 after Holm's correction for all of them, which also stands that groups and claims share runs; it *tends to* where its own interval leaves out 0; else it is *undecided*. A claim of "no worse" holds only where it is better: it can fail, but not be proven.`,
-    claimsTable(verdicts),
+    claimsTable(claims, verdicts, titleOf),
     "## What this cannot tell",
     "One teacher of 1.2 million weights, one world of 24 objects, runs of minutes at one step size for all, a judge of 64 features trained on the same world. Whether a claim holds at the size of Stable Diffusion, after a hundred times the iterations, is not decided here; what is decided is whether it shows early and in miniature, from the losses alone.",
   ].join("\n\n")}\n`;

@@ -3,7 +3,7 @@ import { type SeedMean, seedMean } from "../experiments/intervals";
 import { markdownTable, meanCell } from "../experiments/markdown";
 import type { RunRecord } from "../experiments/runs";
 import { type GroupName, groupNames } from "../text-to-image/world";
-import { claims, comparisonOf, type Figure, groupsOf, type Verdicts } from "./claims";
+import { type Claim, comparisonOf, type Figure, groupsOf, type Measured, type Verdicts, type Word } from "./claims";
 import {
   type ConfigurationName,
   configurationNames,
@@ -32,13 +32,18 @@ export const columns: Readonly<
 
 /** What the first table has of each group, and the second. */
 export const mainFigures = ["allRight", "frechetDistance", "kernelDistance"] as const;
-const neighbourFigures = ["precision", "recall", "density", "coverage"] as const;
+export const neighbourFigures = ["precision", "recall", "density", "coverage"] as const;
 
 export const groupTitles: Readonly<Record<GroupName, string>> = { trained: "trained pairs", heldOut: "held-out pairs" };
 
 /** Mean over seeds, in the column's unit. Seeds whose pictures were not finite are left out. */
-export function meanOf(records: Records, name: Name, group: GroupName, figure: Figure): SeedMean | undefined {
-  const values = records.flatMap((record) => (record.name === name ? (record.figures[group][figure] ?? []) : []));
+export function meanOf(
+  records: readonly Measured[],
+  name: string,
+  group: GroupName,
+  figure: Figure,
+): SeedMean | undefined {
+  const values = records.flatMap((record) => (record.name === name ? (record.figures[group]?.[figure] ?? []) : []));
   return values.length > 0 ? seedMean(values.map((value) => value / columns[figure].unit)) : undefined;
 }
 
@@ -67,7 +72,11 @@ function tableOf(records: Records, figures: readonly Figure[], groups: readonly 
 }
 
 /** Every claim with what was measured and what may be said. */
-export function claimsTable(verdicts: readonly Verdicts[]): string {
+export function claimsTable<N extends string>(
+  claims: readonly Claim<N>[],
+  verdicts: readonly Verdicts[],
+  titleOf: (name: N) => string,
+): string {
   const rows = claims.map((claim, i) => {
     const digits = columns[claim.figure].digits;
     const cells = groupNames.map((group) => {
@@ -76,9 +85,25 @@ export function claimsTable(verdicts: readonly Verdicts[]): string {
       const { difference, chance, word } = verdict;
       return `${word}: ${meanCell(difference, digits)}${chance === undefined ? "" : `, p = ${shortest(chance)}`}`;
     });
-    return [claim.says, comparisonOf(claim), ...cells];
+    return [claim.says, comparisonOf(claim, titleOf), ...cells];
   });
   return markdownTable(["claim", "measured", ...groupNames.map((group) => groupTitles[group])], rows);
+}
+
+/** How much of all claims is certain, in words. */
+export function certainty<N extends string>(
+  claims: readonly Claim<N>[],
+  verdicts: readonly Verdicts[],
+  titleOf: (name: N) => string,
+): string {
+  const each = verdicts.flatMap((pair) => Object.values(pair));
+  const all = (word: Word) => {
+    const found = claims.filter((_, i) => Object.values(verdicts[i] ?? {}).every((one) => one.word === word));
+    const list = found.map((claim) => comparisonOf(claim, titleOf)).join("; ");
+    return `${found.length}${found.length > 0 ? ` (${list})` : ""}`;
+  };
+  const alone = each.filter(({ chance = 1 }) => chance < 0.05).length;
+  return `**How sure**: of ${claims.length} claims ${all("holds")} hold and ${all("fails")} fail wherever they are judged, beyond what chance explains among all ${each.length} comparisons together; ${alone} of the ${each.length} differ from 0 on their own at 5 %, where chance alone gives about ${(0.05 * each.length).toFixed(0)}. All else is undecided with these seeds, not refuted.`;
 }
 
 /** Two digits that count. */

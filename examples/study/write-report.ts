@@ -1,17 +1,15 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "sid-lsg/io";
 import { makeFolder } from "../common/folders";
 import { projectPath, shown } from "../common/paths";
 import { mergeResults, readResults, writeResults } from "../experiments/results";
-import { readRuns, runFolder } from "../experiments/runs";
-import { encodePng } from "../text-to-image/canvas";
-import { type Block, drawGrid } from "../text-to-image/picture";
+import { readRuns } from "../experiments/runs";
 import type { PicturesOf } from "../text-to-image/samples";
 import { type ConfigurationName, configurations, type ReferenceName, titleOf } from "./configurations";
 import type { StudyFigures } from "./figures";
 import { studyReport } from "./report";
-import { cutStrip } from "./strips";
+import { drawSheet } from "./sheets";
 
 /** The sheets of pictures: what stands side by side. */
 const sheets: Readonly<Record<string, readonly (ConfigurationName | ReferenceName)[]>> = {
@@ -33,41 +31,12 @@ export async function writeStudyReport(
     throw new Error(`There is nothing to report: neither ${shown(results)} nor ${shown(runs)}.`);
   await writeResults(results, records);
   for (const [file, names] of Object.entries(sheets)) {
-    const png = drawSheet(world, runs, names);
+    const columns = names.map((name) => ({ name, title: titleOf(name), isSubject: name in configurations }));
+    const png = drawSheet(world, runs, columns);
     if (png) await writeFileAtomic(join(docs, file), png);
   }
   const there = Object.keys(sheets).filter((file) => existsSync(join(docs, file)));
   for (const [file, text] of Object.entries(await studyReport(records, there)))
     await writeFileAtomic(join(docs, file), text);
   console.log(`${records.length} runs are in ${shown(docs)}.`);
-}
-
-/** The runs' strips of seed 0 side by side; undefined where one is missing. */
-function drawSheet(world: PicturesOf, runs: string, names: readonly (ConfigurationName | ReferenceName)[]) {
-  const { prompts, pictures, sceneOf, isHeldOut } = world;
-  const paths = names.map((name) => join(runFolder(runs, { name, seed: 0 }), "strip.png"));
-  if (!paths.every((path) => existsSync(path))) return undefined;
-  const rows = prompts.map((caption) => {
-    const scene = sceneOf(caption);
-    return { caption, isHeldOut: scene !== undefined && isHeldOut(scene) };
-  });
-  const blocks = names.map((name, i): Block => {
-    const [title = "", ...notes] = spelt(titleOf(name)).split(", ");
-    return {
-      ...{ title, note: notes.join(", "), isSubject: name in configurations },
-      pictures: cutStrip(readFileSync(paths[i] as string), pictures.size),
-    };
-  });
-  return encodePng(drawGrid(pictures, rows, blocks));
-}
-
-/** In the letters that the sheets' font has. */
-function spelt(title: string): string {
-  return title
-    .replace("κ1 = κ2 =", "kappa 1 and 2 at")
-    .replace("κ4 =", "kappa 4 at")
-    .replace("κ2 =", "kappa 2 at")
-    .replace("κ =", "kappa")
-    .replace("α =", "alpha")
-    .replace("−", "minus ");
 }

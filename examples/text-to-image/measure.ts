@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from "node:timers/promises";
-import { type Tensor, type Tensor4D, tidy } from "@tensorflow/tfjs-core";
+import { all, isFinite as isFiniteElement, type Tensor, type Tensor4D, tidy } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { type FeatureStatistics, featureStatistics, frechetDistance } from "sid-lsg/metrics";
 import type { Classifier, Verdict } from "./classifier";
@@ -63,7 +63,7 @@ export async function measureReal(measuring: Measuring, group: Group): Promise<R
 }
 
 /** What the judge sees in a method's pictures of a group's captions, from the same noise for every method. */
-export function judgeMethod({ judge, sampleShape }: Measuring, { captions }: Group, draw: Draw): Promise<Verdict> {
+export function judgeMethod({ judge, sampleShape }: Measuring, { captions }: Group, draw: Draw): Promise<Judged> {
   const stream = randomStream(103);
   return judgeAll(judge, captions.length, (from, to) =>
     tidy(() => draw(captions.slice(from, to), stream.normal([to - from, ...sampleShape]))),
@@ -71,28 +71,41 @@ export function judgeMethod({ judge, sampleShape }: Measuring, { captions }: Gro
 }
 
 /** What it sees in real pictures of the group's scenes. */
-export function judgeReal({ judge, real }: Measuring, { scenes }: Group): Promise<Verdict> {
+export function judgeReal({ judge, real }: Measuring, { scenes }: Group): Promise<Judged> {
   const stream = randomStream(104);
   return judgeAll(judge, scenes.length, (from, to) => real.draw(scenes.slice(from, to), stream));
 }
 
+/** What the judge sees in many pictures. */
+export interface Judged extends Verdict {
+  /** Whether all of them are finite: it may read something in one that is not. */
+  readonly isWhole: boolean;
+}
+
 /** Judges `count` pictures that come in batches. */
-async function judgeAll(
-  judge: Classifier,
-  count: number,
-  make: (from: number, to: number) => Tensor,
-): Promise<Verdict> {
+async function judgeAll(judge: Classifier, count: number, make: (from: number, to: number) => Tensor): Promise<Judged> {
   const features = new Float32Array(count * judge.config.features);
   const read: Record<string, string[]> = {};
+  let isWhole = true;
   for (let from = 0; from < count; from += batch) {
     const pictures = make(from, Math.min(count, from + batch)) as Tensor4D;
     const verdict = await judge.judge(pictures);
+    isWhole &&= await allFinite(pictures);
     pictures.dispose();
     features.set(verdict.features, from * judge.config.features);
     for (const [aspect, values] of Object.entries(verdict.read)) read[aspect] = [...(read[aspect] ?? []), ...values];
     await breathe(); // lets Ctrl-C through
   }
-  return { read, features };
+  return { read, features, isWhole };
+}
+
+async function allFinite(pictures: Tensor4D): Promise<boolean> {
+  const flag = tidy(() => all(isFiniteElement(pictures)));
+  try {
+    return (await flag.data())[0] === 1;
+  } finally {
+    flag.dispose();
+  }
 }
 
 function row({ read, features }: Verdict, group: Group, networkPasses: number, width: number): Row {

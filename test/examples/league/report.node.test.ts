@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { readResults } from "../../../examples/experiments/results";
 import type { RunRecord } from "../../../examples/experiments/runs";
-import { otherStartsText, searchText, sharedStart } from "../../../examples/league/findings";
+import { otherStartsText, sharedStart } from "../../../examples/league/findings";
 import type { PlaneFigures } from "../../../examples/league/plane-jobs";
 import { leagueReport } from "../../../examples/league/report";
 import { ratesToTry } from "../../../examples/league/search";
+import { searchText } from "../../../examples/league/search-text";
 
 const committed = readResults<PlaneFigures>("docs/league/results.jsonl");
 

@@ -7,9 +7,10 @@ import { type Group, judgeReal, type Measuring } from "../../../examples/text-to
 import { sampleShape } from "../../../examples/text-to-image/picture-format";
 import { groupNames } from "../../../examples/text-to-image/world";
 
-const [captions, realPictures] = [24, 200];
+const realPictures = 200;
 
-export async function prepareDigits(): Promise<Measuring> {
+/** On so many captions a group, whatever the command line says. */
+export const prepareDigits = (captions: number) => async (): Promise<Measuring> => {
   const [judge, real] = [await loadJudge(world), world.loadPictures()];
   const none = { judge, real, sampleShape: sampleShape(world.pictures), groups: {} as Measuring["groups"] };
   const groups: [string, Group][] = [];
@@ -23,4 +24,4 @@ export async function prepareDigits(): Promise<Measuring> {
     groups.push([name, { scenes, captions: texts, reference, referenceFeatures: features }]);
   }
   return { ...none, groups: Object.fromEntries(groups) as Measuring["groups"] };
-}
+};

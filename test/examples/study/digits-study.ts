@@ -4,4 +4,4 @@ import { world } from "../../../examples/digits/world";
 import { runStudy } from "../../../examples/study/run";
 import { prepareDigits } from "./digits-measuring";
 
-await runProgram(() => runStudy(world, process.argv.slice(2), prepareDigits));
+await runProgram(() => runStudy(world, process.argv.slice(2), prepareDigits(24)));
