@@ -89,6 +89,7 @@ export function findings(records: Records, all: Records, verdicts: readonly Verd
   return [
     `**Of those that draw in one pass, ${titleOf(best)} comes nearest to real pictures with equal passes**: Fréchet distance ${cell(records, best)} on trained pairs, where the teacher asked once, their start, has ${cell(records, "teacher1")} and asked fifty times ${cell(records, "teacher50")}. ${close.length > 0 ? `Its interval overlaps those of ${list(close, (name) => ` (${cell(records, name)})`)}: between these nothing is decided` : "Its interval overlaps no other's"}. Last comes ${list(others.slice(-1), (name) => ` (${cell(records, name)})`)}; beyond its interval further off than the start: ${list(others.filter((name) => low(name) > distanceOf(records, "teacher1")))}.`,
     fourPasses(records, order),
+    otherFigures(records, order),
     words(records, order),
     pictures(records, order),
     certainty(emojiClaims, verdicts, titleOf),
@@ -117,6 +118,19 @@ function change(records: Records, name: PlaneMethodName): string {
 
 const startOf = (name: PlaneMethodName): StartName =>
   entryOf(name).generator?.between === "ddim" ? "start4Ddim" : "start4";
+
+/** Who comes first by what else is measured: a small distance may hide that variety is lost. */
+function otherFigures(records: Records, order: readonly PlaneMethodName[]): string {
+  const single = order.filter((name) => passesOf(name) === 1);
+  const first = (figure: Figure, sign: 1 | -1) => {
+    const value = (name: Name) => sign * (of(records, name, figure)?.value ?? sign * Number.POSITIVE_INFINITY);
+    return list(
+      [...single].sort((a, b) => value(a) - value(b)).slice(0, 1),
+      (name) => ` (${cell(records, name, figure)})`,
+    );
+  };
+  return `**By other figures**, of one pass: by KID ${first("kernelDistance", 1)}, by coverage, which a generator of little variety lacks, ${first("coverage", -1)}; real pictures have a coverage of ${cell(records, "real", "coverage")}.`;
+}
 
 function words(records: Records, order: readonly PlaneMethodName[]): string {
   const right = [...order].sort(
