@@ -40,7 +40,7 @@ const onBackend = (backend: string, name = backend) => ({
       ...["wasm", "node", "webgpu"].filter((other) => other !== backend).map((other) => `test/backends/${other}/**`),
     ],
     env: { SID_TEST_BACKEND: backend },
-    setupFiles: ["test/support/seeds.ts", "test/support/setup.ts"],
+    setupFiles: ["test/support/relaxed-simd.ts", "test/support/seeds.ts", "test/support/setup.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
@@ -64,7 +64,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.node.test.ts"],
-          setupFiles: ["test/support/seeds.ts"],
+          setupFiles: ["test/support/relaxed-simd.ts", "test/support/seeds.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

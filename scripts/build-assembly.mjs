@@ -1,8 +1,9 @@
-// Compiles src/backends/wasm/assembly to src/backends/wasm/assembly-binary.ts; with --check, only compares.
+// Compiles src/backends/wasm/assembly twice: to assembly-binary.ts, and to assembly-binary-fused.ts with relaxed SIMD;
+// with --check, only compares.
 import { readFile, writeFile } from "node:fs/promises";
 import { main } from "assemblyscript/asc";
 
-const target = "src/backends/wasm/assembly-binary.ts";
+const folder = "src/backends/wasm";
 const options = [
   ...["--runtime", "stub", "--noAssert", "-O3", "--use", "abort="],
   ...["--enable", "simd", "--enable", "bulk-memory", "--enable", "threads"],
@@ -10,20 +11,24 @@ const options = [
   ...["--importMemory", "--noExportMemory", "--memoryBase", "0", "--sharedMemory", "--maximumMemory", "65536"],
 ];
 
-let binary = new Uint8Array();
-const { error, stderr } = await main(["src/backends/wasm/assembly/index.ts", ...options, "-o", "kernels.wasm"], {
-  readFile: (name, folder) => readFile(`${folder}/${name}`, "utf8").catch(() => null),
-  writeFile: (_, content) => {
-    binary = content;
-  },
-});
-if (error) throw new Error(stderr.toString());
+await build("assembly-binary.ts", "The compiled module", []);
+await build("assembly-binary-fused.ts", "The same with multiply-adds that round once", ["--enable", "relaxed-simd"]);
 
-const name = Buffer.from("memory");
-const flags = Buffer.from(binary).indexOf(name) + name.length + 1;
-const text = `// Made from the folder assembly by \`npm run assembly\`; a test compares.
+async function build(name, what, more) {
+  let binary = new Uint8Array();
+  const { error, stderr } = await main([`${folder}/assembly/index.ts`, ...options, ...more, "-o", "kernels.wasm"], {
+    readFile: (name, folder) => readFile(`${folder}/${name}`, "utf8").catch(() => null),
+    writeFile: (_, content) => {
+      binary = content;
+    },
+  });
+  if (error) throw new Error(stderr.toString());
 
-/** The compiled module. */
+  const memory = Buffer.from("memory");
+  const flags = Buffer.from(binary).indexOf(memory) + memory.length + 1;
+  const text = `// Made from the folder assembly by \`npm run assembly\`; a test compares.
+
+/** ${what}. */
 export const base64 =
   "${Buffer.from(binary).toString("base64")}";
 
@@ -31,6 +36,8 @@ export const base64 =
 export const memoryFlags = ${flags};
 `;
 
-if (!process.argv.includes("--check")) await writeFile(target, text);
-else if ((await readFile(target, "utf8")) !== text) throw new Error(`${target} is out of date: npm run assembly`);
-console.log(`${target}: ${binary.length} bytes`);
+  const target = `${folder}/${name}`;
+  if (!process.argv.includes("--check")) await writeFile(target, text);
+  else if ((await readFile(target, "utf8")) !== text) throw new Error(`${target} is out of date: npm run assembly`);
+  console.log(`${target}: ${binary.length} bytes`);
+}

@@ -21,6 +21,11 @@ export function commandLine<T extends NonNullable<ParseArgsConfig["options"]>>(a
   return parseArgs({ args: [...args], options }).values;
 }
 
+/** What `--no-fma` has `useBackend` told; without it the engine decides. */
+export function fmaOf(values: { readonly "no-fma": boolean }): { readonly fma?: false } {
+  return values["no-fma"] ? { fma: false } : {};
+}
+
 /** A command line's number, or the fallback where it is absent. Throws an error with a plain message for a bad one. */
 export function number(name: string, text: string | undefined, fallback: number, least = -Infinity): number {
   if (text === undefined) return fallback;

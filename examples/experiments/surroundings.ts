@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { getBackend, version_core } from "@tensorflow/tfjs-core";
+import { arithmetic } from "sid-lsg/backends";
 
 /** On what something was computed. */
 export interface Surroundings {
@@ -17,7 +18,7 @@ export function surroundings(): Surroundings {
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown",
     node: process.version,
-    backend: getBackend(),
+    backend: arithmetic() === "fma" ? `${getBackend()}, fma` : getBackend(),
     tfjs: version_core,
     library: version,
   };

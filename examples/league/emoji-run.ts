@@ -28,10 +28,10 @@ export function ratesAround(rate: number): Rates {
 /** Runs what is not finished. */
 export async function runEmojiLeague(
   world: World,
-  { out, seeds, names, passes, captions, backend, threads }: LeagueOptions,
+  { out, seeds, names, passes, captions, backend, arithmetic, threads }: LeagueOptions,
   prepare: typeof prepareMeasuring,
 ): Promise<void> {
-  await useBackend(backend, { compile: true, ...(threads && { threads }) });
+  await useBackend(backend, { compile: true, ...arithmetic, ...(threads && { threads }) });
   const measuring = await prepare(world, captions);
   const teacher = await readTeacher(world, world.teacherFolder);
   const place: LeaguePlace = {

@@ -1,4 +1,4 @@
-import { backends, choice, commandLine, integer } from "../common/command-line";
+import { backends, choice, commandLine, fmaOf, integer } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
 import { type PlaneMethodName, planeMethods } from "../plane/methods";
 
@@ -19,6 +19,7 @@ export interface LeagueOptions {
   /** Of emoji: captions per group to measure on. */
   readonly captions: number;
   readonly backend: (typeof backends)[number];
+  readonly arithmetic: { readonly fma?: false };
   /** Of emoji; the plane computes on one. */
   readonly threads: number | undefined;
   /** Folder of the runs. */
@@ -44,6 +45,7 @@ npm run league -- --report   write docs/league/ from what is finished, with --em
   --points N        that a law is read from (${shared.points}); plane
   --captions N      captions per group to measure on, at least 100 (${shared.captions}); emoji
   --backend NAME    ${backends.join(", ")} (wasm)
+  --no-fma          the same bits on every machine: wasm without fused multiply-adds
   --threads N       that it computes on; emoji, the plane has one
   --out DIR         where the runs are (${plane.out}; emoji ${emoji.out})
   --help            this text`;
@@ -60,6 +62,7 @@ export function parseLeagueOptions(args: readonly string[]): LeagueOptions | und
     points: { type: "string" },
     captions: { type: "string" },
     backend: { type: "string" },
+    "no-fma": { type: "boolean", default: false },
     threads: { type: "string" },
     out: { type: "string" },
     help: { type: "boolean", default: false },
@@ -81,6 +84,7 @@ export function parseLeagueOptions(args: readonly string[]): LeagueOptions | und
     points: integer("points", values.points, shared.points, 100),
     captions: integer("captions", values.captions, shared.captions, 100),
     backend: choice("backend", values.backend, "wasm", backends),
+    arithmetic: fmaOf(values),
     threads: threads === undefined ? undefined : integer("threads", threads, 1, 1),
     out: values.out === undefined ? projectPath(own.out) : userPath("out", values.out),
   };

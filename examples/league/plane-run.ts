@@ -9,8 +9,16 @@ import { lawJob, methodJob, type PlaneBudget, type PlaneFigures, startsOf } from
 import { leagueJobs, runSearch, type Search } from "./search";
 
 /** Runs what is not finished. */
-export async function runPlaneLeague({ out, seeds, names, passes, points, backend }: LeagueOptions): Promise<void> {
-  await useBackend(backend, { threads: 1 });
+export async function runPlaneLeague({
+  out,
+  seeds,
+  names,
+  passes,
+  points,
+  backend,
+  arithmetic,
+}: LeagueOptions): Promise<void> {
+  await useBackend(backend, { threads: 1, ...arithmetic });
   const budget: PlaneBudget = {
     ...{ passes, points, tuningPasses: Math.ceil(passes / 3) },
     ...{ batch: 128, pretraining: 1500 },

@@ -99,7 +99,7 @@ async function drawMissing(
   signal: AbortSignal,
 ): Promise<void> {
   const { out, resolution, batch } = settings;
-  await useBackend(settings.backend);
+  await useBackend(settings.backend, settings.arithmetic);
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(x: T): T => {
     owned.unshift(x);

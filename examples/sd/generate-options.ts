@@ -1,4 +1,4 @@
-import { backends, choice, commandLine, integer, number } from "../common/command-line";
+import { backends, choice, commandLine, fmaOf, integer, number } from "../common/command-line";
 import { projectPath, userPaths } from "../common/paths";
 import { parseResolution } from "./options";
 import { parseSeeds } from "./seeds";
@@ -26,6 +26,7 @@ export const usage = `npm run sd:generate -- --model DIR --prompt TEXT [options]
   --guidance-scale K        guidance of DDIM (7.5)
   --resolution N            pixels along a side, a multiple of 64 (512)
   --backend NAME            ${backends.join(", ")} (wasm)
+  --no-fma                  the same bits on every machine: wasm without fused multiply-adds
   --out DIR                 where to write (runs/sd-pictures)
   --skip-existing           go on with a job that was stopped: draw what is not in the folder
   --batch N                 pictures computed at a time; the pictures stay the same (1)
@@ -41,7 +42,7 @@ export function parseGenerateOptions(args: readonly string[]) {
     ...{ first: text, seeds: text, "seed-per-prompt": flag, "skip-existing": flag, batch: text, grid: text },
     prompt: { type: "string", multiple: true },
     ...{ steps: text, "t-init": text, ddim: text, "guidance-scale": text },
-    ...{ resolution: text, backend: text, out: text, help: flag },
+    ...{ resolution: text, backend: text, "no-fma": flag, out: text, help: flag },
   });
   if (values.help) return undefined;
   const { hub, variant, prompt, ddim, seeds } = values;
@@ -68,6 +69,7 @@ export function parseGenerateOptions(args: readonly string[]) {
     guidanceScale: number("guidance-scale", values["guidance-scale"], 7.5),
     resolution: parseResolution(values.resolution, 512),
     backend: choice("backend", values.backend, "wasm", backends),
+    arithmetic: fmaOf(values),
   };
 }
 

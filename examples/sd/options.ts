@@ -1,5 +1,5 @@
 import type { Method } from "sid-lsg";
-import { backends, choice, commandLine, integer, number, positive } from "../common/command-line";
+import { backends, choice, commandLine, fmaOf, integer, number, positive } from "../common/command-line";
 import { projectPath, userPath, userPaths } from "../common/paths";
 import { textOf, type Values } from "./method-options";
 import { methodFlags, methodNamed, methodOf, type Start, usual } from "./methods";
@@ -32,10 +32,18 @@ const runFlags = {
   ...{ iterations: text, batch: text, "micro-batch": text, lr: text, "fake-lr": text },
   ...{ beta1: text, beta2: text, epsilon: text, "weight-decay": text, "clip-norm": text },
   ...{ "ema-half-life": text, "ema-ramp": text, seed: text },
-  ...{ backend: text, "gradient-checkpointing": flag, "attention-slice": text, backward: text },
+  ...{ backend: text, "no-fma": flag, "gradient-checkpointing": flag, "attention-slice": text, backward: text },
   "frozen-weights": text,
   ...{ "lora-rank": text, "lora-alpha": text, "lora-output": text, "lora-networks": text, "discriminator-reads": text },
-  ...{ resume: flag, "dry-run": flag, "checkpoint-every": text, keep: text, "snapshot-every": text, samples: text },
+  ...{
+    resume: flag,
+    "allow-other-arithmetic": flag,
+    "dry-run": flag,
+    "checkpoint-every": text,
+    keep: text,
+    "snapshot-every": text,
+    samples: text,
+  },
   help: flag,
 } as const;
 
@@ -71,6 +79,8 @@ export function parseDistillOptions(args: readonly string[]) {
     adapter,
     ...{ prompts, captionKey: values["caption-key"], out, resume: values.resume, dryRun: values["dry-run"] },
     backend: choice("backend", values.backend, "wasm", backends),
+    arithmetic: fmaOf(values),
+    allowOtherArithmetic: values["allow-other-arithmetic"],
     memory: {
       gradientCheckpointing: values["gradient-checkpointing"],
       attentionSlice: optional(values["attention-slice"], (text) => integer("attention-slice", text, 1, 1)),

@@ -44,7 +44,7 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   const release = lockFolder("out", out);
   try {
     checkStart(settings); // another run may have come and gone
-    await useBackend(settings.backend);
+    await useBackend(settings.backend, settings.arithmetic);
     await checkMemory(model, settings);
     await withNetworks({ settings, model, prompts, images }, change);
   } finally {
@@ -153,7 +153,8 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
 function distillation(inputs: Inputs, over: { readonly iterations?: number; readonly signal?: AbortSignal }) {
   const { settings, model, networks, text, vae, prompts, images } = inputs;
   const { teacher, fakeScore, discriminator, generator, average } = networks;
-  const { recipe, resume, checkpointEvery, keep, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
+  const { recipe, checkpointEvery, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
+  const { resume, keep, allowOtherArithmetic } = settings;
   return distill({
     ...recipe,
     ...{ teacher, fakeScore, discriminator, generator, ema: average && { target: average, halfLife, rampUp } },
@@ -162,7 +163,11 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
     method: settings.method,
     conditions: promptConditions({ prompts, conditioner: text }),
     images: images && imageFolderSource(images, { vae, conditioner: text, size: settings.resolution }),
-    checkpoint: { path: outputs(settings.out).checkpoint, every: checkpointEvery, keep, resume },
+    checkpoint: {
+      path: outputs(settings.out).checkpoint,
+      every: checkpointEvery,
+      ...{ keep, resume, allowOtherArithmetic },
+    },
     snapshots: { every: snapshotEvery, run: (shot) => drawSamples(inputs, shot.generator, shot.iteration) },
     ...over,
   });

@@ -53,6 +53,7 @@ Recipe, with the defaults of ${name}
 
 Memory
   --backend NAME            ${backends.join(", ")} (wasm)
+  --no-fma                  the same bits on every machine: wasm without fused multiply-adds
   --gradient-checkpointing  activations are computed again in the backward pass
   --attention-slice N       queries of attention at a time
   --frozen-weights f16      two bytes a weight for teacher, text encoder and VAE, on webgpu
@@ -64,6 +65,7 @@ Memory
 
 Running
   --resume                  go on from the last checkpoint
+  --allow-other-arithmetic  also where it was computed with fused multiply-adds and goes on without, or the other way round
   --dry-run                 check everything, tell the memory, train nothing
   --checkpoint-every N      iterations (${defaults.checkpointEvery})
   --keep N                  checkpoints, the newest included; the disk needs room for one more (${defaults.keep})

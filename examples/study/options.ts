@@ -1,4 +1,4 @@
-import { backends, choice, commandLine, integer } from "../common/command-line";
+import { backends, choice, commandLine, fmaOf, integer } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
 import { type ConfigurationName, configurationNames } from "./configurations";
 
@@ -12,6 +12,7 @@ export interface StudyOptions {
   /** Captions per group to measure on. */
   readonly captions: number;
   readonly backend: (typeof backends)[number];
+  readonly arithmetic: { readonly fma?: false };
   readonly threads: number | undefined;
   /** Folder of the runs. */
   readonly out: string;
@@ -29,6 +30,7 @@ npm run study -- --report   write docs/study/ from what is finished
   --iterations N    training iterations of each run (${budget.iterations})
   --captions N      captions per group to measure on, at least 100 (${budget.captions})
   --backend NAME    ${backends.join(", ")} (wasm)
+  --no-fma          the same bits on every machine: wasm without fused multiply-adds
   --threads N       that it computes on
   --out DIR         where the runs are (runs/study)
   --help            this text`;
@@ -43,6 +45,7 @@ export function parseStudyOptions(args: readonly string[]): StudyOptions | undef
     iterations: { type: "string" },
     captions: { type: "string" },
     backend: { type: "string" },
+    "no-fma": { type: "boolean", default: false },
     threads: { type: "string" },
     out: { type: "string" },
     help: { type: "boolean", default: false },
@@ -56,6 +59,7 @@ export function parseStudyOptions(args: readonly string[]): StudyOptions | undef
     iterations: integer("iterations", values.iterations, budget.iterations, 1),
     captions: integer("captions", values.captions, budget.captions, 100),
     backend: choice("backend", values.backend, "wasm", backends),
+    arithmetic: fmaOf(values),
     threads: values.threads === undefined ? undefined : integer("threads", values.threads, 1, 1),
     out: values.out === undefined ? projectPath("runs/study") : userPath("out", values.out),
   };

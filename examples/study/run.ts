@@ -21,7 +21,7 @@ export async function runStudy(world: World, args: readonly string[], prepare = 
   if (!options) return console.log(usage());
   const { out, seeds, names, iterations, captions, threads } = options;
   const prepared = async () => {
-    await useBackend(options.backend, { compile: true, ...(threads && { threads }) });
+    await useBackend(options.backend, { compile: true, ...options.arithmetic, ...(threads && { threads }) });
     return prepare(world, captions);
   };
   if (options.report) {

@@ -36,6 +36,7 @@ export interface DistillationInputs {
   readonly seed: number;
   /** @defaultValue `false` */
   readonly resume?: boolean | "if-present";
+  readonly allowOtherArithmetic?: boolean;
   /** @defaultValue the world's */
   readonly learningRate?: number;
   /** @defaultValue the world's */
@@ -68,7 +69,18 @@ export interface DistillationInputs {
  * fake score. Returns the average; the caller disposes of it.
  */
 export async function distillTeacher(inputs: DistillationInputs): Promise<GeneratorModel> {
-  const { world, teacher, teacherUnet, text, resume = false, checkpoint, onMetrics, onSnapshot, ...others } = inputs;
+  const {
+    world,
+    teacher,
+    teacherUnet,
+    text,
+    resume = false,
+    checkpoint,
+    allowOtherArithmetic,
+    onMetrics,
+    onSnapshot,
+    ...others
+  } = inputs;
   const { generatorOptions, watch = (network) => network, ema = world.recipe.ema, ...rest } = others;
   const { batch, learningRate } = world.recipe;
   const copy = (name: string) => watch(makeUnet(teacher, name));
@@ -91,7 +103,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
     }),
     backward: "joint", // generator and teacher run forward once instead of twice; the memory for it is small here
     batch,
-    ...(checkpoint !== undefined && { checkpoint: { path: checkpoint, every: 25, resume } }),
+    ...(checkpoint !== undefined && { checkpoint: { path: checkpoint, every: 25, resume, allowOtherArithmetic } }),
     ...(onSnapshot && {
       snapshots: { every: 20, run: (snapshot) => onSnapshot(snapshot.generator, snapshot.iteration) },
     }),

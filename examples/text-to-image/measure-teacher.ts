@@ -89,10 +89,10 @@ function carryOut({ method, group }: Task, measuring: Measuring, methods: Teache
 }
 
 /** The other process: does tasks until its parent ends. */
-async function serve(module: string, { backend, captions, kappa, teacher }: JobOptions): Promise<void> {
+async function serve(module: string, { backend, arithmetic, captions, kappa, teacher }: JobOptions): Promise<void> {
   process.once("disconnect", () => process.exit());
   const { world }: { world: World } = await import(module);
-  await useBackend(backend, { threads: 1, compile: true });
+  await useBackend(backend, { threads: 1, compile: true, ...arithmetic });
   const folder = await readTeacher(world, teacher);
   const networks = { unet: makeUnet(folder, "teacher"), text: makeText(folder, "text"), pictures: folder.pictures };
   const methods = teacherMethods(networks, kappa);

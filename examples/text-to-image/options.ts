@@ -1,4 +1,4 @@
-import { backends, choice, commandLine, integer, number } from "../common/command-line";
+import { backends, choice, commandLine, fmaOf, integer, number } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
 import { guidances } from "./distillation";
 import type { World } from "./world";
@@ -12,6 +12,8 @@ export interface JobOptions {
   readonly prompt?: string;
   /** Go on from the last checkpoint. */
   readonly resume: boolean;
+  /** Also in another arithmetic than it came in. */
+  readonly allowOtherArithmetic: boolean;
   readonly iterations: number;
   readonly seed: number;
   /** Guidance scales κ1 … κ4 in one number. */
@@ -20,6 +22,7 @@ export interface JobOptions {
   /** The α of the score-identity loss. */
   readonly alpha: number;
   readonly backend: (typeof backends)[number];
+  readonly arithmetic: { readonly fma?: false };
   /** Folder of everything that the run writes. */
   readonly out: string;
   /** Folder of the teacher. */
@@ -41,6 +44,8 @@ ${command} -- --resume   go on with an interrupted run
   --captions N      captions per group to measure on, at least 100 (${recipe.captions})
   --teacher DIR     a teacher of the same words and pictures instead of the committed one
   --backend NAME    ${backends.join(", ")} (wasm)
+  --no-fma          the same bits on every machine: wasm without fused multiply-adds
+  --allow-other-arithmetic   resume with fused multiply-adds what came without, or the other way round
   --out DIR         where to write (${out})
   --help            this text`;
 }
@@ -56,6 +61,8 @@ export function parseOptions(world: World, args: readonly string[]): JobOptions 
     guidance: { type: "string" },
     alpha: { type: "string" },
     backend: { type: "string" },
+    "no-fma": { type: "boolean", default: false },
+    "allow-other-arithmetic": { type: "boolean", default: false },
     captions: { type: "string" },
     teacher: { type: "string" },
     out: { type: "string" },
@@ -71,6 +78,8 @@ export function parseOptions(world: World, args: readonly string[]): JobOptions 
     out: values.out === undefined ? projectPath(world.out) : userPath("out", values.out),
     teacher: values.teacher === undefined ? world.teacherFolder : userPath("teacher", values.teacher),
     backend: choice("backend", values.backend, "wasm", backends),
+    arithmetic: fmaOf(values),
+    allowOtherArithmetic: values["allow-other-arithmetic"],
     guidance: choice("guidance", values.guidance, "lsg", guidanceNames),
     iterations: integer("iterations", values.iterations, recipe.iterations, 1),
     seed: integer("seed", values.seed, 0, 0),

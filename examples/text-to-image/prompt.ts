@@ -19,7 +19,7 @@ export async function drawPrompt(world: World, prompt: string, options: JobOptio
   const folder = outputs(options.out).generator;
   if (!existsSync(folder))
     throw new Error(`There is no generator in ${shown(folder)} yet: run "${world.command}" first.`);
-  await useBackend(options.backend);
+  await useBackend(options.backend, options.arithmetic);
   const model = await readTeacher(world, folder);
   const generator = generatorFrom(makeUnet(model, "generator"));
   const { draw } = generatorMethod({ generator, text: makeText(model, "text"), pictures: model.pictures });

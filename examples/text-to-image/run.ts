@@ -1,5 +1,5 @@
 import { SidError, sidLsg } from "sid-lsg";
-import { useBackend } from "sid-lsg/backends";
+import { arithmetic, useBackend } from "sid-lsg/backends";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type GeneratorModel, readWeights } from "sid-lsg/models";
 import type { Divergence } from "sid-lsg/train";
@@ -40,7 +40,7 @@ export async function runDistillation(world: World, options: JobOptions): Promis
   const teacher = await readTeacher(world, options.teacher);
   makeFolder(options.out);
   lockFolder("out", options.out);
-  await useBackend(options.backend, { compile: true });
+  await useBackend(options.backend, { compile: true, ...options.arithmetic });
   const networks = { unet: makeUnet(teacher, "teacher"), text: makeText(teacher, "text"), pictures: teacher.pictures };
   const methods = teacherMethods(networks, options.kappa);
   const measuring = await prepareMeasuring(world, options.captions);
@@ -88,7 +88,7 @@ async function distill(
   real: Row,
 ): Promise<GeneratorModel | undefined> {
   const { world, text, teacher } = inputs;
-  const { iterations, seed, resume, kappa, alpha } = options;
+  const { iterations, seed, resume, allowOtherArithmetic, kappa, alpha } = options;
   const files = outputs(options.out);
   const group = measuring.groups.trained;
   const history = openHistory(files, options, real.frechetDistance);
@@ -106,7 +106,7 @@ async function distill(
     if (!resume) await look(beforeTraining, 0);
     const generator = await distillTeacher({
       ...inputs,
-      ...{ iterations, seed, resume },
+      ...{ iterations, seed, resume, allowOtherArithmetic },
       method: sidLsg({ guidance: guidances[options.guidance](kappa), alpha }),
       checkpoint: files.checkpoint,
       signal,
@@ -167,6 +167,10 @@ function makeReport(options: JobOptions, { real, own, teacherRows }: AllRows, cl
     groups: { trained: rows("trained"), heldOut: rows("heldOut") },
     seconds: Object.values(clock.laps).reduce((a, b) => a + b, 0),
     secondsByPhase: clock.laps,
-    settings: { iterations, seed, kappa, alpha, guidance, backend, captions, teacher: shown(teacher) },
+    settings: {
+      ...{ iterations, seed, kappa, alpha, guidance, backend, captions },
+      arithmetic: arithmetic(),
+      teacher: shown(teacher),
+    },
   };
 }

@@ -3,4 +3,5 @@
  *
  * @module sid-lsg/backends
  */
+export { type Arithmetic, arithmetic } from "../core/arithmetic";
 export { type BackendName, backendNames, type UseBackendOptions, useBackend } from "./use-backend";

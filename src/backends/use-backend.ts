@@ -36,6 +36,14 @@ export interface UseBackendOptions {
    */
   readonly threads?: number | undefined;
   /**
+   * Whether `wasm` computes with fused multiply-adds, which round once where others round twice, and take less time.
+   * `true` demands them; `false` gives the same bits on every machine, engine and browser. {@link arithmetic} tells what
+   * runs; a run is the same bit for bit within either, and a checkpoint of the other is refused. A later call with it
+   * changes it, one without leaves it.
+   * @defaultValue `true` where the engine has relaxed SIMD and the processor fuses: Node 22 and Chrome 114 or newer
+   */
+  readonly fma?: boolean | undefined;
+  /**
    * Which GPU of several `webgpu` asks for; only the call that starts the backend reads it.
    * @defaultValue `"high-performance"`
    */
@@ -81,7 +89,7 @@ export interface UseBackendOptions {
  * @param name - the backend.
  * @param options - where the binaries are, on how many threads or which GPU to compute.
  * @returns the backend that runs: `name`, or what `auto` chose.
- * @throws SidError `unsupported` without WebAssembly SIMD or for a GPU of too little, `missing-backend` where the package
+ * @throws SidError `unsupported` without WebAssembly SIMD, for `fma: true` where nothing fuses or for a GPU of too little, `missing-backend` where the package
  *   is not installed (the message has the `npm install` line) or does not start, `invalid-argument` for an unknown name,
  *   `out-of-range` or `invalid-argument` for a number of threads that is no integer from 1 to 16.
  *   A compiled network throws `io` where the folder for temporary files cannot be written.
@@ -108,7 +116,7 @@ export async function useBackend(name: BackendName | "auto", options: UseBackend
 }
 
 const known: KeysOf<UseBackendOptions> = {
-  ...{ wasmPath: 1, threads: 1, powerPreference: 1, adapter: 1, compile: 1, log: 1 },
+  ...{ wasmPath: 1, threads: 1, fma: 1, powerPreference: 1, adapter: 1, compile: 1, log: 1 },
 };
 
 type Options = UseBackendOptions & { readonly softwareAdapter?: boolean };
@@ -116,7 +124,7 @@ type Options = UseBackendOptions & { readonly softwareAdapter?: boolean };
 /** Each is loaded when it is asked for: a page carries the one that it uses. */
 const starters: Readonly<Record<BackendName, (options: Options) => Promise<void>>> = {
   cpu: async () => (await import("./cpu")).useBackend(),
-  wasm: async ({ wasmPath, threads }) => (await import("./wasm")).useBackend({ wasmPath, threads }),
+  wasm: async ({ wasmPath, threads, fma }) => (await import("./wasm")).useBackend({ wasmPath, threads, fma }),
   webgl: async () => (await import("./webgl")).useBackend(),
   webgpu: async ({ powerPreference, adapter, softwareAdapter }) =>
     (await import("./webgpu")).useBackend({ powerPreference, adapter, softwareAdapter }),

@@ -1,5 +1,6 @@
 import { type Tensor, tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
 import { allFinite } from "../core/all-finite";
+import { type Arithmetic, arithmetic } from "../core/arithmetic";
 import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostTensor } from "../core/host-tensor";
@@ -41,12 +42,14 @@ export async function saveCheckpoint(
     tensors.set(name, { dtype: "F32", shape: x.shape, data });
     checksums.push([name, checksumOf(data)]);
   }
+  const kind = arithmetic();
   const steps = Object.fromEntries(Object.entries(state.optimizers).map(([name, o]) => [name, o.state().step]));
   const metadata = {
     format,
     run: JSON.stringify(fingerprint),
     progress: JSON.stringify({ ...progress, steps }),
     checksums: JSON.stringify(Object.fromEntries(checksums)),
+    ...(kind && { arithmetic: kind }),
   };
   await writeSafetensors(path, tensors, { ...metadata, checksum: checksumOf(metadata) });
 }
@@ -58,6 +61,9 @@ export interface Goal {
   readonly batch: number;
   /** Steps of each optimiser after so many iterations. */
   readonly steps: (iteration: number) => Readonly<Record<string, number>>;
+  /** Whether it may go on in another arithmetic than it came in, with a warning. */
+  readonly allowOtherArithmetic: boolean;
+  readonly onWarning: (warning: string) => void;
 }
 
 /**
@@ -86,6 +92,12 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
     throw new SidError(
       "checkpoint-mismatch",
       `${where}: it is of another run, which differs in ${differing.join(", ")}.`,
+    );
+  const other = otherArithmetic(metadata["arithmetic"]);
+  if (other !== undefined && !goal.allowOtherArithmetic)
+    throw new SidError(
+      "checkpoint-mismatch",
+      `${where}: ${other}; call useBackend("wasm", { fma: ${metadata["arithmetic"] === "fma"} }) to go on bit for bit, or allow the change: checkpoint.allowOtherArithmetic.`,
     );
   const progress = parse<Progress & { readonly steps: Readonly<Record<string, number>> }>(metadata["progress"]);
   const roles = Object.keys(state.optimizers);
@@ -127,6 +139,7 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
     if (!allFinite(data as Float32Array)) corrupt(`"${name}" holds NaN or infinities`);
   }
 
+  if (other !== undefined) goal.onWarning(`${where}: ${other}; the run goes on, not bit for bit.`);
   tidy(() => {
     const read = (name: string, x: Tensor) => tensor((tensors.get(name) as HostTensor).data as Float32Array, x.shape);
     for (const [role, variables] of Object.entries(state.networks))
@@ -137,6 +150,18 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
     }
   });
   return progress;
+}
+
+const howItRounds: Readonly<Record<Arithmetic, string>> = {
+  fma: 'with fused multiply-adds ("fma")',
+  plain: 'without fused multiply-adds ("plain")',
+};
+
+/** In words, where a checkpoint came in another arithmetic than the backend has; those of old versions do not tell. */
+function otherArithmetic(saved: string | undefined): string | undefined {
+  const own = arithmetic();
+  if (!own || (saved !== "fma" && saved !== "plain") || saved === own) return undefined;
+  return `it was computed ${howItRounds[saved]}, and this run computes ${howItRounds[own]}`;
 }
 
 /** The tensors of a run by their names in the file; by index, since tf.layers numbers its names anew in every process. */

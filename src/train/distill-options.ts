@@ -194,6 +194,13 @@ export interface DistillCheckpoint {
    * @defaultValue `false`: starts afresh, and replaces the file when the first checkpoint is due
    */
   readonly resume?: boolean | "if-present" | undefined;
+  /**
+   * Whether a run that was computed with fused multiply-adds may go on without, or the other way round, which is not the
+   * same run bit for bit: a warning says so. Otherwise such a checkpoint is refused; `useBackend("wasm", { fma })` has the
+   * backend compute as before. The file tells which it was; one of a version that did not yet write it goes on.
+   * @defaultValue `false`
+   */
+  readonly allowOtherArithmetic?: boolean | undefined;
 }
 
 /** The figures of one iteration. All but `seconds` are the same in an interrupted and an uninterrupted run. */

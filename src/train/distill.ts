@@ -41,8 +41,8 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  * @param options - networks, method and surroundings.
  * @returns the run: awaited, a {@link DistillSummary}; iterated, the {@link DistillMetrics} of one iteration after the other.
  * @throws SidError for options or networks that do not fit (`invalid-argument`, `shape-mismatch`,
- *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run, `corrupt-file` for
- *   a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save;
+ *   `out-of-range`, `not-finite`), `checkpoint-mismatch` for a checkpoint of another run or in another
+ *   {@link DistillCheckpoint.allowOtherArithmetic | arithmetic}, `corrupt-file` for a damaged one, `io` where it cannot be written, `aborted` when the signal fired before there was anything to save;
  *   `missing-backend` before `useBackend` was called, and what the backend throws: `out-of-memory`, or `device-lost`
  *   for a GPU that failed. The last checkpoint is then whole, and a run can resume from it once the backend is started
  *   anew.
@@ -127,6 +127,8 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
         fakeScore: iteration * plan.fakeUpdates,
         generator: Math.max(0, iteration - Math.ceil(plan.startsAt / plan.batch)),
       }),
+      allowOtherArithmetic: checkpoint?.allowOtherArithmetic === true,
+      onWarning: plan.onWarning,
     };
     const files = checkpoint && (await openCheckpoints(checkpoint.path, checkpoint.keep, plan.onWarning));
     const resumes = checkpoint?.resume === true || (checkpoint?.resume === "if-present" && files?.found.length !== 0);

@@ -14,7 +14,7 @@ import { isDataUpdate } from "../methods/check-method";
 import type { FakeScoreUpdate, Method, Recipe } from "../methods/types";
 import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
 import { checkAdamOptions } from "./adam";
-import type { DistillAdam, DistillOptions } from "./distill-options";
+import type { DistillAdam, DistillCheckpoint, DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
 import { checkObjective, needsImages, needsOf } from "./objective";
 
@@ -27,6 +27,8 @@ const known: KeysOf<DistillOptions> = {
   ...{ checkpoint: 1, signal: 1, checkTeacher: 1, gaugeHalfLife: 1 },
 };
 
+const ofCheckpoint: KeysOf<DistillCheckpoint> = { path: 1, every: 1, keep: 1, resume: 1, allowOtherArithmetic: 1 };
+
 /** A run's options with the defaults filled in: everything checked that can be checked without a tensor. */
 export type Plan = ReturnType<typeof planOf>;
 
@@ -38,7 +40,7 @@ export function planOf(options: DistillOptions) {
   const { gaugeHalfLife, onIteration, onWarning = console.warn, onGradients } = options;
   if (ema !== undefined) checkObject(where, "ema", ema, { target: 1, halfLife: 1, rampUp: 1 });
   if (snapshots !== undefined) checkObject(where, "snapshots", snapshots, { every: 1, run: 1 });
-  if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, { path: 1, every: 1, keep: 1, resume: 1 });
+  if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, ofCheckpoint);
   checkNetworks(options);
   const objective = checkObjective(where, {
     ...{ generator, teacher, fakeScore, discriminator, backward },
@@ -79,6 +81,8 @@ export function planOf(options: DistillOptions) {
       );
     if (checkpoint.keep !== undefined) checkInteger(where, "checkpoint.keep", checkpoint.keep, 1);
     if (checkpoint.every !== undefined) checkInteger(where, "checkpoint.every", checkpoint.every, 1);
+    if (checkpoint.allowOtherArithmetic !== undefined)
+      checkBoolean(where, "checkpoint.allowOtherArithmetic", checkpoint.allowOtherArithmetic);
     if (![undefined, true, false, "if-present"].includes(checkpoint.resume))
       throw new SidError(
         "invalid-argument",

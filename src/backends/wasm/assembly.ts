@@ -1,4 +1,6 @@
-import { base64, memoryFlags } from "./assembly-binary";
+import { type Arithmetic, setWasmArithmetic, wasmArithmetic } from "../../core/arithmetic";
+import { sharedState } from "../../core/shared-state";
+import * as plain from "./assembly-binary";
 import type { WasmModule } from "./module";
 
 /** The functions of the folder assembly, by name: numbers in, results in the memory of the backend. */
@@ -26,29 +28,53 @@ export interface Assembly {
   transpose(...numbers: number[]): void;
 }
 
-const modules = new WeakMap<WasmModule, WebAssembly.Module>();
-const instances = new WeakMap<WasmModule, Assembly>();
+interface Binary {
+  readonly base64: string;
+  readonly memoryFlags: number;
+}
+
+interface Compiled {
+  readonly kind: Arithmetic;
+  readonly module: WebAssembly.Module;
+  readonly functions: Assembly;
+}
+
+const compiled = new WeakMap<WasmModule, Compiled>();
+
+/** The binaries that are here. The fused one is loaded where it is used. */
+const binaries = /* @__PURE__ */ sharedState("wasm binaries", (): Partial<Record<Arithmetic, Binary>> => ({ plain }));
+
+/** Has all functions of the backend compute so from now on, but for those of workers that run. */
+export async function chooseArithmetic(kind: Arithmetic): Promise<void> {
+  if (kind === "fma") binaries.fma ??= await import("./assembly-binary-fused");
+  setWasmArithmetic(kind);
+}
 
 /** The functions, working in the memory of the backend's module. */
 export function assembly(wasm: WasmModule): Assembly {
-  const known = instances.get(wasm);
-  if (known) return known;
-  const instance = new WebAssembly.Instance(assemblyModule(wasm), { env: { memory: memoryOf(wasm) } });
-  const functions = instance.exports as unknown as Assembly;
-  instances.set(wasm, functions);
-  return functions;
+  return compiledFor(wasm).functions;
 }
 
-/** What they are compiled to: one binary, which only says differently what memory it imports. */
+/** What they are compiled to. */
 export function assemblyModule(wasm: WasmModule): WebAssembly.Module {
-  const known = modules.get(wasm);
-  if (known) return known;
+  return compiledFor(wasm).module;
+}
+
+/** A binary says by itself only in one byte what memory it imports. */
+function compiledFor(wasm: WasmModule): Compiled {
+  const known = compiled.get(wasm);
+  const kind = wasmArithmetic();
+  if (known?.kind === kind) return known;
+  const { base64, memoryFlags } = binaries[kind] as Binary;
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  const shared = typeof SharedArrayBuffer !== "undefined" && memoryOf(wasm).buffer instanceof SharedArrayBuffer;
+  const memory = memoryOf(wasm);
+  const shared = typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer;
   if (!shared) bytes[memoryFlags] = 1;
   const module = new WebAssembly.Module(bytes);
-  modules.set(wasm, module);
-  return module;
+  const functions = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Assembly;
+  const result = { kind, module, functions };
+  compiled.set(wasm, result);
+  return result;
 }
 
 /** The backend's memory. */

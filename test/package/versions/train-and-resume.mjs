@@ -1,5 +1,6 @@
 // Distills a U-Net with every kind of block for two iterations, once at a stretch and once stopped after one and
-// resumed by other networks, and prints the SHA-256 of all weights. .ci/node-versions compares it between versions of Node.
+// resumed by other networks, and prints the SHA-256 of all weights and their size. .ci/node-versions compares them between
+// versions of Node.
 //
 //     node train-and-resume.mjs BACKEND [OPTIONS OF useBackend, AS JSON]
 import assert from "node:assert/strict";
@@ -42,7 +43,7 @@ const conditions = {
 };
 const folder = await mkdtemp(join(tmpdir(), "sid-lsg-versions-"));
 
-/** Trains networks drawn from a seed up to an iteration; returns the SHA-256 of what came of them. */
+/** Trains networks drawn from a seed up to an iteration; returns the SHA-256 of what came of them, and its RMS. */
 async function train(seed, iterations, checkpoint) {
   const network = (name, from) => unet(config, { name, schedule, predicts: "eps", weights: randomStream(from) });
   const [teacher, fakeScore, student] = [network("teacher", 1), network("fake", seed), network("student", seed)];
@@ -59,10 +60,16 @@ async function train(seed, iterations, checkpoint) {
   });
   assert.equal(iteration, iterations);
   const hash = createHash("sha256");
+  let [squares, count] = [0, 0];
   for (const model of [fakeScore, student])
-    for (const [name, { data }] of await readWeights(model)) hash.update(name).update(new Uint8Array(data.buffer));
+    for (const [name, { data }] of await readWeights(model)) {
+      hash.update(name).update(new Uint8Array(data.buffer));
+      for (const x of data) squares += x * x;
+      count += data.length;
+    }
   for (const model of [teacher, fakeScore, student]) model.dispose();
-  return hash.digest("hex");
+  assert(squares < Infinity, "all weights are finite");
+  return `${hash.digest("hex")} ${Math.sqrt(squares / count).toPrecision(4)}`;
 }
 
 try {
