@@ -169,7 +169,7 @@ function makeReport(options: JobOptions, { real, own, teacherRows }: AllRows, cl
     secondsByPhase: clock.laps,
     settings: {
       ...{ iterations, seed, kappa, alpha, guidance, backend, captions },
-      arithmetic: arithmetic(),
+      ...(arithmetic() && { arithmetic: arithmetic() as string }),
       teacher: shown(teacher),
     },
   };

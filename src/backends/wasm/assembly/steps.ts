@@ -1,5 +1,5 @@
 /* What a training step does to all weights at once. */
-import { bytes, loadUpTo4, madd, storeUpTo4, sum4 } from "./floats";
+import { bytes, loadUpTo4, storeUpTo4, sum4 } from "./floats";
 
 /** Floats whose squares are added up as floats; these sums are added as doubles. */
 const together: i32 = 512;
@@ -40,7 +40,8 @@ export function adam(
     const count = min(4, n - i);
     const gradient = loadUpTo4(g + at, count);
     const square = f32x4.mul(gradient, gradient);
-    const second = madd(square, f32x4.splat(take), f32x4.mul(loadUpTo4(v + at, count), f32x4.splat(keep)));
+    const kept = f32x4.mul(loadUpTo4(v + at, count), f32x4.splat(keep));
+    const second = f32x4.add(kept, f32x4.mul(square, f32x4.splat(take)));
     const length = f32x4.add(f32x4.sqrt(second), f32x4.splat(epsilon));
     const update = f32x4.div(f32x4.mul(gradient, f32x4.splat(rate)), length);
     storeUpTo4(next + at, f32x4.sub(loadUpTo4(p + at, count), update), count);
