@@ -22,13 +22,17 @@ describe("the command line", () => {
       out: resolve(world.out),
       teacher: world.teacherFolder,
       resume: false,
+      arithmetic: {},
+      allowOtherArithmetic: false,
     });
     const all =
-      "--resume --iterations 7 --seed 3 --kappa 1.5 --backend cpu --captions 200 --out x --guidance teacher --alpha 1.2 --teacher t".split(
+      "--resume --no-fma --allow-other-arithmetic --iterations 7 --seed 3 --kappa 1.5 --backend cpu --captions 200 --out x --guidance teacher --alpha 1.2 --teacher t".split(
         " ",
       );
     expect(parseOptions(world, all)).toEqual({
       resume: true,
+      arithmetic: { fma: false },
+      allowOtherArithmetic: true,
       iterations: 7,
       seed: 3,
       kappa: 1.5,
