@@ -13,8 +13,12 @@ import { engine, getBackend, getKernel, type NamedTensorMap, type Tensor } from 
  * | `SidSigmoidGate` | x | `k` | x·σ(k·x) |
  * | `SidAttention` | q `[B, N, W]`, k and v `[B, M, W]` | `heads` | softmax(Q·Kᵀ/√d)·V, heads side by side |
  * | `SidGeluGate` | h, g of one shape | | h·g·Φ(g) |
+ * | `SidGeglu` | h beside g, `[..., 2·C]` | | the same, `[..., C]` |
  */
 export type FusedKernel = "SidAttention" | "SidGroupNorm" | "SidLayerNorm" | "SidSigmoidGate" | "SidGeluGate";
+
+/** Of these, what only a GPU gains by, where each call is a program to start. */
+export type GpuFusedKernel = "SidGeglu";
 
 /** Attributes of {@link FusedKernel}. */
 export type FusedAttributes = Readonly<Record<string, number | boolean>>;
@@ -28,8 +32,13 @@ export type FusedAttributes = Readonly<Record<string, number | boolean>>;
  * | `SidUnpack` | x `[n]`, then tensors of n elements together | | x's elements in the shapes of those |
  * | `SidClean` | g `[n]` | `limit` | g with 0 for NaN and ±limit for ±∞; `[Σ of its squares, how many elements that changed]` |
  * | `SidAdam` | p, v, g, all `[n]` | `beta2`, `rate`, `epsilon` | p − rate·g/(√v' + epsilon); v' = beta2·v + (1 − beta2)·g² |
+ * | `SidFiniteSamples` | any number of `[B, ...]` | | `[B]`, 1 where a sample's elements are finite in all of them, otherwise 0 |
+ * | `SidOnlyValid` | x `[B, ...]`, valid `[B]` | | x, with zeros for the samples whose `valid` is not above 0 |
  */
 export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
+
+/** Of these, what only a GPU gains by. */
+export type GpuStepKernel = "SidFiniteSamples" | "SidOnlyValid";
 
 /**
  * The kernel that stores a tensor at two bytes a number: x to a tensor that reads as x rounded to float16, ties to even, and
@@ -37,12 +46,20 @@ export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
  */
 export type StorageKernel = "SidHalf";
 
+type AnyFused = FusedKernel | GpuFusedKernel;
+type Any = AnyFused | `${AnyFused}Gradient` | StepKernel | GpuStepKernel | StorageKernel;
+
+/** Whether the current backend has a kernel. */
+export function hasKernel(name: Any): boolean {
+  return getKernel(name, getBackend()) !== undefined;
+}
+
 /** The results of a kernel, where the current backend has it and all inputs are float32; otherwise nothing. */
 export function runIfThere(
-  name: FusedKernel | `${FusedKernel}Gradient` | StepKernel | StorageKernel,
+  name: Any,
   inputs: readonly Tensor[],
   attributes: FusedAttributes = {},
 ): Tensor[] | undefined {
-  if (!getKernel(name, getBackend()) || inputs.some(({ dtype }) => dtype !== "float32")) return undefined;
+  if (!hasKernel(name) || inputs.some(({ dtype }) => dtype !== "float32")) return undefined;
   return engine().runKernel(name, { ...inputs } as unknown as NamedTensorMap, attributes) as unknown as Tensor[];
 }

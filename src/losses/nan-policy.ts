@@ -16,7 +16,9 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkArray, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
+import { runIfThere } from "../core/fused-kernels";
 import { sampleSize } from "../core/per-sample";
+import { besideTape } from "../core/tape";
 import { checkBatch, checkTensor } from "../core/tensor-checks";
 
 /** What takes the place of an infinite element of a gradient. */
@@ -51,6 +53,8 @@ export function finiteSamples(...tensors: readonly Tensor[]): Tensor1D {
       "shape-mismatch",
       `${where}: the batch sizes must agree, got ${tensors.map((tensor) => showShape(tensor)).join(", ")}.`,
     );
+  const whole = besideTape(() => runIfThere("SidFiniteSamples", tensors));
+  if (whole) return whole[0] as Tensor1D;
   return tidy(() => {
     const finite = tensors.map((x) => all(isFiniteElement(reshape(x, [-1, sampleSize(x)])), 1));
     const batch: [number] = [first.shape[0] as number];

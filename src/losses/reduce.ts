@@ -1,4 +1,5 @@
 import {
+  customGrad,
   div,
   greater,
   reshape,
@@ -10,6 +11,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkOneOf, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
+import { hasKernel, runIfThere } from "../core/fused-kernels";
 import { sampleSize, total } from "../core/per-sample";
 import { checkTensor } from "../core/tensor-checks";
 
@@ -56,6 +58,20 @@ export function reduce(x: Tensor, reduction?: LossReduction): Scalar {
  */
 export function onlyValid(x: Tensor, valid: Tensor1D | undefined): Tensor {
   if (valid === undefined) return x;
+  return selectedByKernel(x, valid) ?? selected(x, valid);
+}
+
+/** In one kernel, where the backend has it. */
+function selectedByKernel(x: Tensor, valid: Tensor1D): Tensor | undefined {
+  if (x.dtype !== "float32" || valid.dtype !== "float32" || !hasKernel("SidOnlyValid")) return undefined;
+  const keep = (x: Tensor, valid: Tensor) => runIfThere("SidOnlyValid", [x, valid])?.[0] as Tensor;
+  return customGrad((x, save) => {
+    (save as (tensors: Tensor[]) => void)([valid]);
+    return { value: keep(x as Tensor, valid), gradFunc: (dy: Tensor, saved: Tensor[]) => keep(dy, saved[0] as Tensor) };
+  })(x);
+}
+
+function selected(x: Tensor, valid: Tensor1D): Tensor {
   const keep = reshape(greater(valid, 0), [x.shape[0] as number, ...Array<number>(x.rank - 1).fill(1)]);
   return select(keep, x, zerosLike(x));
 }

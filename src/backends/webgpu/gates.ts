@@ -46,7 +46,7 @@ export function each(
   writes: Readonly<Record<string, TensorInfo>>,
   params: Readonly<Record<string, number>> = {},
 ): void {
-  const size = sizeOf(Object.values(writes)[0] as TensorInfo);
+  const { size = sizeOf(Object.values(writes)[0] as TensorInfo) } = params;
   const groups = Math.ceil(size / (invocations * perInvocation));
   run(program, formula, { reads, writes, params: { size, ...params }, groups });
 }
@@ -105,4 +105,33 @@ export function geluGateGradient(call: Call): TensorInfo[] {
   const formula = { reads: ["dy", "h", "g"], writes: ["dh", "dg"], statements, functions: normal };
   each(call, formula, { dy, h, g }, { dh, dg });
   return [dh, dg];
+}
+
+/** Where the two halves of a row lie whose gate is element i. */
+const halves = "let width = u32(params.width); let at = i + i / width * width;";
+
+/** See `SidGeglu`. */
+export function geglu(call: Call): TensorInfo[] {
+  const [x] = call.inputs;
+  const width = (x.shape[x.shape.length - 1] as number) / 2;
+  const y = call.output([...x.shape.slice(0, -1), width]);
+  const statements = `${halves} let g = x[at + width]; y[i] = x[at] * (g * distribution(g));`;
+  const formula = { reads: ["x"], writes: ["y"], statements, functions: normal, params: ["width"] };
+  each(call, formula, { x }, { y }, { width });
+  return [y];
+}
+
+/** Its gradient: dy·g·Φ(g) beside dy·h·(Φ(g) + g·φ(g)). */
+export function gegluGradient(call: Call): TensorInfo[] {
+  const [dy, x] = call.inputs;
+  const dx = call.output(x.shape);
+  const statements = `
+    ${halves}
+    let g = x[at + width];
+    let phi = distribution(g);
+    dx[at] = dy[i] * (g * phi);
+    dx[at + width] = dy[i] * x[at] * (phi + g * density(g));`;
+  const formula = { reads: ["dy", "x"], writes: ["dx"], statements, functions: normal, params: ["width"] };
+  each(call, formula, { dy, x }, { dx }, { width: (x.shape[x.shape.length - 1] as number) / 2, size: sizeOf(dy) });
+  return [dx];
 }

@@ -139,6 +139,15 @@ export function copyBytes(
   backend.commandEncoder?.copyBufferToBuffer(source, from.offset ?? 0, target, to.offset ?? 0, bytes);
 }
 
+/** Writes zeros into a tensor, in the order of the dispatches. It is no program. */
+export function clear(backend: WebgpuBackend, tensor: TensorInfo): void {
+  checkAlive(backend);
+  const buffer = bufferOf(backend, tensor);
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.commandEncoder?.clearBuffer(buffer);
+}
+
 /** A tensor's buffer; made, and filled with what the host knows of it, where there is none. */
 function bufferOf(backend: WebgpuBackend, { dataId }: TensorInfo): Buffer {
   backend.uploadToGPU(dataId);

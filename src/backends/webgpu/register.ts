@@ -1,16 +1,22 @@
 import { getKernel, type KernelFunc } from "@tensorflow/tfjs-core";
-import { geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
+import { cast, concat, fill, filledLike, partly, slice, splitV, stack } from "./copies";
+import { geglu, gegluGradient, geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
 import { groupNorm, groupNormGradient } from "./group-norm";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
 import { layerNorm, layerNormGradient } from "./layer-norm";
 import { fastMatMul } from "./matmul";
 import { reduction } from "./reductions";
+import { finiteSamples, onlyValid } from "./samples";
 import { adamStep, cleanGradient, pack, unpack } from "./steps";
 import { toHalves } from "./to-half";
 
 /** Kernels that tfjs has not, or has slowly: all of ours. */
 const kernels: Readonly<Record<string, Kernel>> = {
   SidHalf: toHalves,
+  SidFiniteSamples: finiteSamples,
+  SidOnlyValid: onlyValid,
+  SidGeglu: geglu,
+  SidGegluGradient: gegluGradient,
   SidGeluGate: geluGate,
   SidGeluGateGradient: geluGateGradient,
   SidGroupNorm: groupNorm,
@@ -31,6 +37,8 @@ const replacements: Readonly<Record<string, (stock: KernelFunc | undefined) => K
   _FusedMatMul: fastMatMul,
   Sum: reduction("sum"),
   Mean: reduction("mean"),
+  ...{ Slice: partly(slice), SplitV: partly(splitV), Concat: partly(concat), Pack: partly(stack) },
+  ...{ Cast: partly(cast), Fill: partly(fill), ZerosLike: partly(filledLike(0)), OnesLike: partly(filledLike(1)) },
 };
 
 /** Puts the kernels in place; a second call, of another copy of this package too, changes nothing. */

@@ -1,6 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { withFloats } from "./half";
 import type { Call } from "./kernel";
-import { type Program, sizeOf } from "./program";
+import { copyBytes, type Program, sizeOf } from "./program";
 
 /** A tensor seen as rows of `width` elements: columns of a larger one. */
 export interface Columns {
@@ -21,6 +22,8 @@ interface Variant {
   readonly count: number;
   /** Into the parts, or out of them. */
   readonly split: boolean;
+  /** Elements that an invocation copies at once. */
+  readonly unit: 1 | 4;
 }
 
 const perInvocation = 4;
@@ -29,10 +32,11 @@ const invocations = 64;
 /** Copies between one tensor and parts of it, side by side. Bits are copied, whatever they mean. */
 const program: Program<Variant> = {
   name: "rows",
-  shader: ({ count, split }) => {
+  shader: ({ count, split, unit }) => {
     const parts = Array.from({ length: count }, (_, i) => i);
-    const buffers = Object.fromEntries(parts.map((i) => [`part${i}`, "u32" as const]));
-    const whole = { whole: "u32" as const };
+    const element = unit === 4 ? "vec4<u32>" : "u32";
+    const buffers = Object.fromEntries(parts.map((i) => [`part${i}`, element] as const));
+    const whole = { whole: element } as const;
     const place = (i: number) => {
       const start = i === 0 ? "0u" : `params.end${i - 1}`;
       const part = `part${i}[row * (params.end${i} - ${start}) + column - ${start}]`;
@@ -76,30 +80,59 @@ export function splitColumns(call: Call, from: Rows, parts: readonly Columns[]):
 /** Buffers of one program; more make a longer search for the part that an element belongs to. */
 const most = 16;
 
-function copyColumns({ backend, run }: Call, all: readonly Columns[], whole: Rows, split: boolean): void {
+function copyColumns(call: Call, all: readonly Columns[], whole: Rows, split: boolean): void {
   const filled = all.filter(({ tensor }) => sizeOf(tensor) > 0);
-  const count = Math.min(most, backend.device.limits.maxStorageBuffersPerShaderStage) - 1;
+  // One row each: what is copied lies together.
+  const together = filled.every(({ tensor, width }) => sizeOf(tensor) === width);
+  if (together) copyWhole(call, filled, whole, split);
+  else copyRows(call, filled, whole, split);
+}
+
+function copyRows(call: Call, parts: readonly Columns[], whole: Rows, split: boolean): void {
+  const count = Math.min(most, call.backend.device.limits.maxStorageBuffersPerShaderStage) - 1;
   let begin = whole.begin ?? 0;
-  for (let i = 0; i < filled.length; i += count) {
-    const parts = filled.slice(i, i + count);
-    const tensors = Object.fromEntries(parts.map(({ tensor }, n) => [`part${n}`, tensor]));
-    let width = 0;
-    const ends: Record<string, number> = {};
-    parts.forEach((part, n) => {
-      width += part.width;
-      ends[`end${n}`] = width;
-    });
-    const size = parts.reduce((sum, { tensor }) => sum + sizeOf(tensor), 0);
-    const [one, many] = [{ whole: whole.tensor }, tensors];
-    run(
-      program,
-      { count: parts.length, split },
-      {
-        ...(split ? { reads: one, writes: many } : { reads: many, writes: one }),
-        params: { size, width, stride: whole.stride, begin, ...ends },
-        groups: Math.ceil(size / (invocations * perInvocation)),
-      },
-    );
-    begin += width;
+  for (let i = 0; i < parts.length; i += count) {
+    const some = parts.slice(i, i + count);
+    copyInterleaved(call, some, { ...whole, begin }, split);
+    for (const { width } of some) begin += width;
   }
+}
+
+/** Copies of memory, no programs. */
+function copyWhole({ backend }: Call, parts: readonly Columns[], whole: Rows, split: boolean): void {
+  withFloats(backend, [whole.tensor, ...parts.map(({ tensor }) => tensor)], ([tensor, ...tensors]) => {
+    let offset = 4 * (whole.begin ?? 0);
+    for (const [i, { width }] of parts.entries()) {
+      const [at, part] = [{ tensor: tensor as TensorInfo, offset }, { tensor: tensors[i] as TensorInfo }];
+      copyBytes(backend, split ? at : part, split ? part : at, 4 * width);
+      offset += 4 * width;
+    }
+  });
+}
+
+function copyInterleaved(
+  { run }: Call,
+  parts: readonly Columns[],
+  { tensor, stride, begin = 0 }: Rows,
+  split: boolean,
+) {
+  const fours = [stride, begin, ...parts.map(({ width }) => width)].every((n) => n % 4 === 0);
+  const unit = fours ? 4 : 1;
+  let width = 0;
+  const ends: Record<string, number> = {};
+  parts.forEach((part, n) => {
+    width += part.width / unit;
+    ends[`end${n}`] = width;
+  });
+  const size = parts.reduce((sum, { tensor }) => sum + sizeOf(tensor), 0) / unit;
+  const [one, many] = [{ whole: tensor }, Object.fromEntries(parts.map(({ tensor }, n) => [`part${n}`, tensor]))];
+  run(
+    program,
+    { count: parts.length, split, unit },
+    {
+      ...(split ? { reads: one, writes: many } : { reads: many, writes: one }),
+      params: { size, width, stride: stride / unit, begin: begin / unit, ...ends },
+      groups: Math.ceil(size / (invocations * perInvocation)),
+    },
+  );
 }

@@ -87,6 +87,7 @@ interface ComputePass {
 interface CommandEncoder {
   beginComputePass(options: object): ComputePass;
   copyBufferToBuffer(source: Buffer, sourceOffset: number, target: Buffer, targetOffset: number, size: number): void;
+  clearBuffer(buffer: Buffer): void;
 }
 
 /** What tfjs's backend knows of a tensor's data. */
@@ -116,7 +117,7 @@ export interface WebgpuBackend {
   endComputePassEncoder(): void;
   submitQueue(): void;
   getQueryTime(): Promise<number>;
-  makeTensorInfo(shape: number[], dtype: DataType): TensorInfo;
+  makeTensorInfo(shape: number[], dtype: DataType, values?: unknown): TensorInfo;
   /** Gives a tensor's data a buffer, where it has none. */
   uploadToGPU(dataId: object): void;
   incRef(dataId: object): void;

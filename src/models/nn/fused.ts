@@ -1,14 +1,14 @@
-import { engine, getBackend, getKernel, type NamedTensorMap, type Tensor } from "@tensorflow/tfjs-core";
-import type { FusedAttributes, FusedKernel } from "../../core/fused-kernels";
+import { engine, type NamedTensorMap, type Tensor } from "@tensorflow/tfjs-core";
+import { type FusedAttributes, type FusedKernel, type GpuFusedKernel, hasKernel } from "../../core/fused-kernels";
 import { operation } from "./custom-gradient";
 
 /** The operation in one kernel, with its gradient, where the backend has one; otherwise nothing. */
 export function fused<T extends Tensor>(
-  name: FusedKernel,
+  name: FusedKernel | GpuFusedKernel,
   inputs: readonly Tensor[],
   attributes: FusedAttributes = {},
 ): T | undefined {
-  if (!getKernel(name, getBackend())) return undefined;
+  if (!hasKernel(name)) return undefined;
   return operation<T>(inputs, (...xs) => {
     const [value, ...extras] = run(name, xs, attributes);
     return {

@@ -1,5 +1,8 @@
 import { add, mul, slice, type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
+import { hasKernel } from "../../core/fused-kernels";
 import type { ParameterInit, ParameterLayout, ParameterSpec } from "../weights/types";
+import { gegluGate } from "./activations";
+import { fused } from "./fused";
 import { type ConvOptions, conv2d, linear } from "./linear";
 import { groupNorm, layerNorm } from "./norms";
 
@@ -54,10 +57,10 @@ export interface Layers {
   /** `torch.nn.Linear` over the last axis. */
   linear(name: string, inputs: number, outputs: number, options?: { readonly bias?: boolean }): Layer;
   /**
-   * `torch.nn.Linear` to twice `outputs`, both halves of its output apart. The weights are halved, not the
-   * activations: they are the smaller tensor.
+   * diffusers' GEGLU: `torch.nn.Linear` to twice `outputs`, h beside g, and `h ⊙ gelu(g)`. Where no kernel takes both
+   * halves as they are, the weights are halved, not the activations: they are the smaller tensor.
    */
-  linearHalves(name: string, inputs: number, outputs: number): (weights: Weights, x: Tensor) => [Tensor, Tensor];
+  geglu(name: string, inputs: number, outputs: number): Layer;
   /** `torch.nn.Conv2d` with a square window, channels last. */
   conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): Layer;
   /** `torch.nn.GroupNorm`, channels last, and the activation after it. */
@@ -117,14 +120,16 @@ function scope(specs: ParameterSpec[], path: string): Layers {
       if (bias) self.parameter(`${name}.bias`, [outputs], "as-is", init);
       return (weights, x) => adaptedLinear(weights, path + name, x, bias);
     },
-    linearHalves(name, inputs, outputs) {
-      self.linear(name, inputs, 2 * outputs);
-      const half = (start: number) => (x: Tensor) =>
-        slice(x, [...x.shape.slice(1).map(() => 0), start], [...x.shape.slice(0, -1), outputs]);
-      return (weights, x) => [
-        adaptedLinear(weights, path + name, x, true, half(0)),
-        adaptedLinear(weights, path + name, x, true, half(outputs)),
-      ];
+    geglu(name, inputs, outputs) {
+      const both = self.linear(name, inputs, 2 * outputs);
+      const half = (weights: Weights, x: Tensor, start: number) =>
+        adaptedLinear(weights, path + name, x, true, (w) =>
+          slice(w, [...w.shape.slice(1).map(() => 0), start], [...w.shape.slice(0, -1), outputs]),
+        );
+      return (weights, x) =>
+        hasKernel("SidGeglu")
+          ? (fused("SidGeglu", [both(weights, x)]) as Tensor)
+          : gegluGate(half(weights, x, 0), half(weights, x, outputs));
     },
     conv(name, inputs, outputs, kernel, options) {
       const init = fanInUniform(inputs * kernel * kernel);

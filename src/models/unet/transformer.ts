@@ -1,5 +1,4 @@
 import { add, reshape, type Tensor } from "@tensorflow/tfjs-core";
-import { gegluGate } from "../nn/activations";
 import { attention } from "../nn/attention";
 import type { Layer, Layers, Weights } from "../nn/layers";
 
@@ -47,13 +46,13 @@ function transformerBlock(at: Layers, options: TransformerOptions): ConditionedL
   const norm2 = norm("norm2");
   const cross = attentionLayer(at.at("attn2"), condDim, options);
   const norm3 = norm("norm3");
-  const halves = at.linearHalves("ff.net.0.proj", channels, 4 * channels);
+  const feedIn = at.geglu("ff.net.0.proj", channels, 4 * channels);
   const feedOut = at.linear("ff.net.2", 4 * channels, channels);
   return (w, x, cond) => {
     const normed = norm1(w, x);
     const h = add(self(w, normed, normed), x);
     const k = add(cross(w, norm2(w, h), cond), h);
-    return add(feedOut(w, gegluGate(...halves(w, norm3(w, k)))), k);
+    return add(feedOut(w, feedIn(w, norm3(w, k))), k);
   };
 }
 
