@@ -1,4 +1,7 @@
 import { getKernel, type KernelFunc } from "@tensorflow/tfjs-core";
+import { convFilterGradient } from "./conv-filter-gradient";
+import { convInputGradient } from "./conv-input-gradient";
+import { fastConvolution } from "./convolution";
 import { cast, concat, fill, filledLike, partly, slice, splitV, stack } from "./copies";
 import { geglu, gegluGradient, geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
 import { groupNorm, groupNormGradient } from "./group-norm";
@@ -35,6 +38,10 @@ const kernels: Readonly<Record<string, Kernel>> = {
 const replacements: Readonly<Record<string, (stock: KernelFunc | undefined) => KernelFunc>> = {
   BatchMatMul: fastMatMul,
   _FusedMatMul: fastMatMul,
+  Conv2D: fastConvolution,
+  FusedConv2D: fastConvolution,
+  Conv2DBackpropFilter: convFilterGradient,
+  Conv2DBackpropInput: convInputGradient,
   Sum: reduction("sum"),
   Mean: reduction("mean"),
   ...{ Slice: partly(slice), SplitV: partly(splitV), Concat: partly(concat), Pack: partly(stack) },
