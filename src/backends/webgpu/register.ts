@@ -1,4 +1,6 @@
 import { getKernel, type KernelFunc } from "@tensorflow/tfjs-core";
+import { attention } from "./attention";
+import { attentionGradient } from "./attention-gradient";
 import { convFilterGradient } from "./conv-filter-gradient";
 import { convInputGradient } from "./conv-input-gradient";
 import { fastConvolution } from "./convolution";
@@ -18,6 +20,8 @@ const kernels: Readonly<Record<string, Kernel>> = {
   SidHalf: toHalves,
   SidFiniteSamples: finiteSamples,
   SidOnlyValid: onlyValid,
+  SidAttention: attention,
+  SidAttentionGradient: attentionGradient,
   SidGeglu: geglu,
   SidGegluGradient: gegluGradient,
   SidGeluGate: geluGate,
