@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../../../src/backends";
+import type { WebgpuBackend } from "../../../src/backends/webgpu/types";
 import { attention } from "../../../src/models/nn/attention";
 import { expectSame, filled, type HostInput } from "../../support/two-backends";
 
@@ -61,6 +62,32 @@ describe("attention", () => {
 
   test("large scores", async () => {
     await expectSame(inputs(1, 20, 50, 24, 30), (_, ...xs) => [both(2)(_, ...xs)[0] as tf.Tensor], "webgpu");
+  });
+
+  test("what it needs grows with the tokens, not with their square", async () => {
+    const { bufferManager } = tf.backend() as unknown as WebgpuBackend;
+    /** Bytes at the peak, beyond those of dy, queries, keys and values. */
+    const peakOf = async (tokens: number) => {
+      const tensors = inputs(1, tokens, tokens, 16).map(({ values, shape }) => tf.tensor(values, [...shape]));
+      await Promise.all(
+        tf.tidy(() => tensors.map((x) => tf.add(x, 0))).map(async (x) => (await x.data(), x.dispose())),
+      );
+      const before = bufferManager.numBytesUsed;
+      const { acquireBuffer } = bufferManager;
+      let peak = 0;
+      bufferManager.acquireBuffer = (...args) => {
+        const buffer = acquireBuffer.apply(bufferManager, args);
+        peak = Math.max(peak, bufferManager.numBytesUsed - before);
+        return buffer;
+      };
+      tf.dispose(tf.tidy(() => both(2)(...(tensors as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]))));
+      bufferManager.acquireBuffer = acquireBuffer;
+      tf.dispose(tensors);
+      return peak;
+    };
+    // The result twice (`both` computes it again), three gradients, two numbers of each query and head.
+    expect(await peakOf(256)).toBeLessThanOrEqual(256 * 4 * (5 * 16 + 3 * 2));
+    expect(await peakOf(512)).toBeLessThanOrEqual(512 * 4 * (5 * 16 + 3 * 2));
   });
 
   test("NaN and ∞ come out as on cpu", async () => {
