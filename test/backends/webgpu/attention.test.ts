@@ -69,9 +69,10 @@ describe("attention", () => {
     /** Bytes at the peak, beyond those of dy, queries, keys and values. */
     const peakOf = async (tokens: number) => {
       const tensors = inputs(1, tokens, tokens, 16).map(({ values, shape }) => tf.tensor(values, [...shape]));
-      await Promise.all(
-        tf.tidy(() => tensors.map((x) => tf.add(x, 0))).map(async (x) => (await x.data(), x.dispose())),
-      );
+      for (const x of tf.tidy(() => tensors.map((x) => tf.add(x, 0)))) {
+        await x.data();
+        x.dispose();
+      }
       const before = bufferManager.numBytesUsed;
       const { acquireBuffer } = bufferManager;
       let peak = 0;
