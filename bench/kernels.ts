@@ -1,12 +1,15 @@
 import {
   add,
+  backend,
   conv2d,
   engine,
+  type KernelFunc,
   type NamedAttrMap,
   randomUniform,
   sum,
   type Tensor,
   type Tensor4D,
+  type TensorInfo,
   tidy,
 } from "@tensorflow/tfjs-core";
 
@@ -48,6 +51,20 @@ export function product(a: readonly number[], b: readonly number[], transposeA =
   };
 }
 
+/**
+ * The stock backend's own product of two matrices of 1024 rows, in the backend that runs: M is its speed. `stock` is its
+ * kernel, as it was before `useBackend` replaced it.
+ */
+export function stockProduct(stock: KernelFunc): Figure {
+  const [a, b] = [randomUniform([1, 1024, 1024]), randomUniform([1, 1024, 1024])];
+  const run = () => {
+    const call = { inputs: { a, b }, attrs: { transposeA: false, transposeB: false }, backend: backend() };
+    const { dataId } = [stock(call)].flat()[0] as TensorInfo;
+    backend().disposeData(dataId);
+  };
+  return { name: "M: matMul 1024³ of the stock backend, one thread", flops: 2 * 1024 ** 3, run };
+}
+
 type Shape4 = [number, number, number, number];
 
 /** The convolution that keeps the size, and its two gradients. */
@@ -76,10 +93,13 @@ function convolution(inputShape: Shape4, size: number, outChannels: number, stri
   ];
 }
 
-/** The kernels that training needs, at shapes of middle-sized networks (with a target) and of small ones. */
-export function figures(): Figure[] {
+/**
+ * The kernels that training needs, at shapes of middle-sized networks (with a target) and of small ones. Where multiply-adds
+ * are fused, that target is the same for all.
+ */
+export function figures(fused: boolean): Figure[] {
   const image = randomUniform([32, 8, 8, 16]);
-  const aim = (target: number, figure: Figure): Figure => ({ ...figure, target });
+  const aim = (target: number, figure: Figure): Figure => ({ ...figure, target: fused ? 1.6 : target });
   /** Forward, then the input's and the filter's gradient with their targets. */
   const convolutionFor = (inputGradient: number, filterGradient: number, ...shape: Parameters<typeof convolution>) => {
     const [forward, ofInput, ofFilter] = convolution(...shape) as [Figure, Figure, Figure];
