@@ -11,13 +11,15 @@ import { entry, totalOverLanes, totalOverRows } from "./wgsl";
 const lanes = 256;
 /** Numbers that a lane adds one after the other before a second program is worth it. */
 const mostPerLane = 64;
+/** Numbers that it adds at least in each of several parts. */
+const leastPerLane = 16;
 /** Workgroups that fill a GPU. */
-const enough = 512;
+const enough = 256;
 
 /** Sums of rows, `inner` being 1: a workgroup has a part of one. */
-const rowSums: Program<null> = {
+const rowSums: Program<{ readonly lanes: number }> = {
   name: "sums of rows",
-  shader: (_, { subgroups }) => ({
+  shader: ({ lanes }, { subgroups }) => ({
     reads: { x: "f32" },
     writes: { sums: "f32" },
     params: { results: "u32", count: "u32", parts: "u32", partLength: "u32", factor: "f32" },
@@ -81,13 +83,16 @@ function sumParts(
   const io = { reads: { x }, writes: { sums } };
   if (inner === 1 && count > mostPerLane) {
     const params = { results, count, parts, partLength, factor };
-    run(rowSums, null, { ...io, params, groups: results * parts });
+    run(rowSums, { lanes: lanesFor(partLength) }, { ...io, params, groups: results * parts });
   } else {
     const columns = columnsFor(results, partLength);
     const params = { results, inner, count, parts, partLength, factor };
     run(columnSums, { columns }, { ...io, params, groups: Math.ceil(results / columns) * parts });
   }
 }
+
+/** Lanes for so much of a row. */
+const lanesFor = (length: number) => (length <= 2048 ? 64 : lanes);
 
 /** Lanes side by side: one for each result, where there are enough, or few numbers each. */
 function columnsFor(results: number, count: number): number {
@@ -101,7 +106,7 @@ function partsFor({ outer, count, inner }: Run): number {
   const [tiles, rows] =
     inner === 1 && count > mostPerLane ? [results, lanes] : shareOf(results, columnsFor(results, count));
   if (count <= rows * mostPerLane && tiles * count <= enough * rows * mostPerLane) return 1;
-  const most = Math.floor(count / (4 * rows));
+  const most = Math.floor(count / (leastPerLane * rows));
   const parts = Math.max(1, Math.min(most, Math.ceil(enough / tiles)));
   return Math.ceil(count / Math.ceil(count / parts));
 }
