@@ -1,4 +1,4 @@
-"""The official loop's step in PyTorch, for comparison: python torch_iteration.py NETWORK THREADS
+"""The official loop's step in PyTorch, for comparison: python torch_iteration.py NETWORK THREADS [cuda]
 
 Builds the network of ../networks.json with diffusers, says which versions run, then answers each line on
 standard input with the seconds of one SiD-LSG iteration: a fake-score step, then a generator step on one joint
@@ -16,8 +16,10 @@ import torch
 from diffusers import UNet2DConditionModel
 
 name, threads = sys.argv[1], int(sys.argv[2])
+device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
 torch.set_num_threads(threads)
 torch.manual_seed(0)
+torch.set_default_device(device)
 shape = json.loads((Path(__file__).parent.parent / "networks.json").read_text())[name]
 config, size, batch, tokens = shape["unet"], shape["size"], shape["batch"], shape["tokens"]
 teacher = UNet2DConditionModel(**config).eval().requires_grad_(False)
@@ -99,4 +101,6 @@ print(f"PyTorch {torch.__version__}, diffusers {diffusers.__version__}, {name}, 
 for _ in sys.stdin:
     started = clock()
     iteration()
+    if device == "cuda":
+        torch.cuda.synchronize()
     print(clock() - started, flush=True)
