@@ -48,9 +48,10 @@ const started = performance.now();
 const run = iterationsOf(name, frozen);
 say({ start: (performance.now() - started) / 1000 });
 for (let i = 0; performance.now() - started < 1000 * Number(seconds) || i < 2; i++) {
-  const from = performance.now();
+  const [from, before] = [performance.now(), process.cpuUsage()];
   await run.next();
-  say({ iteration: (performance.now() - from) / 1000 });
+  const { user, system } = process.cpuUsage(before);
+  say({ iteration: (performance.now() - from) / 1000, processor: (user + system) / 1e6 });
 }
 say({ tensors: bytes.peak(), used, allocated: gpu.bufferManager.numBytesAllocated });
 // Counted last, since to count takes time.
