@@ -4,7 +4,8 @@ import { engine, getBackend, getKernel, type NamedTensorMap, type Tensor } from 
  * Kernels of this library's own that a backend may offer beside tfjs's: one call instead of many.
  *
  * Each takes its inputs as `{ 0: …, 1: … }` and gives its result, then what its backward pass needs. That is the
- * kernel `${name}Gradient`: `∂L/∂result`, the inputs and those extras to one gradient per input.
+ * kernel `${name}Gradient`: `∂L/∂result`, the inputs and those extras to one gradient per input. With the attribute
+ * `firstOnly` those of all inputs but the first may be left unwritten: nobody looks at them.
  *
  * | kernel | inputs | attributes | result |
  * |---|---|---|---|
@@ -52,6 +53,11 @@ type Any = AnyFused | `${AnyFused}Gradient` | StepKernel | GpuStepKernel | Stora
 /** Whether the current backend has a kernel. */
 export function hasKernel(name: Any): boolean {
   return getKernel(name, getBackend()) !== undefined;
+}
+
+/** Whether each call is a program that a GPU has to start: few large ones are better there than many small ones. */
+export function callsArePrograms(): boolean {
+  return hasKernel("SidGeglu");
 }
 
 /** The results of a kernel, where the current backend has it and all inputs are float32; otherwise nothing. */

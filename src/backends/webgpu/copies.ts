@@ -83,6 +83,19 @@ export function stack(call: Call): TensorInfo | undefined {
   return all.length === 1 ? call.share(first, shape) : join(call, all, axis, shape);
 }
 
+/** The tensors along an axis, which goes. */
+export function unstack(call: Call): TensorInfo[] | undefined {
+  const [x] = call.inputs;
+  if (!onGpu(call, [x])) return undefined;
+  const axis = util.parseAxisParam(call.attrs["axis"] as number, x.shape)[0] as number;
+  const shape = [...x.shape.slice(0, axis), ...x.shape.slice(axis + 1)];
+  const width = sizes(x.shape.slice(axis + 1));
+  const count = x.shape[axis] as number;
+  const parts = Array.from({ length: count }, () => ({ tensor: call.output(shape, x.dtype), width }));
+  splitColumns(call, { tensor: x, stride: count * width }, parts);
+  return parts.map(({ tensor }) => tensor);
+}
+
 function join(call: Call, tensors: readonly TensorInfo[], axis: number, shape: readonly number[]): TensorInfo {
   const whole = call.output(shape, (tensors[0] ?? call.inputs[0]).dtype);
   const parts = tensors.map((tensor) => ({ tensor, width: sizes(tensor.shape.slice(axis)) }));

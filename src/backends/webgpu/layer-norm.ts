@@ -110,7 +110,7 @@ export function layerNorm({ inputs, attrs, output, run }: Call): TensorInfo[] {
 }
 
 /** Gradients of x, scale and shift. */
-export function layerNormGradient({ inputs, output, scratch, run }: Call): TensorInfo[] {
+export function layerNormGradient({ inputs, attrs, output, scratch, run }: Call): TensorInfo[] {
   const [dy, x, scale, shift, stats] = inputs;
   const { rows, length, variant } = rowsOf(x);
   const [dx, dScale, dShift] = [output(x.shape), output(scale.shape), output(shift.shape)];
@@ -120,7 +120,8 @@ export function layerNormGradient({ inputs, output, scratch, run }: Call): Tenso
   const params = { rows, length, rowsEach, parts: count };
   run(gradient, variant, { reads: { dy, x, scale, stats }, writes: { dx, parts }, params, groups: count });
   const groups = Math.ceil(length / columnsOfParts);
-  run(sumOfParts, null, { reads: { parts }, writes: { dScale, dShift }, params: { count, length }, groups });
+  if (!attrs["firstOnly"])
+    run(sumOfParts, null, { reads: { parts }, writes: { dScale, dShift }, params: { count, length }, groups });
   return [dx, dScale, dShift];
 }
 

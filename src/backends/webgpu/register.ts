@@ -4,7 +4,7 @@ import { attentionGradient } from "./attention-gradient";
 import { convFilterGradient } from "./conv-filter-gradient";
 import { convInputGradient } from "./conv-input-gradient";
 import { fastConvolution } from "./convolution";
-import { cast, concat, fill, filledLike, partly, slice, splitV, stack } from "./copies";
+import { cast, concat, fill, filledLike, partly, slice, splitV, stack, unstack } from "./copies";
 import { geglu, gegluGradient, geluGate, geluGateGradient, sigmoidGate, sigmoidGateGradient } from "./gates";
 import { groupNorm, groupNormGradient } from "./group-norm";
 import { type Kernel, kernelFunc, replaceKernel } from "./kernel";
@@ -48,7 +48,13 @@ const replacements: Readonly<Record<string, (stock: KernelFunc | undefined) => K
   Conv2DBackpropInput: convInputGradient,
   Sum: reduction("sum"),
   Mean: reduction("mean"),
-  ...{ Slice: partly(slice), SplitV: partly(splitV), Concat: partly(concat), Pack: partly(stack) },
+  ...{
+    Slice: partly(slice),
+    SplitV: partly(splitV),
+    Concat: partly(concat),
+    Pack: partly(stack),
+    Unpack: partly(unstack),
+  },
   ...{ Cast: partly(cast), Fill: partly(fill), ZerosLike: partly(filledLike(0)), OnesLike: partly(filledLike(1)) },
 };
 

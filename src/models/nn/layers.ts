@@ -3,7 +3,7 @@ import { hasKernel } from "../../core/fused-kernels";
 import type { ParameterInit, ParameterLayout, ParameterSpec } from "../weights/types";
 import { gegluGate } from "./activations";
 import { fused } from "./fused";
-import { type ConvOptions, conv2d, linear } from "./linear";
+import { areBetterTogether, type ConvOptions, conv2d, linear, linears } from "./linear";
 import { groupNorm, layerNorm } from "./norms";
 
 /** Where a forward pass finds its parameters. */
@@ -61,6 +61,8 @@ export interface Layers {
    * halves as they are, the weights are halved, not the activations: they are the smaller tensor.
    */
   geglu(name: string, inputs: number, outputs: number): Layer;
+  /** `torch.nn.Linear` without bias, one for each of some names, of one input. */
+  linears(names: readonly string[], inputs: number, outputs: number): (weights: Weights, x: Tensor) => Tensor[];
   /** `torch.nn.Conv2d` with a square window, channels last. */
   conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): Layer;
   /** `torch.nn.GroupNorm`, channels last, and the activation after it. */
@@ -119,6 +121,14 @@ function scope(specs: ParameterSpec[], path: string): Layers {
       self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
       if (bias) self.parameter(`${name}.bias`, [outputs], "as-is", init);
       return (weights, x) => adaptedLinear(weights, path + name, x, bias);
+    },
+    linears(names, inputs, outputs) {
+      const each = names.map((name) => self.linear(name, inputs, outputs, { bias: false }));
+      return (weights, x) => {
+        const own = names.map((name) => weights(`${path}${name}.weight`));
+        const adapted = names.some((name) => weights.adapter?.(path + name));
+        return adapted || !areBetterTogether(own) ? each.map((layer) => layer(weights, x)) : linears(x, own);
+      };
     },
     geglu(name, inputs, outputs) {
       const both = self.linear(name, inputs, 2 * outputs);

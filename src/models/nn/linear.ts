@@ -5,10 +5,17 @@ import {
   FusedConv2D,
   matMul,
   reshape,
+  stack,
+  sum,
   type Tensor,
   type Tensor2D,
+  type Tensor3D,
   type Tensor4D,
+  unstack,
 } from "@tensorflow/tfjs-core";
+import { callsArePrograms } from "../../core/fused-kernels";
+import { mayNeedGradient } from "../../core/tape";
+import { operation } from "./custom-gradient";
 import { registerFusedGradients } from "./fused-gradients";
 
 registerFusedGradients();
@@ -43,6 +50,44 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     ? (engine().runKernel(_FusedMatMul, { a, b: weight, bias }, attrs) as Tensor)
     : matMul(a as Tensor2D, weight as Tensor2D);
   return x.rank === 2 ? y : reshape(y, shape);
+}
+
+/** Elements of a weight up to which starting a product costs more than its arithmetic, or copies of the weight. */
+const smallWeight = 2 ** 17;
+
+/** Whether products of one tensor with these weights are better done as one of them all. */
+export function areBetterTogether(weights: readonly Tensor[]): boolean {
+  const [first] = weights;
+  return (
+    callsArePrograms() &&
+    first !== undefined &&
+    weights.length > 1 &&
+    first.size <= smallWeight &&
+    weights.every(({ shape }) => shape.join() === first.shape.join())
+  );
+}
+
+/**
+ * `x·W` over the last axis for each of some weights of one shape, as one product. Backward: `dx = Σ dy·Wᵀ`, `dW = xᵀ·dy`.
+ *
+ * @param x - `[..., in]`.
+ * @param weights - each `[in, out]`.
+ * @returns for each weight `[..., out]`.
+ */
+export function linears(x: Tensor, weights: readonly Tensor[]): Tensor[] {
+  const [inputs, outputs] = (weights[0] as Tensor).shape as [number, number];
+  const wanted = { x: mayNeedGradient(x), weights: weights.some(mayNeedGradient) };
+  const flat = reshape(x, [1, x.size / inputs, inputs]);
+  const all = operation<Tensor3D>([flat, ...weights], (x, ...weights) => ({
+    value: matMul(x as Tensor3D, stack(weights) as Tensor3D),
+    saved: [x as Tensor, ...weights],
+    // What is not wanted is not looked at.
+    backward: (dy, [x, ...weights]) => [
+      wanted.x ? sum(matMul(dy, stack(weights) as Tensor3D, false, true), 0, true) : (x as Tensor),
+      ...(wanted.weights ? unstack(matMul(x as Tensor3D, dy, true, false)) : weights),
+    ],
+  }));
+  return unstack(all).map((y) => reshape(y, [...x.shape.slice(0, -1), outputs]));
 }
 
 /**

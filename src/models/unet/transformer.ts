@@ -42,7 +42,7 @@ function transformerBlock(at: Layers, options: TransformerOptions): ConditionedL
   const { channels, condDim } = options;
   const norm = (name: string) => at.layerNorm(name, channels, 1e-5);
   const norm1 = norm("norm1");
-  const self = attentionLayer(at.at("attn1"), channels, options);
+  const self = attentionLayer(at.at("attn1"), "self", options);
   const norm2 = norm("norm2");
   const cross = attentionLayer(at.at("attn2"), condDim, options);
   const norm3 = norm("norm3");
@@ -56,12 +56,15 @@ function transformerBlock(at: Layers, options: TransformerOptions): ConditionedL
   };
 }
 
-/** Attention with its four projections; keys and values come from `context`. */
-function attentionLayer(at: Layers, contextDim: number, options: TransformerOptions): ConditionedLayer {
+/** Attention with its four projections; keys and values come from `context`, of that width, or from `x` itself. */
+function attentionLayer(at: Layers, contextDim: number | "self", options: TransformerOptions) {
   const { channels, heads, attentionSlice: slice } = options;
-  const toQ = at.linear("to_q", channels, channels, { bias: false });
-  const toK = at.linear("to_k", contextDim, channels, { bias: false });
-  const toV = at.linear("to_v", contextDim, channels, { bias: false });
+  const [one, two] = contextDim === "self" ? [["to_q", "to_k", "to_v"], []] : [["to_q"], ["to_k", "to_v"]];
+  const ofInput = at.linears(one, channels, channels);
+  const ofContext = at.linears(two, contextDim === "self" ? channels : contextDim, channels);
   const out = at.linear("to_out.0", channels, channels);
-  return (w, x, context) => out(w, attention(toQ(w, x), toK(w, context), toV(w, context), { heads, slice }));
+  return (w: Weights, x: Tensor, context: Tensor) => {
+    const [q, k, v] = [...ofInput(w, x), ...ofContext(w, context)] as [Tensor, Tensor, Tensor];
+    return out(w, attention(q, k, v, { heads, slice }));
+  };
 }
