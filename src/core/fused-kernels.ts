@@ -1,4 +1,11 @@
-import { engine, getBackend, getKernel, type NamedTensorMap, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  engine,
+  getBackend,
+  getKernel,
+  type NamedAttrMap,
+  type NamedTensorMap,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 
 /**
  * Kernels of this library's own that a backend may offer beside tfjs's: one call instead of many.
@@ -35,11 +42,13 @@ export type FusedAttributes = Readonly<Record<string, number | boolean>>;
  * | `SidAdam` | p, v, g, all `[n]` | `beta2`, `rate`, `epsilon` | p − rate·g/(√v' + epsilon); v' = beta2·v + (1 − beta2)·g² |
  * | `SidFiniteSamples` | any number of `[B, ...]` | | `[B]`, 1 where a sample's elements are finite in all of them, otherwise 0 |
  * | `SidOnlyValid` | x `[B, ...]`, valid `[B]` | | x, with zeros for the samples whose `valid` is not above 0 |
+ * | `SidLinearGradient` | x `[rows, in]`, dy `[rows, out]` | | xᵀ·dy and Σ dy over the rows: the gradients of a weight and a bias |
+ * | `SidConvGradient` | x and dy of a convolution | its own, `filterShape` | the gradients of filter and bias |
  */
 export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
 
 /** Of these, what only a GPU gains by. */
-export type GpuStepKernel = "SidFiniteSamples" | "SidOnlyValid";
+export type GpuStepKernel = "SidFiniteSamples" | "SidOnlyValid" | "SidLinearGradient" | "SidConvGradient";
 
 /**
  * The kernel that stores a tensor at two bytes a number: x to a tensor that reads as x rounded to float16, ties to even, and
@@ -61,11 +70,7 @@ export function callsArePrograms(): boolean {
 }
 
 /** The results of a kernel, where the current backend has it and all inputs are float32; otherwise nothing. */
-export function runIfThere(
-  name: Any,
-  inputs: readonly Tensor[],
-  attributes: FusedAttributes = {},
-): Tensor[] | undefined {
+export function runIfThere(name: Any, inputs: readonly Tensor[], attributes: NamedAttrMap = {}): Tensor[] | undefined {
   if (!hasKernel(name) || inputs.some(({ dtype }) => dtype !== "float32")) return undefined;
   return engine().runKernel(name, { ...inputs } as unknown as NamedTensorMap, attributes) as unknown as Tensor[];
 }

@@ -79,3 +79,32 @@ fn take_${name}() -> vec4<f32> {
 }`,
   };
 }
+
+/** An operand with one more line, the last of m, of ones: its products are the sums of the other operand's lines. */
+export function withOnes(name: string, { reads, params, code }: Operand): Operand {
+  const own = code.replace(new RegExp(`\\b(start|take|skip)_${name}\\b`, "g"), `$1_own_${name}`);
+  return {
+    reads,
+    params: [...params, "m"],
+    code: `${own}
+var<private> ${name}Ones: bool;
+var<private> ${name}OnesK: u32;
+fn start_${name}(matrix: u32, line: u32, k: u32, inside: bool) {
+  ${name}Ones = inside && line + 1u == params.m;
+  ${name}OnesK = k;
+  start_own_${name}(matrix, line, k, inside && !${name}Ones);
+}
+fn skip_${name}() {
+  ${name}OnesK += 4u;
+  skip_own_${name}();
+}
+fn take_${name}() -> vec4<f32> {
+  var v = take_own_${name}();
+  if (${name}Ones) {
+    ${each((i) => `v[${i}] = select(0.0, 1.0, ${name}OnesK + ${i}u < kEnd);`)}
+  }
+  ${name}OnesK += 4u;
+  return v;
+}`,
+  };
+}

@@ -14,10 +14,13 @@ import { reduction } from "./reductions";
 import { finiteSamples, onlyValid } from "./samples";
 import { adamStep, cleanGradient, pack, unpack } from "./steps";
 import { toHalves } from "./to-half";
+import { convGradient, linearGradient } from "./weight-gradients";
 
 /** Kernels that tfjs has not, or has slowly: all of ours. */
 const kernels: Readonly<Record<string, Kernel>> = {
   SidHalf: toHalves,
+  SidLinearGradient: linearGradient,
+  SidConvGradient: convGradient,
   SidFiniteSamples: finiteSamples,
   SidOnlyValid: onlyValid,
   SidAttention: attention,

@@ -6,11 +6,16 @@ import {
   FusedConv2D,
   type GradConfig,
   matMul,
+  type NamedAttrMap,
   registerGradient,
   sum,
   type Tensor,
   type Tensor2D,
+  type Tensor4D,
 } from "@tensorflow/tfjs-core";
+import { runIfThere } from "../../core/fused-kernels";
+import { mayNeedGradient } from "../../core/tape";
+import { operation } from "./custom-gradient";
 
 /*
  * Every backend has kernels that add the bias while they convolve or multiply. tfjs differentiates
@@ -53,4 +58,65 @@ const convGradient: GradConfig = {
 export function registerFusedGradients(): void {
   registerGradient(matMulGradient);
   registerGradient(convGradient);
+}
+
+type Gradients = {
+  readonly x: () => Tensor;
+  readonly weight: () => Tensor;
+  readonly bias: () => Tensor;
+  readonly both: () => Tensor[] | undefined;
+};
+
+/**
+ * A layer `x, weight, bias` in one kernel, whose gradients of weight and bias are another one, where a GPU would have to start
+ * a program for each. What is not wanted is not computed: nobody looks at what stands in its place.
+ */
+function layerInOne<T extends Tensor>(
+  inputs: readonly [x: Tensor, weight: Tensor, bias: Tensor],
+  forward: (x: Tensor, weight: Tensor, bias: Tensor) => T,
+  backward: (dy: T, x: Tensor, weight: Tensor) => Gradients,
+): T {
+  const [wantsX, wantsWeight, wantsBias] = inputs.map(mayNeedGradient);
+  return operation<T>(inputs, (...tensors) => ({
+    value: forward(...(tensors as [Tensor, Tensor, Tensor])),
+    saved: tensors,
+    backward: (dy, saved) => {
+      const [x, weight, bias] = saved as [Tensor, Tensor, Tensor];
+      const gradients = backward(dy, x, weight);
+      const [dWeight, dBias] = (wantsWeight && wantsBias && gradients.both()) || [
+        wantsWeight ? gradients.weight() : weight,
+        wantsBias ? gradients.bias() : bias,
+      ];
+      return [wantsX ? gradients.x() : x, dWeight as Tensor, dBias as Tensor];
+    },
+  }));
+}
+
+/** `a·b + bias` of matrices. */
+export function linearInOne(a: Tensor, b: Tensor, bias: Tensor, attrs: NamedAttrMap): Tensor {
+  return layerInOne(
+    [a, b, bias],
+    (a, b, bias) => engine().runKernel(_FusedMatMul, { a, b, bias }, attrs) as Tensor,
+    (dy, a, b) => ({
+      x: () => matMul(dy as Tensor2D, b as Tensor2D, false, true),
+      weight: () => matMul(a as Tensor2D, dy as Tensor2D, true, false),
+      bias: () => sum(dy, 0),
+      both: () => runIfThere("SidLinearGradient", [a, dy]),
+    }),
+  );
+}
+
+/** A convolution with a bias. */
+export function convInOne(x: Tensor, filter: Tensor, bias: Tensor, attrs: NamedAttrMap): Tensor4D {
+  const [inputShape, filterShape] = [x.shape, filter.shape];
+  return layerInOne(
+    [x, filter, bias],
+    (x, filter, bias) => engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D,
+    (dy, x, filter) => ({
+      x: () => engine().runKernel(Conv2DBackpropInput, { dy, filter }, { ...attrs, inputShape }) as Tensor,
+      weight: () => engine().runKernel(Conv2DBackpropFilter, { x, dy }, { ...attrs, filterShape }) as Tensor,
+      bias: () => sum(dy, [0, 1, 2]),
+      both: () => runIfThere("SidConvGradient", [x, dy], { ...attrs, filterShape }),
+    }),
+  );
 }

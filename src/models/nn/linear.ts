@@ -16,7 +16,7 @@ import {
 import { callsArePrograms } from "../../core/fused-kernels";
 import { mayNeedGradient } from "../../core/tape";
 import { operation } from "./custom-gradient";
-import { registerFusedGradients } from "./fused-gradients";
+import { convInOne, linearInOne, registerFusedGradients } from "./fused-gradients";
 
 registerFusedGradients();
 
@@ -45,11 +45,13 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const rows = x.size / inputs;
   const shape = [...x.shape.slice(0, -1), outputs];
   const a = x.rank === 2 ? x : reshape(x, [rows, inputs]);
+  const shaped = (y: Tensor) => (x.rank === 2 ? y : reshape(y, shape));
   const attrs = { transposeA: false, transposeB: false, activation: "linear" };
+  if (bias && callsArePrograms()) return shaped(linearInOne(a, weight, bias, attrs));
   const y = bias
     ? (engine().runKernel(_FusedMatMul, { a, b: weight, bias }, attrs) as Tensor)
     : matMul(a as Tensor2D, weight as Tensor2D);
-  return x.rank === 2 ? y : reshape(y, shape);
+  return shaped(y);
 }
 
 /** Elements of a weight up to which starting a product costs more than its arithmetic, or copies of the weight. */
@@ -109,6 +111,7 @@ export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOp
     dilations: [1, 1],
     activation: "linear",
   };
+  if (callsArePrograms()) return convInOne(x, filter, bias, attrs);
   return engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D;
 }
 
