@@ -1,6 +1,6 @@
 import { type Arithmetic, setWasmArithmetic, wasmArithmetic } from "../../core/arithmetic";
 import { sharedState } from "../../core/shared-state";
-import * as plain from "./assembly-binary";
+import { base64, memoryFlags } from "./assembly-binary";
 import type { WasmModule } from "./module";
 
 /** The functions of the folder assembly, by name: numbers in, results in the memory of the backend. */
@@ -42,7 +42,12 @@ interface Compiled {
 const compiled = new WeakMap<WasmModule, Compiled>();
 
 /** The binaries that are here. The fused one is loaded where it is used. */
-const binaries = /* @__PURE__ */ sharedState("wasm binaries", (): Partial<Record<Arithmetic, Binary>> => ({ plain }));
+const binaries = /* @__PURE__ */ sharedState(
+  "wasm binaries",
+  (): Partial<Record<Arithmetic, Binary>> => ({
+    plain: { base64, memoryFlags },
+  }),
+);
 
 /** Has all functions of the backend compute so from now on, but for those of workers that run. */
 export async function chooseArithmetic(kind: Arithmetic): Promise<void> {
