@@ -10,7 +10,9 @@ import { entry, totalOverLanes, totalOverRows } from "./wgsl";
 
 const lanes = 256;
 /** Numbers that a lane adds one after the other before a second program is worth it. */
-const mostPerLane = 64;
+const mostPerLane = 128;
+/** Rows that one lane sums alone, up to this length, beside others. */
+const shortRow = 64;
 /** Numbers that it adds at least in each of several parts. */
 const leastPerLane = 16;
 /** Workgroups that fill a GPU. */
@@ -81,7 +83,7 @@ function sumParts(
   const results = outer * inner;
   const partLength = Math.ceil(count / parts);
   const io = { reads: { x }, writes: { sums } };
-  if (inner === 1 && count > mostPerLane) {
+  if (inner === 1 && count > shortRow) {
     const params = { results, count, parts, partLength, factor };
     run(rowSums, { lanes: lanesFor(partLength) }, { ...io, params, groups: results * parts });
   } else {
@@ -104,7 +106,7 @@ function columnsFor(results: number, count: number): number {
 function partsFor({ outer, count, inner }: Run): number {
   const results = outer * inner;
   const [tiles, rows] =
-    inner === 1 && count > mostPerLane ? [results, lanes] : shareOf(results, columnsFor(results, count));
+    inner === 1 && count > shortRow ? [results, lanes] : shareOf(results, columnsFor(results, count));
   if (count <= rows * mostPerLane && tiles * count <= enough * rows * mostPerLane) return 1;
   const most = Math.floor(count / (leastPerLane * rows));
   const parts = Math.max(1, Math.min(most, Math.ceil(enough / tiles)));
