@@ -66,10 +66,12 @@ interface Inputs {
   readonly x: TensorInfo;
   readonly filter: TensorInfo;
   readonly bias?: TensorInfo | null;
+  /** This library's own: added to the result, of its shape. */
+  readonly addend?: TensorInfo;
 }
 
 function convolve(call: Call): TensorInfo {
-  const { x, filter, bias: given } = call.named as unknown as Inputs;
+  const { x, filter, bias: given, addend } = call.named as unknown as Inputs;
   const activation = ((call.attrs as unknown as Attributes).activation ?? "linear") as Ending["activation"];
   const g = convGeometry("Conv2D", x.shape, filter.shape, call.attrs);
   const out = call.output([g.batch, g.outHeight, g.outWidth, g.outChannels]);
@@ -79,11 +81,16 @@ function convolve(call: Call): TensorInfo {
   const bias = given ?? undefined;
   const one = { transposed: false, count: 1, each: 1 };
   if (isPointwise(g)) {
-    products(call, { x, ...one }, { x: filter, ...one }, out, sizes, { bias, activation });
+    products(call, { x, ...one }, { x: filter, ...one }, out, sizes, { bias, activation, addend });
     return out;
   }
   const variant = { four: g.inChannels % 4 === 0, half: isHalf(filter) || undefined };
   const params = { ...windowParams(g), bEach: 1, bCount: 1, bNext: 0, bLine: 1, bStep: n };
-  runProducts(call, program, variant, { ...{ sizes, a: x, b: filter, out, params, splits: true }, bias, activation });
+  runProducts(call, program, variant, {
+    ...{ sizes, a: x, b: filter, out, params, splits: true },
+    bias,
+    activation,
+    addend,
+  });
   return out;
 }

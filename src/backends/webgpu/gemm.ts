@@ -18,22 +18,27 @@ export interface Ending {
   /** A number for each column is added. */
   readonly bias: boolean;
   readonly activation: keyof typeof activations;
+  /** Then, a number for each of its own. */
+  readonly addend: boolean;
 }
 
-export const plainEnding: Ending = { bias: false, activation: "linear" };
+export const plainEnding: Ending = { bias: false, activation: "linear", addend: false };
 
 /** Whether products may end so. */
 export function isActivation(name: string): name is Ending["activation"] {
   return Object.hasOwn(activations, name);
 }
 
-const endingCode = ({ bias, activation }: Ending) => `
-fn ended(sum: f32, column: u32) -> f32 {
+const endingCode = ({ bias, activation, addend }: Ending) => `
+fn ended(sum: f32, at: u32, column: u32) -> f32 {
   let v = sum${bias ? " + bias[column]" : ""};
-  return ${activations[activation]};
+  return ${activations[activation]}${addend ? " + addend[at]" : ""};
 }`;
 
-const biasOf = ({ bias }: Ending): Shader["reads"] => (bias ? { bias: "f32" } : {});
+const endingReads = ({ bias, addend }: Ending): Shader["reads"] => ({
+  ...(bias ? { bias: "f32" } : {}),
+  ...(addend ? { addend: "f32" } : {}),
+});
 
 /** Fields of params. */
 export const numbers = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, "u32" as const]));
@@ -75,11 +80,11 @@ ${down.map((i) => `      c${i}_${j} += a${i}.x * b${j}.x; c${i}_${j} += a${i}.y 
   const store = down.map(
     (i) => `if (row + ${i * lanesDown}u < m) {
     let at = part * params.size + rowAt(matrix, row + ${i * lanesDown}u) * params.n;
-    ${across.map((j) => `if (column + ${j * lanesAcross}u < params.n) { out[at + column + ${j * lanesAcross}u] = finished(c${i}_${j}, column + ${j * lanesAcross}u); }`).join("\n    ")}
+    ${across.map((j) => `if (column + ${j * lanesAcross}u < params.n) { out[at + column + ${j * lanesAcross}u] = finished(c${i}_${j}, at + column + ${j * lanesAcross}u, column + ${j * lanesAcross}u); }`).join("\n    ")}
   }`,
   );
   return {
-    reads: { ...a.reads, ...b.reads, ...biasOf(ending) },
+    reads: { ...a.reads, ...b.reads, ...endingReads(ending) },
     writes: { out: "f32" },
     params: numbers([...new Set([...common, ...a.params, ...b.params])]),
     body: `
@@ -91,9 +96,9 @@ ${rowAt ?? "fn rowAt(matrix: u32, row: u32) -> u32 { return matrix * params.m + 
 ${a.code}
 ${b.code}
 ${endingCode(ending)}
-fn finished(sum: f32, column: u32) -> f32 {
+fn finished(sum: f32, at: u32, column: u32) -> f32 {
   if (params.splits > 1u) { return sum; }
-  return ended(sum, column);
+  return ended(sum, at, column);
 }
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -136,7 +141,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 const addition: Program<Ending> = {
   name: "parts of products",
   shader: (ending) => ({
-    reads: { parts: "f32", ...biasOf(ending) },
+    reads: { parts: "f32", ...endingReads(ending) },
     writes: { out: "f32" },
     params: numbers(["size", "splits", "n"]),
     body: `
@@ -147,7 +152,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (i >= params.size) { return; }
   var sum = 0.0;
   for (var part = 0u; part < params.splits; part++) { sum += parts[part * params.size + i]; }
-  out[i] = ended(sum, i % params.n);
+  out[i] = ended(sum, i, i % params.n);
 }`,
   }),
 };
@@ -166,6 +171,8 @@ export interface Products {
   readonly b: TensorInfo;
   readonly bias?: TensorInfo | undefined;
   readonly activation?: Ending["activation"] | undefined;
+  /** Of the result's elements. */
+  readonly addend?: TensorInfo | undefined;
   readonly out: TensorInfo;
   readonly params: Readonly<Record<string, number>>;
   /** The sum over k may be done in parts. */
@@ -174,12 +181,12 @@ export interface Products {
 
 /** Runs products as their sizes ask for. */
 export function runProducts<V>(call: Call, program: Program<V & Variant>, variant: V, products: Products): void {
-  const { sizes, a, b, bias, activation = "linear", out, splits: mayBeSplit } = products;
+  const { sizes, a, b, bias, activation = "linear", addend, out, splits: mayBeSplit } = products;
   const [count, m, k, n] = sizes;
   const size = sizeOf(out);
-  const ending = { bias: bias !== undefined, activation };
+  const ending = { bias: bias !== undefined, activation, addend: addend !== undefined };
   if (size * k === 0) {
-    addUp(call, ending, { parts: call.scratch([1]), splits: 0, n, bias, out });
+    addUp(call, ending, { parts: call.scratch([1]), splits: 0, n, bias, addend, out });
     return;
   }
   const chosen = plan(count, m, k, n, slotsOf(call.backend));
@@ -191,14 +198,14 @@ export function runProducts<V>(call: Call, program: Program<V & Variant>, varian
     program,
     { ...variant, tile, ending: first },
     {
-      reads: { a, b, ...(first.bias && bias ? { bias } : {}) },
+      reads: { a, b, ...(first.bias && bias ? { bias } : {}), ...(first.addend && addend ? { addend } : {}) },
       writes: { out: parts },
       params: { m, k, n, count, rowTiles, columnTiles, splits, part, size, ...products.params },
       groups: count * splits * rowTiles * columnTiles,
     },
     ["b"],
   );
-  if (splits > 1) addUp(call, ending, { parts, splits, n, bias, out });
+  if (splits > 1) addUp(call, ending, { parts, splits, n, bias, addend, out });
 }
 
 interface Parts {
@@ -206,13 +213,14 @@ interface Parts {
   readonly splits: number;
   readonly n: number;
   readonly bias?: TensorInfo | undefined;
+  readonly addend?: TensorInfo | undefined;
   readonly out: TensorInfo;
 }
 
-function addUp(call: Call, ending: Ending, { parts, splits, n, bias, out }: Parts): void {
+function addUp(call: Call, ending: Ending, { parts, splits, n, bias, addend, out }: Parts): void {
   const size = sizeOf(out);
   call.run(addition, ending, {
-    reads: { parts, ...(bias ? { bias } : {}) },
+    reads: { parts, ...(bias ? { bias } : {}), ...(addend ? { addend } : {}) },
     writes: { out },
     params: { size, splits, n },
     groups: Math.ceil(size / lanes),

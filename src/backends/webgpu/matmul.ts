@@ -27,7 +27,7 @@ export function products(
   b: Matrices,
   out: TensorInfo,
   [count, m, k, n]: readonly [count: number, m: number, k: number, n: number],
-  ending: Pick<Products, "bias" | "activation"> = {},
+  ending: Pick<Products, "bias" | "activation" | "addend"> = {},
 ): void {
   const [aLine, aStep] = a.transposed ? [1, m] : [k, 1];
   const [bLine, bStep] = b.transposed ? [k, 1] : [1, n];
@@ -61,6 +61,8 @@ interface Inputs {
   readonly a: TensorInfo;
   readonly b: TensorInfo;
   readonly bias?: TensorInfo | null;
+  /** This library's own: added to the result, of its shape. */
+  readonly addend?: TensorInfo;
 }
 
 function isOurs({ inputs, attrs }: Parameters<KernelFunc>[0]): boolean {
@@ -99,7 +101,7 @@ function repetition(own: readonly number[], outer: readonly number[]): Repetitio
 }
 
 function multiply(call: Call): TensorInfo {
-  const { a, b, bias } = call.named as unknown as Inputs;
+  const { a, b, bias, addend } = call.named as unknown as Inputs;
   const { transposeA, transposeB, activation } = call.attrs as unknown as Attributes;
   const { sizes, shape, stored } = layout(a, b, { transposeA, transposeB });
   const [count, m, k, n] = sizes;
@@ -114,7 +116,7 @@ function multiply(call: Call): TensorInfo {
     { x: b, transposed: transposeB, ...(tall ? one : bStored) },
     out,
     tall ? [1, count * m, k, n] : [count, m, k, n],
-    { bias: bias ?? undefined, activation: (activation ?? "linear") as Ending["activation"] },
+    { bias: bias ?? undefined, activation: (activation ?? "linear") as Ending["activation"], addend },
   );
   return out;
 }

@@ -2,6 +2,7 @@ import {
   _FusedMatMul,
   Conv2DBackpropFilter,
   Conv2DBackpropInput,
+  clone,
   engine,
   FusedConv2D,
   type GradConfig,
@@ -67,19 +68,23 @@ type Gradients = {
   readonly both: () => Tensor[] | undefined;
 };
 
+/** x, weight, bias, and what may be added to the result. */
+export type LayerInputs = readonly [x: Tensor, weight: Tensor, bias: Tensor, addend?: Tensor | undefined];
+
 /**
- * A layer `x, weight, bias` in one kernel, whose gradients of weight and bias are another one, where a GPU would have to start
- * a program for each. What is not wanted is not computed: nobody looks at what stands in its place.
+ * A layer in one kernel, whose gradients of weight and bias are another one, where a GPU would have to start a program for
+ * each. What is not wanted is not computed: nobody looks at what stands in its place.
  */
 function layerInOne<T extends Tensor>(
-  inputs: readonly [x: Tensor, weight: Tensor, bias: Tensor],
-  forward: (x: Tensor, weight: Tensor, bias: Tensor) => T,
+  inputs: LayerInputs,
+  forward: (...inputs: LayerInputs) => T,
   backward: (dy: T, x: Tensor, weight: Tensor) => Gradients,
 ): T {
-  const [wantsX, wantsWeight, wantsBias] = inputs.map(mayNeedGradient);
-  return operation<T>(inputs, (...tensors) => ({
-    value: forward(...(tensors as [Tensor, Tensor, Tensor])),
-    saved: tensors,
+  const given = inputs.filter((x) => x !== undefined);
+  const [wantsX, wantsWeight, wantsBias] = given.map(mayNeedGradient);
+  return operation<T>(given, (...tensors) => ({
+    value: forward(...(tensors as unknown as LayerInputs)),
+    saved: tensors.slice(0, 3),
     backward: (dy, saved) => {
       const [x, weight, bias] = saved as [Tensor, Tensor, Tensor];
       const gradients = backward(dy, x, weight);
@@ -87,16 +92,19 @@ function layerInOne<T extends Tensor>(
         wantsWeight ? gradients.weight() : weight,
         wantsBias ? gradients.bias() : bias,
       ];
-      return [wantsX ? gradients.x() : x, dWeight as Tensor, dBias as Tensor];
+      const all = [wantsX ? gradients.x() : x, dWeight as Tensor, dBias as Tensor];
+      return given.length > 3 ? [...all, clone(dy)] : all;
     },
   }));
 }
 
-/** `a·b + bias` of matrices. */
-export function linearInOne(a: Tensor, b: Tensor, bias: Tensor, attrs: NamedAttrMap): Tensor {
+const withAddend = (addend: Tensor | undefined) => (addend ? { addend } : {});
+
+/** `a·b + bias + addend` of matrices. */
+export function linearInOne(inputs: LayerInputs, attrs: NamedAttrMap): Tensor {
   return layerInOne(
-    [a, b, bias],
-    (a, b, bias) => engine().runKernel(_FusedMatMul, { a, b, bias }, attrs) as Tensor,
+    inputs,
+    (a, b, bias, addend) => engine().runKernel(_FusedMatMul, { a, b, bias, ...withAddend(addend) }, attrs) as Tensor,
     (dy, a, b) => ({
       x: () => matMul(dy as Tensor2D, b as Tensor2D, false, true),
       weight: () => matMul(a as Tensor2D, dy as Tensor2D, true, false),
@@ -106,12 +114,13 @@ export function linearInOne(a: Tensor, b: Tensor, bias: Tensor, attrs: NamedAttr
   );
 }
 
-/** A convolution with a bias. */
-export function convInOne(x: Tensor, filter: Tensor, bias: Tensor, attrs: NamedAttrMap): Tensor4D {
-  const [inputShape, filterShape] = [x.shape, filter.shape];
+/** A convolution with a bias, plus `addend`. */
+export function convInOne(inputs: LayerInputs, attrs: NamedAttrMap): Tensor4D {
+  const [{ shape: inputShape }, { shape: filterShape }] = inputs;
   return layerInOne(
-    [x, filter, bias],
-    (x, filter, bias) => engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D,
+    inputs,
+    (x, filter, bias, addend) =>
+      engine().runKernel(FusedConv2D, { x, filter, bias, ...withAddend(addend) }, attrs) as Tensor4D,
     (dy, x, filter) => ({
       x: () => engine().runKernel(Conv2DBackpropInput, { dy, filter }, { ...attrs, inputShape }) as Tensor,
       weight: () => engine().runKernel(Conv2DBackpropFilter, { x, dy }, { ...attrs, filterShape }) as Tensor,

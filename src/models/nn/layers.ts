@@ -38,6 +38,16 @@ export function variablesOf(weights: Weights, names: readonly string[]): Variabl
 /** A declared layer: a pure function of the weights and its input. */
 export type Layer = (weights: Weights, x: Tensor) => Tensor;
 
+/** A layer whose result something can be added to: `plus` takes an `addend` of the result's shape. */
+export interface AddingLayer extends Layer {
+  plus(weights: Weights, x: Tensor, addend: Tensor): Tensor;
+}
+
+/** Both from one function. Apart, since callers may give every layer of a list more than it takes. */
+function adding(layer: (weights: Weights, x: Tensor, addend?: Tensor) => Tensor): AddingLayer {
+  return Object.assign((weights: Weights, x: Tensor) => layer(weights, x), { plus: layer });
+}
+
 /**
  * Describes a network once, for both of its uses: every call notes the layer's parameters in
  * `specs` and returns the layer's forward pass. Nothing is allocated.
@@ -55,7 +65,7 @@ export interface Layers {
     init: ParameterInit,
   ): (weights: Weights) => Variable;
   /** `torch.nn.Linear` over the last axis. */
-  linear(name: string, inputs: number, outputs: number, options?: { readonly bias?: boolean }): Layer;
+  linear(name: string, inputs: number, outputs: number, options?: { readonly bias?: boolean }): AddingLayer;
   /**
    * diffusers' GEGLU: `torch.nn.Linear` to twice `outputs`, h beside g, and `h ⊙ gelu(g)`. Where no kernel takes both
    * halves as they are, the weights are halved, not the activations: they are the smaller tensor.
@@ -64,7 +74,7 @@ export interface Layers {
   /** `torch.nn.Linear` without bias, one for each of some names, of one input. */
   linears(names: readonly string[], inputs: number, outputs: number): (weights: Weights, x: Tensor) => Tensor[];
   /** `torch.nn.Conv2d` with a square window, channels last. */
-  conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): Layer;
+  conv(name: string, inputs: number, outputs: number, kernel: number, options?: ConvOptions): AddingLayer;
   /** `torch.nn.GroupNorm`, channels last, and the activation after it. */
   groupNorm(name: string, channels: number, groups: number, eps: number, activation?: "silu"): Layer;
   /** `torch.nn.LayerNorm` over the last axis. */
@@ -101,8 +111,10 @@ function adaptedLinear(
   x: Tensor,
   bias: boolean,
   columns: (x: Tensor) => Tensor = (x) => x,
+  addend?: Tensor,
 ): Tensor {
-  const y = linear(x, columns(weights(`${layer}.weight`)), bias ? columns(weights(`${layer}.bias`)) : undefined);
+  const own = (name: string) => columns(weights(`${layer}.${name}`));
+  const y = linear(x, own("weight"), bias ? own("bias") : undefined, addend);
   const change = weights.adapter?.(layer);
   return change ? add(y, mul(linear(linear(x, change.down), columns(change.up)), change.scale)) : y;
 }
@@ -120,7 +132,7 @@ function scope(specs: ParameterSpec[], path: string): Layers {
       const init = fanInUniform(inputs);
       self.parameter(`${name}.weight`, [outputs, inputs], "linear", init);
       if (bias) self.parameter(`${name}.bias`, [outputs], "as-is", init);
-      return (weights, x) => adaptedLinear(weights, path + name, x, bias);
+      return adding((weights, x, addend) => adaptedLinear(weights, path + name, x, bias, undefined, addend));
     },
     linears(names, inputs, outputs) {
       const each = names.map((name) => self.linear(name, inputs, outputs, { bias: false }));
@@ -145,13 +157,13 @@ function scope(specs: ParameterSpec[], path: string): Layers {
       const init = fanInUniform(inputs * kernel * kernel);
       const w = self.parameter(`${name}.weight`, [outputs, inputs, kernel, kernel], "conv", init);
       const b = self.parameter(`${name}.bias`, [outputs], "as-is", init);
-      return (weights, x) => {
-        const y = conv2d(x, w(weights), b(weights), options);
+      return adding((weights, x, addend) => {
+        const y = conv2d(x, w(weights), b(weights), options, addend);
         const change = weights.adapter?.(path + name);
         if (!change) return y;
         const down = conv2d(x, change.down, undefined, options);
         return add(y, mul(conv2d(down, change.up), change.scale));
-      };
+      });
     },
     groupNorm(name, channels, groups, eps, activation) {
       const [w, b] = affine(name, channels);

@@ -1,5 +1,6 @@
 import {
   _FusedMatMul,
+  add,
   conv2d as conv2dOp,
   engine,
   FusedConv2D,
@@ -38,20 +39,24 @@ export interface ConvOptions {
  * @param x - `[..., in]`.
  * @param weight - `[in, out]`.
  * @param bias - `[out]`, or none.
+ * @param addend - added to the result, of its shape.
  * @returns `[..., out]`.
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor, addend?: Tensor): Tensor {
   const [inputs, outputs] = weight.shape as [number, number];
   const rows = x.size / inputs;
   const shape = [...x.shape.slice(0, -1), outputs];
   const a = x.rank === 2 ? x : reshape(x, [rows, inputs]);
   const shaped = (y: Tensor) => (x.rank === 2 ? y : reshape(y, shape));
   const attrs = { transposeA: false, transposeB: false, activation: "linear" };
-  if (bias && callsArePrograms()) return shaped(linearInOne(a, weight, bias, attrs));
+  if (bias && callsArePrograms()) {
+    const added = addend && x.rank !== 2 ? reshape(addend, [rows, outputs]) : addend;
+    return shaped(linearInOne([a, weight, bias, added], attrs));
+  }
   const y = bias
     ? (engine().runKernel(_FusedMatMul, { a, b: weight, bias }, attrs) as Tensor)
     : matMul(a as Tensor2D, weight as Tensor2D);
-  return shaped(y);
+  return addend ? add(shaped(y), addend) : shaped(y);
 }
 
 /** Elements of a weight up to which starting a product costs more than its arithmetic, or copies of the weight. */
@@ -100,10 +105,11 @@ export function linears(x: Tensor, weights: readonly Tensor[]): Tensor[] {
  * @param bias - `[out]`, or none.
  * @returns `[B, H', W', out]`, sizes rounded down.
  */
-export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor4D {
+export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOptions = {}, addend?: Tensor): Tensor4D {
+  const plus = (y: Tensor4D) => (addend ? (add(y, addend) as Tensor4D) : y);
   const { stride = 1, pad = 0 } = options;
   const padding = pad === "same" ? pad : explicitPadding(pad);
-  if (!bias) return conv2dOp(x as Tensor4D, filter as Tensor4D, stride, padding);
+  if (!bias) return plus(conv2dOp(x as Tensor4D, filter as Tensor4D, stride, padding));
   const attrs = {
     strides: [stride, stride],
     pad: padding,
@@ -111,8 +117,8 @@ export function conv2d(x: Tensor, filter: Tensor, bias?: Tensor, options: ConvOp
     dilations: [1, 1],
     activation: "linear",
   };
-  if (callsArePrograms()) return convInOne(x, filter, bias, attrs);
-  return engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D;
+  if (callsArePrograms()) return convInOne([x, filter, bias, addend], attrs);
+  return plus(engine().runKernel(FusedConv2D, { x, filter, bias }, attrs) as Tensor4D);
 }
 
 type Sides = [number, number];

@@ -1,4 +1,4 @@
-import { add, mul, type Tensor } from "@tensorflow/tfjs-core";
+import { mul, type Tensor } from "@tensorflow/tfjs-core";
 import { addToPositions } from "./images";
 import { type Layer, type Layers, sequence, type Weights } from "./layers";
 
@@ -33,11 +33,12 @@ export function residualBlock(
   const conv2 = at.conv("conv2", outputs, outputs, 3, { pad: 1 });
   const shortcut: Layer = inputs === outputs ? (_, x) => x : at.conv("conv_shortcut", inputs, outputs, 1);
   const first = sequence([norm1, conv1]);
-  const second = sequence([norm2, conv2]);
+  const second = (weights: Weights, x: Tensor, addend: Tensor) =>
+    sequence([norm2, (w, h) => conv2.plus(w, h, addend)])(weights, x);
   return (w, x, time) => {
     const h = first(w, x);
     const timed = project && time ? addToPositions(h, project(w, time)) : h;
-    const sum = add(shortcut(w, x), second(w, timed));
+    const sum = second(w, timed, shortcut(w, x));
     return scale === 1 ? sum : mul(sum, 1 / scale);
   };
 }

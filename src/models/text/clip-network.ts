@@ -37,12 +37,9 @@ export function declareClipLayer(
 ): (weights: Weights, x: Tensor, mask?: Tensor) => Tensor {
   const { width, feedForwardWidth, heads, normEps } = config;
   const self = at.at("self_attn");
-  const [k, v, q, out] = ["k_proj", "v_proj", "q_proj", "out_proj"].map((name) => self.linear(name, width, width)) as [
-    Layer,
-    Layer,
-    Layer,
-    Layer,
-  ];
+  const [k, v, q, out] = ["k_proj", "v_proj", "q_proj", "out_proj"].map(
+    (name): Layer => self.linear(name, width, width),
+  ) as [Layer, Layer, Layer, Layer];
   const norm1 = at.layerNorm("layer_norm1", width, normEps);
   const widen = at.linear("mlp.fc1", width, feedForwardWidth);
   const narrow = at.linear("mlp.fc2", feedForwardWidth, width);

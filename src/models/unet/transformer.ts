@@ -1,6 +1,6 @@
-import { add, reshape, type Tensor } from "@tensorflow/tfjs-core";
+import { reshape, type Tensor } from "@tensorflow/tfjs-core";
 import { attention } from "../nn/attention";
-import type { Layer, Layers, Weights } from "../nn/layers";
+import type { AddingLayer, Layers, Weights } from "../nn/layers";
 
 /** A pass that also looks at the condition `[B, tokens, dim]`. */
 export type ConditionedLayer = (weights: Weights, x: Tensor, cond: Tensor) => Tensor;
@@ -23,7 +23,7 @@ export interface TransformerOptions {
 /** diffusers' Transformer2DModel for images: norm, projection, blocks over the pixels, projection, residual. */
 export function transformer(at: Layers, options: TransformerOptions): ConditionedLayer {
   const { channels, depth, groups, linearProjection } = options;
-  const projection = (name: string): Layer =>
+  const projection = (name: string): AddingLayer =>
     linearProjection ? at.linear(name, channels, channels) : at.conv(name, channels, channels, 1);
   const norm = at.groupNorm("norm", channels, groups, 1e-6);
   const projectIn = projection("proj_in");
@@ -33,7 +33,7 @@ export function transformer(at: Layers, options: TransformerOptions): Conditione
     const [batch, height, width] = x.shape as [number, number, number];
     let h = reshape(projectIn(w, norm(w, x)), [batch, height * width, channels]);
     for (const block of blocks) h = block(w, h, cond);
-    return add(projectOut(w, reshape(h, x.shape)), x);
+    return projectOut.plus(w, reshape(h, x.shape), x);
   };
 }
 
@@ -50,21 +50,21 @@ function transformerBlock(at: Layers, options: TransformerOptions): ConditionedL
   const feedOut = at.linear("ff.net.2", 4 * channels, channels);
   return (w, x, cond) => {
     const normed = norm1(w, x);
-    const h = add(self(w, normed, normed), x);
-    const k = add(cross(w, norm2(w, h), cond), h);
-    return add(feedOut(w, feedIn(w, norm3(w, k))), k);
+    const h = self(w, normed, normed, x);
+    const k = cross(w, norm2(w, h), cond, h);
+    return feedOut.plus(w, feedIn(w, norm3(w, k)), k);
   };
 }
 
-/** Attention with its four projections; keys and values come from `context`, of that width, or from `x` itself. */
+/** Attention with its four projections, plus `addend`; keys and values come from `context`, of that width, or from `x` itself. */
 function attentionLayer(at: Layers, contextDim: number | "self", options: TransformerOptions) {
   const { channels, heads, attentionSlice: slice } = options;
   const [one, two] = contextDim === "self" ? [["to_q", "to_k", "to_v"], []] : [["to_q"], ["to_k", "to_v"]];
   const ofInput = at.linears(one, channels, channels);
   const ofContext = at.linears(two, contextDim === "self" ? channels : contextDim, channels);
   const out = at.linear("to_out.0", channels, channels);
-  return (w: Weights, x: Tensor, context: Tensor) => {
+  return (w: Weights, x: Tensor, context: Tensor, addend: Tensor) => {
     const [q, k, v] = [...ofInput(w, x), ...ofContext(w, context)] as [Tensor, Tensor, Tensor];
-    return out(w, attention(q, k, v, { heads, slice }));
+    return out.plus(w, attention(q, k, v, { heads, slice }), addend);
   };
 }

@@ -36,7 +36,7 @@ describe("a layer and the gradients of its input, weight and bias", () => {
       from: fc.constantFrom(1, 3, 16, 64, 65),
       to: fc.constantFrom(1, 7, 16, 80),
     },
-    { numRuns: 25 },
+    { numRuns: 12 },
   )("linear", ({ rows, from, to }) =>
     same([filled([rows, from]), filled([from, to], 2), filled([to], 3)], (...xs) =>
       everyWay((x, w, b) => linear(x as tf.Tensor, w as tf.Tensor, b), xs),
@@ -53,12 +53,45 @@ describe("a layer and the gradients of its input, weight and bias", () => {
       stride: fc.constantFrom(1, 2),
       pad: fc.constantFrom(0, 1, [0, 1] as const, "same" as const),
     },
-    { numRuns: 30 },
+    { numRuns: 12 },
   )("convolution", ({ batch, side, kernel, from, to, stride, pad }) =>
     same([filled([batch, side, side + 1, from]), filled([kernel, kernel, from, to], 2), filled([to], 3)], (...xs) =>
       everyWay((x, w, b) => conv2d(x as tf.Tensor, w as tf.Tensor, b, { stride, pad }), xs),
     ),
   );
+});
+
+describe("what is added to a layer's result", () => {
+  test.each([
+    [[3, 5, 12], 20],
+    [[4, 64], 64],
+    [[1, 1], 1],
+    // Sums in parts.
+    [[2, 2000], 3],
+  ] as const)("linear %j", (shape, to) =>
+    same(
+      [
+        filled(shape),
+        filled([shape[shape.length - 1] as number, to], 2),
+        filled([to], 3),
+        filled([...shape.slice(0, -1), to], 4),
+      ],
+      (...xs) => everyWay((x, w, b, addend) => linear(x as tf.Tensor, w as tf.Tensor, b, addend), xs),
+    ),
+  );
+
+  test.each([1, 3])("convolution of width %i", (kernel) =>
+    same(
+      [filled([2, 5, 6, 8]), filled([kernel, kernel, 8, 12], 2), filled([12], 3), filled([2, 5, 6, 12], 4)],
+      (...xs) =>
+        everyWay((x, w, b, addend) => conv2d(x as tf.Tensor, w as tf.Tensor, b, { pad: (kernel - 1) / 2 }, addend), xs),
+    ),
+  );
+
+  test("is the same tensor as the input", () =>
+    same([filled([6, 10]), filled([10, 10], 2), filled([10], 3)], (...xs) =>
+      everyWay((x, w, b) => linear(x as tf.Tensor, w as tf.Tensor, b, x), xs),
+    ));
 });
 
 test("gradients of a weight and a bias are one product", () => {
