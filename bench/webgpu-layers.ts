@@ -5,6 +5,7 @@
  *
  *     npm run bench:webgpu-layers -- [turns=3] [tokens=1024] [only=part of a name]
  */
+import { resolve } from "node:path";
 import {
   backend,
   dispose,
@@ -20,11 +21,22 @@ import {
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-webgpu";
+import { build } from "esbuild";
 import { vjp } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
-import { gegluGate } from "../src/models/nn/activations";
-import { attention } from "../src/models/nn/attention";
-import { groupNorm, layerNorm } from "../src/models/nn/norms";
+import { registerGradientsPlugin } from "../scripts/register-gradients-plugin";
+
+/** The layers are not exported: they are bundled from the sources. */
+async function layer<T>(name: string): Promise<T> {
+  const outfile = resolve(`node_modules/.cache/sid-lsg/bench-${name}.mjs`);
+  const external = ["@tensorflow/tfjs-core"];
+  const plugins = [registerGradientsPlugin()];
+  await build({ entryPoints: [`src/models/nn/${name}.ts`], outfile, bundle: true, format: "esm", external, plugins });
+  return (await import(outfile)) as T;
+}
+const { gegluGate } = await layer<typeof import("../src/models/nn/activations")>("activations");
+const { attention } = await layer<typeof import("../src/models/nn/attention")>("attention");
+const { groupNorm, layerNorm } = await layer<typeof import("../src/models/nn/norms")>("norms");
 
 const stock = getKernelsForBackend("webgpu");
 await useBackend("webgpu");
