@@ -68,7 +68,7 @@ export function stockProduct(stock: KernelFunc): Figure {
 type Shape4 = [number, number, number, number];
 
 /** The convolution that keeps the size, and its two gradients. */
-function convolution(inputShape: Shape4, size: number, outChannels: number, stride = 1): Figure[] {
+export function convolution(inputShape: Shape4, size: number, outChannels: number, stride = 1): Figure[] {
   const filterShape: Shape4 = [size, size, inputShape[3], outChannels];
   const x: Tensor4D = randomUniform(inputShape);
   const filter: Tensor4D = randomUniform(filterShape);
