@@ -1,4 +1,5 @@
 import { isSoftware } from "./adapter";
+import type { Capabilities } from "./program";
 import type { WebgpuBackend } from "./types";
 
 /** How 64 invocations share a piece of a product: `lanes[0] × lanes[1]` of them, each with `per[0] × per[1]` numbers. */
@@ -10,6 +11,11 @@ export interface Tile {
   readonly per: readonly [rows: number, columns: number];
   /** Time for a product of numbers, of that of the largest. */
   readonly price: number;
+  /**
+   * Invocations of a subgroup, 8 to 16, share their rows: each reads one of eight summands, and gets the others by broadcast.
+   * That pays where a subgroup is one register of a processor; GPUs broadcast from workgroup memory as fast.
+   */
+  readonly broadcast: boolean;
 }
 
 /** Invocations of a workgroup. */
@@ -17,12 +23,20 @@ export const lanes = 64;
 /** Products that are summed between two barriers. */
 export const depth = 16;
 
+const plain = { lanes: [8, 8], broadcast: false } as const;
+const shared = { lanes: [4, 16], broadcast: true } as const;
+
 /** For products large, small, of few rows and of few columns. */
 export const tiles = {
-  large: { rows: 64, columns: 64, lanes: [8, 8], per: [8, 8], price: 1 },
-  small: { rows: 32, columns: 32, lanes: [8, 8], per: [4, 4], price: 1.5 },
-  wide: { rows: 16, columns: 64, lanes: [4, 16], per: [4, 4], price: 1.6 },
-  tall: { rows: 64, columns: 16, lanes: [16, 4], per: [4, 4], price: 1.6 },
+  large: { ...plain, rows: 64, columns: 64, per: [8, 8], price: 1 },
+  small: { ...plain, rows: 32, columns: 32, per: [4, 4], price: 1.5 },
+  wide: { ...plain, rows: 16, columns: 64, lanes: [4, 16], per: [4, 4], price: 1.6 },
+  tall: { ...plain, rows: 64, columns: 16, lanes: [16, 4], per: [4, 4], price: 1.6 },
+  sharedLarge: { ...shared, rows: 64, columns: 64, per: [16, 4], price: 1 },
+  sharedHalf: { ...shared, rows: 64, columns: 32, per: [16, 2], price: 1.3 },
+  sharedSmall: { ...shared, rows: 32, columns: 32, per: [8, 2], price: 1.7 },
+  sharedWide: { ...shared, rows: 16, columns: 64, per: [4, 4], price: 2 },
+  sharedTall: { ...shared, rows: 64, columns: 16, per: [16, 1], price: 2 },
 } as const satisfies Record<string, Tile>;
 
 /** Which tile, and in how many parts the sum over `k` is done, each by a workgroup of its own. */
@@ -41,13 +55,14 @@ const mostScratch = 2 ** 24;
 const additionPrice = 16;
 
 /**
- * The plan for `count` products `[m, k]·[k, n]` that takes the least time where `slots` workgroups run at once: larger tiles
+ * The plan for `count` products `[m, k]·[k, n]` that takes the least time on a machine: larger tiles
  * read less, but leave a GPU idle where there are few of them, and compute for nothing beyond the edges.
  */
-export function plan(count: number, m: number, k: number, n: number, slots: number): Plan {
+export function plan(count: number, m: number, k: number, n: number, { slots, broadcast }: Machine): Plan {
   let best: Plan = { tile: "large", splits: 1, part: depth };
   let least = Infinity;
   for (const [name, { rows, columns, price }] of Object.entries(tiles) as [keyof typeof tiles, Tile][]) {
+    if (tiles[name].broadcast !== broadcast) continue;
     const groups = count * Math.ceil(m / rows) * Math.ceil(n / columns);
     const size = count * m * n;
     const most = Math.min(Math.floor(k / leastPart), Math.floor(mostScratch / size), Math.ceil(slots / groups));
@@ -65,7 +80,19 @@ export function plan(count: number, m: number, k: number, n: number, slots: numb
   return best;
 }
 
-/** Workgroups of 64 that keep a GPU busy; a processor that plays one is so by a few. */
-export function slotsOf({ device }: WebgpuBackend): number {
-  return isSoftware(device.adapterInfo) ? 4 : 256;
+/** What a plan is made for. */
+export interface Machine {
+  /** Workgroups that run at once. */
+  readonly slots: number;
+  /** Tiles by broadcast, or the others. */
+  readonly broadcast: boolean;
+}
+
+/** Workgroups of 64 invocations that keep a GPU busy; a processor that plays one is so by a few. */
+export function machineOf({ device }: WebgpuBackend, { subgroups }: Capabilities): Machine {
+  const { subgroupMinSize = 0, subgroupMaxSize = 0 } = device.adapterInfo ?? {};
+  return {
+    slots: isSoftware(device.adapterInfo) ? 4 : 256,
+    broadcast: subgroups && subgroupMinSize >= 8 && subgroupMaxSize <= 16,
+  };
 }

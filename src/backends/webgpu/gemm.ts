@@ -1,5 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { depth, lanes, type Plan, plan, slotsOf, type Tile, tiles } from "./gemm-plan";
+import { depth, lanes, machineOf, type Plan, plan, type Tile, tiles } from "./gemm-plan";
 import type { Call } from "./kernel";
 import type { Operand } from "./operands";
 import { type Program, type Shader, sizeOf } from "./program";
@@ -56,12 +56,45 @@ export interface Kind {
 
 const common = ["m", "k", "n", "count", "rowTiles", "columnTiles", "splits", "part", "size"] as const;
 
+const range = (length: number) => [...Array(length).keys()];
+
+/** Statements that multiply what lies in workgroup memory, and add it to `c<row>_<column>`. */
+function multiply({ rows, columns, lanes: [lanesDown, lanesAcross], per, broadcast }: Tile): string {
+  const [down, across] = [range(per[0]), range(per[1])];
+  const readB = (q: string, j: number) => `let b${j} = tile_b[(${q}) * ${columns}u + across + ${j * lanesAcross}u];`;
+  if (!broadcast)
+    return `for (var q = 0u; q < ${depth / 4}u; q++) {
+      ${down.map((i) => `let a${i} = tile_a[q * ${rows}u + down + ${i * lanesDown}u];`).join("\n      ")}
+      ${across
+        .flatMap((j) => [
+          readB("q", j),
+          ...down.map((i) => ["x", "y", "z", "w"].map((e) => `c${i}_${j} += a${i}.${e} * b${j}.${e};`).join(" ")),
+        ])
+        .join("\n      ")}
+    }`;
+  const eighth = (q: number, e: number) =>
+    down.flatMap((i) => [
+      `let s${i} = subgroupBroadcast(a${i}, ${4 * q + e}u);`,
+      ...across.map((j) => `c${i}_${j} += s${i} * b${j}[${e}];`),
+    ]);
+  const quarter = (q: number) =>
+    `{ ${across.map((j) => readB(`q + ${q}u`, j)).join(" ")}
+      ${range(4)
+        .map((e) => `{ ${eighth(q, e).join(" ")} }`)
+        .join("\n      ")} }`;
+  return `for (var q = 0u; q < ${depth / 4}u; q += 2u) {
+      let mine = (q + (lane & 7u) / 4u) * ${rows}u + down;
+      ${down.map((i) => `let a${i} = tile_a[mine + ${i * lanesDown}u][lane & 3u];`).join("\n      ")}
+      ${quarter(0)}
+      ${quarter(1)}
+    }`;
+}
+
 /** The shader of a kind of product. Sums go by rising k within a part; results of several parts lie one after the other. */
 export function gemmShader(tileName: keyof typeof tiles, { a, b, ending, sizes, rowAt }: Kind): Shader {
   const tile: Tile = tiles[tileName];
   const [lanesDown, lanesAcross] = tile.lanes;
-  const down = [...Array(tile.per[0]).keys()];
-  const across = [...Array(tile.per[1]).keys()];
+  const [down, across] = [range(tile.per[0]), range(tile.per[1])];
   const fill = (name: "a" | "b", lines: number) => {
     const own = (depth * lines) / lanes / 4;
     const first = `(lane / ${lines}u) * ${own}u`;
@@ -73,10 +106,6 @@ export function gemmShader(tileName: keyof typeof tiles, { a, b, ending, sizes, 
     };
   };
   const [fillA, fillB] = [fill("a", tile.rows), fill("b", tile.columns)];
-  const multiply = across.map(
-    (j) => `let b${j} = tile_b[q * ${tile.columns}u + across + ${j * lanesAcross}u];
-${down.map((i) => `      c${i}_${j} += a${i}.x * b${j}.x; c${i}_${j} += a${i}.y * b${j}.y; c${i}_${j} += a${i}.z * b${j}.z; c${i}_${j} += a${i}.w * b${j}.w;`).join("\n")}`,
-  );
   const store = down.map(
     (i) => `if (row + ${i * lanesDown}u < m) {
     let at = part * params.size + rowAt(matrix, row + ${i * lanesDown}u) * params.n;
@@ -125,10 +154,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     ${fillA.take}
     ${fillB.take}
     workgroupBarrier();
-    for (var q = 0u; q < ${depth / 4}u; q++) {
-      ${down.map((i) => `let a${i} = tile_a[q * ${tile.rows}u + down + ${i * lanesDown}u];`).join("\n      ")}
-      ${multiply.join("\n      ")}
-    }
+    ${multiply(tile)}
   }
   let row = row0 + down;
   let column = column0 + across;
@@ -189,7 +215,7 @@ export function runProducts<V>(call: Call, program: Program<V & Variant>, varian
     addUp(call, ending, { parts: call.scratch([1]), splits: 0, n, bias, addend, out });
     return;
   }
-  const chosen = plan(count, m, k, n, slotsOf(call.backend));
+  const chosen = plan(count, m, k, n, machineOf(call.backend, call.capabilities));
   const { tile, splits, part } = mayBeSplit ? chosen : { ...chosen, splits: 1, part: depth * Math.ceil(k / depth) };
   const [rowTiles, columnTiles] = [Math.ceil(m / tiles[tile].rows), Math.ceil(n / tiles[tile].columns)];
   const parts = splits > 1 ? call.scratch([splits, size]) : out;

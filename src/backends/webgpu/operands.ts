@@ -40,18 +40,17 @@ fn four_${name}(i: u32) -> vec4<f32> {
     : { element: "f32", code: `fn load_${name}(i: u32) -> f32 { return ${name}[i]; }` };
 }
 
-/** Four of a list of statements `one` that sets `v[i]` and steps on. */
-const each = (one: (i: number) => string) => [0, 1, 2, 3].map(one).join("\n  ");
-
 /**
  * Matrices: that of product i is the stored one `(i / <name>Each) mod <name>Count`, and element k of a line lies at
  * `matrix·<name>Next + line·<name>Line + k·<name>Step`. By four: the step is 1, all the others are multiples of four.
  */
 export function matrices(name: string, numbers: Numbers): Operand {
   const { element, code } = loads(name, numbers);
+  const there = (i: number) => `${name}In && ${name}K + ${i}u < kEnd`;
+  // What is not there is read all the same, from some place within the buffer: WebGPU sees to that.
   const take = numbers.four
-    ? `if (${name}K < kEnd) { v = four_${name}(${name}At); }`
-    : each((i) => `if (${name}K + ${i}u < kEnd) { v[${i}] = load_${name}(${name}At + ${i}u * params.${name}Step); }`);
+    ? `select(vec4<f32>(), four_${name}(${name}At), ${there(0)})`
+    : `vec4<f32>(${[0, 1, 2, 3].map((i) => `select(0.0, load_${name}(${name}At + ${i}u * params.${name}Step), ${there(i)})`).join(", ")})`;
   return {
     reads: { [name]: element },
     params: [`${name}Each`, `${name}Count`, `${name}Next`, `${name}Line`, `${name}Step`],
@@ -70,10 +69,7 @@ fn skip_${name}() {
   ${name}K += 4u;
 }
 fn take_${name}() -> vec4<f32> {
-  var v = vec4<f32>();
-  if (${name}In) {
-  ${take}
-  }
+  let v = ${take};
   skip_${name}();
   return v;
 }`,

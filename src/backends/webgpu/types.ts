@@ -16,6 +16,9 @@ export interface AdapterInfo {
   readonly architecture?: string;
   readonly device?: string;
   readonly description?: string;
+  /** Least and most invocations of a subgroup. */
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
   /** True for a processor that plays a GPU. */
   readonly isFallbackAdapter?: boolean;
 }

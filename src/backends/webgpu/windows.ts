@@ -16,15 +16,18 @@ interface Walk {
   readonly params: readonly string[];
 }
 
+/** Numbers that are not there are read all the same, from some place within the buffer: WebGPU sees to that. */
 function walked(name: string, { numbers, state, start, step, there, at, params }: Walk): Operand {
   const { element, code } = loads(name, numbers);
   const [by, steps] = numbers.four ? ([4, [0]] as const) : ([1, [0, 1, 2, 3]] as const);
-  const take = (i: number) => (numbers.four ? "v = four_$($at())" : `v[${i}] = load_$($at())`);
+  const take = (i: number) =>
+    numbers.four ? "v = select(v, four_$($at()), $there())" : `v[${i}] = select(0.0, load_$($at()), $there())`;
   const text = `
 var<private> $K: u32;
 var<private> $In: bool;
 ${state}
 fn $at() -> u32 { return ${at}; }
+fn $there() -> bool { return $In && $K < kEnd && ${there}; }
 fn start_$(matrix: u32, line: u32, k: u32, inside: bool) {
   $K = k;
   $In = inside;
@@ -37,7 +40,7 @@ fn step_$() {
 fn skip_$() { ${steps.map(() => "step_$();").join(" ")} }
 fn take_$() -> vec4<f32> {
   var v = vec4<f32>();
-  ${steps.map((i) => `if ($In && $K < kEnd && ${there}) { ${take(i)}; }\n  step_$();`).join("\n  ")}
+  ${steps.map((i) => `${take(i)};\n  step_$();`).join("\n  ")}
   return v;
 }`;
   return { reads: { [name]: element }, params, code: code + text.replaceAll("$", name) };

@@ -1,8 +1,10 @@
 import { fc, test } from "@fast-check/vitest";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, expect, test as plainTest } from "vitest";
+import { afterEach, beforeAll, describe, expect, test as plainTest } from "vitest";
 import { useBackend } from "../../../src/backends";
 import "../../../src/core";
+import { setCapabilities } from "../../../src/backends/webgpu/program";
+import type { WebgpuBackend } from "../../../src/backends/webgpu/types";
 import { expectSame, filled, positive } from "../../support/two-backends";
 
 beforeAll(async () => {
@@ -72,38 +74,45 @@ const geometry = fc
     return height + top + bottom >= fh && width + left + right >= fw;
   });
 
-test.prop([geometry], { numRuns: 25 })(
-  "conv2d and its gradients are cpu's",
-  async (c) => {
-    const x = positive([c.batch, ...c.input, c.inChannels], 1);
-    const filter = positive([...c.filter, c.inChannels, c.outChannels], 2);
-    await expectSame([x, filter], both(c.strides, c.pad), "webgpu", tolerance);
-  },
-  slow,
-);
+describe.each([true, false])("subgroups %s", (subgroups) => {
+  beforeAll(() => setCapabilities(tf.backend() as unknown as WebgpuBackend, { subgroups }));
 
-plainTest.each([
-  ["3×3", [2, 8, 8, 64], [3, 3, 64, 72], [1, 1], "same"],
-  ["of few pixels and many channels", [1, 4, 4, 160], [3, 3, 160, 96], [1, 1], "same"],
-  ["of many pixels and few channels", [2, 33, 31, 4], [3, 3, 4, 3], [1, 1], "same"],
-  ["by a stride", [2, 16, 15, 32], [3, 3, 32, 32], [2, 2], "same"],
-  [
-    "by a stride, padded as diffusers does",
-    [1, 16, 16, 8],
-    [3, 3, 8, 8],
-    [2, 2],
+  test.prop([geometry], { numRuns: 20 })(
+    "conv2d and its gradients are cpu's",
+    async (c) => {
+      const x = positive([c.batch, ...c.input, c.inChannels], 1);
+      const filter = positive([...c.filter, c.inChannels, c.outChannels], 2);
+      await expectSame([x, filter], both(c.strides, c.pad), "webgpu", tolerance);
+    },
+    slow,
+  );
+
+  plainTest.each([
+    ["3×3", [2, 8, 8, 64], [3, 3, 64, 72], [1, 1], "same"],
+    ["of few pixels and many channels", [1, 4, 4, 160], [3, 3, 160, 96], [1, 1], "same"],
+    ["of many pixels and few channels", [2, 33, 31, 4], [3, 3, 4, 3], [1, 1], "same"],
+    ["by a stride", [2, 16, 15, 32], [3, 3, 32, 32], [2, 2], "same"],
     [
-      [0, 0],
-      [0, 1],
-      [0, 1],
-      [0, 0],
+      "by a stride, padded as diffusers does",
+      [1, 16, 16, 8],
+      [3, 3, 8, 8],
+      [2, 2],
+      [
+        [0, 0],
+        [0, 1],
+        [0, 1],
+        [0, 0],
+      ],
     ],
-  ],
-  ["1×1", [2, 9, 9, 40], [1, 1, 40, 24], [1, 1], "valid"],
-  ["1×1 by a stride, past which pixels lie", [1, 9, 9, 4], [1, 1, 4, 4], [2, 2], "valid"],
-  ["patches", [1, 12, 12, 3], [4, 4, 3, 16], [4, 4], "valid"],
-] as [string, number[], number[], [number, number], Padding][])("%s", async (_, xShape, filterShape, strides, pad) => {
-  await expectSame([positive(xShape), positive(filterShape, 2)], both(strides, pad), "webgpu", tolerance);
+    ["1×1", [2, 9, 9, 40], [1, 1, 40, 24], [1, 1], "valid"],
+    ["1×1 by a stride, past which pixels lie", [1, 9, 9, 4], [1, 1, 4, 4], [2, 2], "valid"],
+    ["patches", [1, 12, 12, 3], [4, 4, 3, 16], [4, 4], "valid"],
+  ] as [string, number[], number[], [number, number], Padding][])(
+    "%s",
+    async (_, xShape, filterShape, strides, pad) => {
+      await expectSame([positive(xShape), positive(filterShape, 2)], both(strides, pad), "webgpu", tolerance);
+    },
+  );
 });
 
 plainTest("with a bias and an activation; others, and dilated ones, are the stock kernel's", async () => {

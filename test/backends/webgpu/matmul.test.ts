@@ -3,6 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, describe, expect, test as plainTest } from "vitest";
 import { useBackend } from "../../../src/backends";
 import { plan, tiles } from "../../../src/backends/webgpu/gemm-plan";
+import { setCapabilities } from "../../../src/backends/webgpu/program";
+import type { WebgpuBackend } from "../../../src/backends/webgpu/types";
 import { expectSame, filled } from "../../support/two-backends";
 
 beforeAll(async () => {
@@ -23,7 +25,8 @@ const shapes = (outer: number[], m: number, k: number, n: number, ta: boolean, t
     [...outer, ...(tb ? [n, k] : [k, n])],
   ] as const;
 
-describe("matMul", () => {
+describe.each([true, false])("matMul, subgroups %s", (subgroups) => {
+  beforeAll(() => setCapabilities(tf.backend() as unknown as WebgpuBackend, { subgroups }));
   const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(31, 32, 33, 61, 64, 65, 100, 128));
   test.prop([fc.constantFrom<number[]>([], [1], [3], [2, 2]), size, size, size, fc.boolean(), fc.boolean()], {
     numRuns: 25,
@@ -131,12 +134,12 @@ describe("weights of packed halves", () => {
 
 plainTest("plans: every tile is chosen for something, parts add up, and they stay within their memory", () => {
   const seen = new Set<string>();
-  for (const slots of [4, 256])
+  for (const machine of [4, 256].flatMap((slots) => [true, false].map((broadcast) => ({ slots, broadcast }))))
     for (const count of [1, 8])
       for (const m of [1, 8, 64, 320, 4096, 100000])
         for (const k of [1, 9, 320, 2880, 65536])
           for (const n of [1, 4, 64, 320, 1280]) {
-            const { tile, splits, part } = plan(count, m, k, n, slots);
+            const { tile, splits, part } = plan(count, m, k, n, machine);
             seen.add(tile);
             expect(part % 16).toBe(0);
             expect(splits * part).toBeGreaterThanOrEqual(k);
