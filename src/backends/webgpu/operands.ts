@@ -76,6 +76,8 @@ fn take_${name}() -> vec4<f32> {
   };
 }
 
+const each = (one: (i: number) => string) => [0, 1, 2, 3].map(one).join("\n  ");
+
 /** An operand with one more line, the last of m, of ones: its products are the sums of the other operand's lines. */
 export function withOnes(name: string, { reads, params, code }: Operand): Operand {
   const own = code.replace(new RegExp(`\\b(start|take|skip)_${name}\\b`, "g"), `$1_own_${name}`);
