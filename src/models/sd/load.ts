@@ -83,7 +83,7 @@ export type StableDiffusion<P extends StableDiffusionPart = StableDiffusionPart>
  *   networks, which need names of their own.
  * @param options - parts, names, variant, memory, progress. `variant` is the opened model's where that is given.
  * @returns the model; the caller disposes of it as one.
- * @throws SidError as {@link openStableDiffusion} does; as {@link createParameters} does where `weights` is `"f16"`; `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite`
+ * @throws SidError as {@link openStableDiffusion} does; as `createParameters` does where `weights` is `"f16"`; `missing-weight`, `surplus-weight`, `shape-mismatch` or `not-finite`
  *   naming the weight; `invalid-argument` for a name that is taken. No variable is left behind.
  *
  * @example
