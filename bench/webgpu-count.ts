@@ -6,6 +6,7 @@
  */
 import { backend, getKernelsForBackend, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
 import { useBackend } from "sid-lsg/backends";
+import { useStockWebgpu } from "./gpu/stock";
 import { iterations, type ShapeName, shapeOf } from "./networks";
 
 const [name = "emoji", kind = "ours"] = process.argv.slice(2);
@@ -31,10 +32,7 @@ function watch<T extends object>(target: T, method: keyof T & string, see: (resu
   });
 }
 
-await useBackend("webgpu");
-if (kind === "stock")
-  for (const { kernelName } of getKernelsForBackend("webgpu").filter(({ kernelName }) => kernelName.startsWith("Sid")))
-    unregisterKernel(kernelName, "webgpu");
+await (kind === "stock" ? useStockWebgpu() : useBackend("webgpu"));
 
 const byKernel = new Map<string, Counts>();
 const totals = { submits: 0, passes: 0, buffers: 0, reads: 0, pipelines: 0 };
