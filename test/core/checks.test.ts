@@ -75,7 +75,10 @@ describe("a key that options do not have", () => {
       [{ learningrate: 1 }, /^distill: options has no "learningrate"; did you mean learningRate\?$/],
       [{ adam: { beta_1: 0.5 } }, /^distill: adam has no "beta_1"; did you mean beta1\?$/],
       [{ ema: { target, half_life: 1 } }, /^distill: ema has no "half_life"; did you mean halfLife\?$/],
-      [{ checkpoint: { file: "x" } }, /^distill: checkpoint has no "file"; it takes path, every, keep, resume, allowOtherArithmetic\.$/],
+      [
+        { checkpoint: { file: "x" } },
+        /^distill: checkpoint has no "file"; it takes path, every, keep, resume, allowOtherArithmetic\.$/,
+      ],
       [{ snapshots: { evry: 1, run: () => {} } }, /^distill: snapshots has no "evry"; did you mean every\?$/],
     ];
     for (const [changes, message] of refused)

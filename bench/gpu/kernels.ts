@@ -15,7 +15,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-webgpu";
 import { useBackend } from "sid-lsg/backends";
-import { convolution, type Figure, product } from "./kernels";
+import { convolution, type Figure, product } from "../kernels";
 
 const names = ["BatchMatMul", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"];
 const configs = () => names.map((name) => getKernel(name, "webgpu"));

@@ -6,8 +6,8 @@
  */
 import { backend, getKernelsForBackend, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
 import { useBackend } from "sid-lsg/backends";
-import { useStockWebgpu } from "./gpu/stock";
-import { iterations, type ShapeName, shapeOf } from "./networks";
+import { iterations, type ShapeName, shapeOf } from "../networks";
+import { useStockWebgpu } from "./stock";
 
 const [name = "emoji", kind = "ours"] = process.argv.slice(2);
 

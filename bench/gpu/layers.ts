@@ -24,7 +24,7 @@ import "@tensorflow/tfjs-backend-webgpu";
 import { build } from "esbuild";
 import { vjp } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
-import { registerGradientsPlugin } from "../scripts/register-gradients-plugin";
+import { registerGradientsPlugin } from "../../scripts/register-gradients-plugin";
 
 /** The layers are not exported: they are bundled from the sources. */
 async function layer<T>(name: string): Promise<T> {
@@ -34,9 +34,9 @@ async function layer<T>(name: string): Promise<T> {
   await build({ entryPoints: [`src/models/nn/${name}.ts`], outfile, bundle: true, format: "esm", external, plugins });
   return (await import(outfile)) as T;
 }
-const { gegluGate } = await layer<typeof import("../src/models/nn/activations")>("activations");
-const { attention } = await layer<typeof import("../src/models/nn/attention")>("attention");
-const { groupNorm, layerNorm } = await layer<typeof import("../src/models/nn/norms")>("norms");
+const { gegluGate } = await layer<typeof import("../../src/models/nn/activations")>("activations");
+const { attention } = await layer<typeof import("../../src/models/nn/attention")>("attention");
+const { groupNorm, layerNorm } = await layer<typeof import("../../src/models/nn/norms")>("norms");
 
 const stock = getKernelsForBackend("webgpu");
 await useBackend("webgpu");
