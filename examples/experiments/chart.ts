@@ -19,7 +19,7 @@ export interface IntervalChart {
   readonly panels: readonly string[];
   readonly groups: readonly string[];
   readonly bars: readonly Bar[];
-  /** Panels whose figures span orders of magnitude. */
+  /** Panels whose figures span orders of magnitude; where some are not above 0, small ones stay linear. */
   readonly logarithmic?: readonly string[];
 }
 
@@ -29,10 +29,15 @@ export async function intervalChart(chart: IntervalChart): Promise<string> {
   const colour = { field: "group", type: "nominal", scale: { domain: [...groups] }, title: null } as const;
   return render({
     hconcat: panels.map((panel, i) => {
-      const log = logarithmic.includes(panel);
-      const scale = log ? ({ type: "log" } as const) : ({ zero: false } as const);
-      const x = { type: "quantitative", title: panel, scale, axis: { tickCount: 5 } } as const;
       const rows = bars.filter((bar) => bar.panel === panel);
+      const wide = logarithmic.includes(panel);
+      const log = wide && rows.every(({ value }) => value > 0);
+      const scale = log
+        ? ({ type: "log" } as const)
+        : wide
+          ? ({ type: "symlog", constant: 1 } as const)
+          : ({ zero: false } as const);
+      const x = { type: "quantitative", title: panel, scale, axis: { tickCount: 5 } } as const;
       // A logarithm ends at what is above 0.
       const values = rows.map((bar) => ({ ...bar, low: log ? Math.max(bar.low, bar.value / 100) : bar.low }));
       const axis = i === 0 ? y : { ...y, axis: { labels: false, ticks: false } };

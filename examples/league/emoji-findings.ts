@@ -129,7 +129,19 @@ function otherFigures(records: Records, order: readonly PlaneMethodName[]): stri
       (name) => ` (${cell(records, name, figure)})`,
     );
   };
-  return `**By other figures**, of one pass: by KID ${first("kernelDistance", 1)}, by coverage, which a generator of little variety lacks, ${first("coverage", -1)}; real pictures have a coverage of ${cell(records, "real", "coverage")}.`;
+  return `**By other figures**, of one pass: by KID ${first("kernelDistance", 1)}, by coverage, which a generator of little variety lacks, ${first("coverage", -1)}; real pictures have a coverage of ${cell(records, "real", "coverage")}. ${poor(records, single)}`;
+}
+
+/** Whose pictures are far from as many as the real ones, in whole sentences. */
+function poor(records: Records, names: readonly PlaneMethodName[]): string {
+  const real = of(records, "real", "recall")?.value;
+  const narrow = names.filter((name) => {
+    const recall = of(records, name, "recall");
+    return real !== undefined && recall !== undefined && recall.value < 0.8 * real;
+  });
+  return narrow.length === 0
+    ? "None lost a fifth of the recall of real pictures."
+    : `**Near is not varied**: ${list(narrow, (name) => ` (${cell(records, name, "recall")})`)} lost more than a fifth of the recall of real pictures (${cell(records, "real", "recall")}): look at theirs, one caption has much the same picture under other noises.`;
 }
 
 function words(records: Records, order: readonly PlaneMethodName[]): string {

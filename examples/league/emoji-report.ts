@@ -153,6 +153,6 @@ function figuresChart(records: Records): Promise<string> {
     panels: mainFigures.map((column) => columns[column].title),
     groups: groupNames.map((group) => groupTitles[group]),
     bars,
-    logarithmic: [columns.frechetDistance.title],
+    logarithmic: [columns.frechetDistance.title, columns.kernelDistance.title],
   });
 }
