@@ -51,7 +51,7 @@ export function each(
   run(program, formula, { reads, writes, params: { size, ...params }, groups });
 }
 
-const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-x)); }";
+const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(select(-x, 80.0, x < -80.0))); }";
 
 /** See `SidSigmoidGate`. */
 export function sigmoidGate(call: Call): TensorInfo[] {

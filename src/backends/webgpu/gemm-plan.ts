@@ -91,8 +91,9 @@ export interface Machine {
 /** Workgroups of 64 invocations that keep a GPU busy; a processor that plays one is so by a few. */
 export function machineOf({ device }: WebgpuBackend, { subgroups }: Capabilities): Machine {
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = device.adapterInfo ?? {};
+  const software = isSoftware(device.adapterInfo);
   return {
-    slots: isSoftware(device.adapterInfo) ? 4 : 256,
-    broadcast: subgroups && subgroupMinSize >= 8 && subgroupMaxSize <= 16,
+    slots: software ? 4 : 256,
+    broadcast: software && subgroups && subgroupMinSize >= 8 && subgroupMaxSize <= 16,
   };
 }

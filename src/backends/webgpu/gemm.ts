@@ -10,7 +10,7 @@ const activations = {
   relu: "select(v, 0.0, v < 0.0)",
   relu6: "select(select(v, 0.0, v < 0.0), 6.0, v > 6.0)",
   // Beyond 80 the exponential would overflow on the way to a number that is zero anyway.
-  sigmoid: "1.0 / (1.0 + exp(min(-v, 80.0)))",
+  sigmoid: "1.0 / (1.0 + exp(select(-v, 80.0, v < -80.0)))",
 } as const;
 
 /** What is done to each number of a product. */

@@ -76,7 +76,7 @@ const statistics = `
   let centred = about.y - about.x * rest;
   let squares = select(centred, 0.0, centred < 0.0);`;
 
-const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-x)); }";
+const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(select(-x, 80.0, x < -80.0))); }";
 
 const normed = (silu: boolean) =>
   overElements(

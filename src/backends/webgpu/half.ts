@@ -59,8 +59,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 export function spread(backend: WebgpuBackend, x: Pick<TensorInfo, "dataId" | "shape">): TensorInfo {
   const y = backend.makeTensorInfo([...x.shape], "float32");
   const size = util.sizeFromShape(x.shape);
-  const groups = Math.ceil(size / 64);
-  dispatch(backend, widen, null, { reads: { x: { ...x, dtype: "float32" } }, writes: { y }, params: { size }, groups });
+  const reads = { x: { ...x, dtype: "float32" } } as const;
+  try {
+    dispatch(backend, widen, null, { reads, writes: { y }, params: { size }, groups: Math.ceil(size / 64) });
+  } catch (error) {
+    backend.disposeData(y.dataId);
+    throw error;
+  }
   return y;
 }
 
@@ -71,19 +76,22 @@ export function withFloats<T>(
   f: (floats: readonly TensorInfo[]) => T,
 ): T {
   if (!tensors.some(isHalf)) return f(tensors);
-  const floats = tensors.map((x) => (isHalf(x) ? spread(backend, x) : x));
+  const made: TensorInfo[] = [];
+  const float = (x: TensorInfo) => {
+    const y = spread(backend, x);
+    made.push(y);
+    return y;
+  };
   try {
-    return f(floats);
+    return f(tensors.map((x) => (isHalf(x) ? float(x) : x)));
   } finally {
-    floats.forEach(({ dataId }, i) => {
-      if (dataId !== tensors[i]?.dataId) backend.disposeData(dataId);
-    });
+    for (const { dataId } of made) backend.disposeData(dataId);
   }
 }
 
 /** Lets tfjs's own programs and reads see float32 where halves are stored. */
 export function spreadForOthers(backend: WebgpuBackend): void {
-  const { runWebGPUProgram, read, readToGPU } = backend;
+  const { runWebGPUProgram, read, readSync, readToGPU, disposeData } = backend;
   const infoOf = (dataId: object): TensorInfo => {
     return { dataId, shape: backend.tensorMap.get(dataId).shape, dtype: "float32" };
   };
@@ -98,6 +106,16 @@ export function spreadForOthers(backend: WebgpuBackend): void {
       } finally {
         backend.disposeData(floats.dataId);
       }
+    },
+    readSync(dataId: object) {
+      if (!halves.has(dataId)) return readSync.call(backend, dataId);
+      return withFloats(backend, [infoOf(dataId)], ([x]) => readSync.call(backend, (x as TensorInfo).dataId));
+    },
+    disposeData(dataId: object, ...rest: [boolean?]) {
+      const gone = disposeData.call(backend, dataId, ...rest);
+      // Moved to another backend and back, a tensor keeps its id and is float32.
+      if (gone) halves.delete(dataId);
+      return gone;
     },
     readToGPU(dataId: object, ...rest: unknown[]) {
       if (!halves.has(dataId)) return readToGPU.call(backend, dataId, ...rest);

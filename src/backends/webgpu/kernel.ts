@@ -45,17 +45,20 @@ export function kernelFunc(body: Kernel): KernelFunc {
     const backend = anyBackend as unknown as WebgpuBackend;
     const all = Object.values(inputs) as TensorInfo[];
     const passing: TensorInfo[] = [];
+    const results: TensorInfo[] = [];
     try {
       return body({
         ...{ backend, all, inputs: all as never, named: inputs as never, attrs: attrs as NamedAttrMap },
         capabilities: capabilitiesOf(backend),
         output(shape, dtype = "float32") {
           const tensor = backend.makeTensorInfo([...shape], dtype);
+          results.push(tensor);
           if (sizeOf(tensor) === 0) emptied(backend, tensor);
           return tensor;
         },
         share(tensor, shape = tensor.shape) {
           backend.incRef(tensor.dataId);
+          results.push(tensor);
           return { dataId: tensor.dataId, shape: [...shape], dtype: tensor.dtype };
         },
         scratch(shape) {
@@ -76,6 +79,9 @@ export function kernelFunc(body: Kernel): KernelFunc {
           });
         },
       });
+    } catch (error) {
+      for (const { dataId } of results) backend.disposeData(dataId);
+      throw error;
     } finally {
       for (const { dataId } of passing) backend.disposeData(dataId);
     }

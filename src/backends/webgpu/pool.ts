@@ -19,7 +19,11 @@ export function boundPool(backend: WebgpuBackend): void {
     if (pool.numBytesAllocated <= most) return;
     // A command that was recorded and not submitted may still name a buffer; one that was submitted keeps it.
     backend.endComputePassEncoder();
-    if (backend.commandEncoder) backend.submitQueue();
+    if (backend.commandEncoder) {
+      backend.submitQueue();
+      // tfjs's timing of kernels goes on with an encoder where it had one.
+      backend.ensureCommandEncoderReady();
+    }
     for (const buffers of freeBuffers.values())
       while (pool.numBytesAllocated > most) {
         const buffer = buffers.pop();
@@ -45,9 +49,16 @@ export function boundPool(backend: WebgpuBackend): void {
 
 /**
  * Lets a buffer be used again as soon as its tensor goes. tfjs keeps it until the commands that name it are submitted,
- * though commands run in the order in which they are recorded, uploads into used buffers among them.
+ * though commands run in the order in which they are recorded, uploads into used buffers among them. A texture is kept: a
+ * picture is copied into one at once, before commands that were recorded.
  */
 export function reuseAtOnce(backend: WebgpuBackend): void {
-  const none = { add: () => none, has: () => false };
-  Object.defineProperty(backend, "commandQueueOwnedIds", { get: () => none, set() {}, configurable: true });
+  const owned = {
+    add: () => owned,
+    has(dataId: object) {
+      const { resource } = backend.tensorMap.get(dataId);
+      return resource != null && !(resource instanceof GPUBuffer);
+    },
+  };
+  Object.defineProperty(backend, "commandQueueOwnedIds", { get: () => owned, set() {}, configurable: true });
 }

@@ -75,6 +75,7 @@ export function capabilitiesOf(backend: WebgpuBackend): Capabilities {
 /** Records a dispatch among tfjs's own, in whose order it runs. All tensors written must be new, or of the one element. */
 export function dispatch<V>(backend: WebgpuBackend, program: Program<V>, variant: V, call: Dispatch): void {
   checkAlive(backend);
+  if (call.groups === 0) return;
   const state = stateOf(backend);
   const compiled = compiledOf(backend, state, program, variant);
   const tensors = [

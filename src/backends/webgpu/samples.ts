@@ -14,23 +14,25 @@ const finite: Program<number> = {
     const names = Array.from({ length: count }, (_, i) => i);
     const look = (i: number) => `
   for (var i = lane; i < params.size${i}; i += ${invocations}u) {
-    if ((x${i}[group.x * params.size${i} + i] & 0x7f800000u) == 0x7f800000u) { own = 0u; }
+    if ((x${i}[sample * params.size${i} + i] & 0x7f800000u) == 0x7f800000u) { own = 0u; }
   }`;
     return {
       reads: Object.fromEntries(names.map((i) => [`x${i}`, "u32"] as const)),
       writes: { valid: "f32" },
-      params: { goOn: "u32", ...Object.fromEntries(names.map((i) => [`size${i}`, "u32"] as const)) },
+      params: { batch: "u32", goOn: "u32", ...Object.fromEntries(names.map((i) => [`size${i}`, "u32"] as const)) },
       body: `
 var<workgroup> all: array<u32, ${invocations}>;
 @compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let sample = groupIndex(group, groups);
+  if (sample >= params.batch) { return; }
   var own = 1u;${names.map(look).join("")}
   all[lane] = own;
   for (var half = ${invocations / 2}u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (lane < half) { all[lane] &= all[lane + half]; }
   }
-  if (lane == 0u) { valid[group.x] = f32(all[0]) * select(1.0, valid[group.x], params.goOn == 1u); }
+  if (lane == 0u) { valid[sample] = f32(all[0]) * select(1.0, valid[sample], params.goOn == 1u); }
 }`,
     };
   },
@@ -46,8 +48,8 @@ export function finiteSamples(call: Call): TensorInfo[] {
     const some = all.slice(from, from + most);
     const reads = Object.fromEntries(some.map((x, i) => [`x${i}`, x]));
     const sizes = Object.fromEntries(some.map((x, i) => [`size${i}`, sampleSize(x)]));
-    const params = { goOn: from === 0 ? 0 : 1, ...sizes };
-    call.run(finite, some.length, { reads, writes: { valid }, params, groups: [batch] });
+    const params = { batch, goOn: from === 0 ? 0 : 1, ...sizes };
+    call.run(finite, some.length, { reads, writes: { valid }, params, groups: batch });
   }
   return [valid];
 }

@@ -124,7 +124,7 @@ export interface WebgpuBackend {
   /** Gives a tensor's data a buffer, where it has none. */
   uploadToGPU(dataId: object): void;
   incRef(dataId: object): void;
-  disposeData(dataId: object): boolean;
+  disposeData(dataId: object, force?: boolean): boolean;
   /** Whether all inputs are small and on the host, where stock kernels compute them. */
   shouldExecuteOnCPU(inputs: readonly TensorInfo[]): boolean;
   read(dataId: object): Promise<unknown>;

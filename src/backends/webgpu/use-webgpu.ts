@@ -8,6 +8,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkObject, checkOneOf, checkText, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import { sharedState } from "../../core/shared-state";
 import { notInstalled, start } from "../start";
 import type { UseBackendOptions } from "../use-backend";
 import { adapterName, findAdapter, isSoftware, requestDevice } from "./adapter";
@@ -67,7 +68,7 @@ async function startWebgpu(options: WebgpuOptions): Promise<void> {
   const running = engine().registry["webgpu"] as unknown as WebgpuBackend | undefined;
   if (running && !hasFailed(running)) {
     refuseSoftware(running.device.adapterInfo);
-    guardDevice(running);
+    await prepare(running);
     return await start("webgpu");
   }
 
@@ -85,17 +86,31 @@ async function startWebgpu(options: WebgpuOptions): Promise<void> {
   refuseSoftware(adapter.info);
   const device = await requestDevice(adapter);
   const backend = withNavigatorGpu(gpu, () => new WebGPUBackend(device as never, adapter.info as never));
-  guardDevice(backend as unknown as WebgpuBackend);
-  boundPool(backend as unknown as WebgpuBackend);
-  reuseAtOnce(backend as unknown as WebgpuBackend);
-  spreadForOthers(backend as unknown as WebgpuBackend);
+  await prepare(backend as unknown as WebgpuBackend);
   // In a browser the package registers itself: with a device of less, and no word where there is none.
   if (findBackendFactory("webgpu")) removeBackend("webgpu");
   registerBackend("webgpu", () => backend as unknown as KernelBackend);
-  env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", submitAfter);
-  await findCapabilities(backend as unknown as WebgpuBackend, console.warn);
-  registerWebgpuKernels();
   await start("webgpu");
+}
+
+const prepared = /* @__PURE__ */ sharedState("prepared webgpu backends", () => new WeakSet<object>());
+
+/** Once for each backend, this library's or one that TensorFlow.js started by itself: errors that throw, its pool, our kernels. */
+async function prepare(backend: WebgpuBackend): Promise<void> {
+  if (prepared.has(backend)) return;
+  prepared.add(backend);
+  guardDevice(backend);
+  boundPool(backend);
+  reuseAtOnce(backend);
+  spreadForOthers(backend);
+  env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", submitAfter);
+  try {
+    await findCapabilities(backend, console.warn);
+  } catch (error) {
+    backend.dispose();
+    throw error;
+  }
+  registerWebgpuKernels();
 }
 
 // The import stands in a try block of its own: only then do bundlers accept that the package is not installed.
