@@ -41,6 +41,16 @@ describe("what goes wrong", () => {
     tf.dispose([x, y, sum]);
   });
 
+  test("a texture waits for the commands that read it; a buffer is used again at once", () => {
+    const owned = (gpu() as unknown as { commandQueueOwnedIds: WeakSet<object> }).commandQueueOwnedIds;
+    const [picture, x] = [gpu().makeTensorInfo([1], "float32"), gpu().makeTensorInfo([1], "float32")];
+    gpu().tensorMap.get(picture.dataId).resource = {};
+    gpu().uploadToGPU(x.dataId);
+    expect([owned.has(picture.dataId), owned.has(x.dataId)]).toEqual([true, false]);
+    gpu().tensorMap.get(picture.dataId).resource = null;
+    for (const { dataId } of [picture, x]) gpu().disposeData(dataId);
+  });
+
   test("tensors of no elements are stored as they are", async () => {
     const x = tf.zeros([0, 3]);
     const [y] = runIfThere("SidHalf", [x]) as [tf.Tensor];
