@@ -46,7 +46,7 @@ export interface LoadStableDiffusionOptions<P extends StableDiffusionPart = Stab
    * trained stays float32: load it in a call of its own.
    * @defaultValue `"f32"`
    */
-  readonly weights?: ParameterOptions["weights"];
+  readonly weights?: "f32" | "f16" | undefined;
   /** Is told after each tensor. @defaultValue nobody */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
