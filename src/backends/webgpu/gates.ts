@@ -1,6 +1,7 @@
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { Call } from "./kernel";
 import { type Program, sizeOf } from "./program";
+import { sigmoid } from "./wgsl";
 
 /** Numbers that an invocation works on, a multiple of the number of invocations apart, so that neighbours read neighbours. */
 const perInvocation = 4;
@@ -50,8 +51,6 @@ export function each(
   const groups = Math.ceil(size / (invocations * perInvocation));
   run(program, formula, { reads, writes, params: { size, ...params }, groups });
 }
-
-const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(select(-x, 80.0, x < -80.0))); }";
 
 /** See `SidSigmoidGate`. */
 export function sigmoidGate(call: Call): TensorInfo[] {

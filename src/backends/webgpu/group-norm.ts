@@ -3,7 +3,7 @@ import type { Call } from "./kernel";
 import { columnsOfParts, sumsOfParts } from "./parts";
 import type { Program } from "./program";
 import { grouped, type Tiles, tileParams } from "./tiles";
-import { entry, totalOverLanes, totalOverRows } from "./wgsl";
+import { entry, sigmoid, totalOverLanes, totalOverRows } from "./wgsl";
 
 /*
  * x is `[batch, positions, channels]`. A workgroup has a tile of neighbouring groups, whose channels its lanes read side
@@ -75,8 +75,6 @@ const statistics = `
   let mean = rough + rest;
   let centred = about.y - about.x * rest;
   let squares = select(centred, 0.0, centred < 0.0);`;
-
-const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(select(-x, 80.0, x < -80.0))); }";
 
 const normed = (silu: boolean) =>
   overElements(

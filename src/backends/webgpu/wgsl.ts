@@ -57,3 +57,6 @@ fn totalOverRows(value: ${type}, row: u32, rows: u32, column: u32, columns: u32)
   return rowsRoom[column];
 }`;
 }
+
+/** `sigmoid(x)`. NaN stays NaN, and nothing overflows on the way: a compiler may take it that no number is infinite. */
+export const sigmoid = "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(select(-x, 80.0, x < -80.0))); }";
