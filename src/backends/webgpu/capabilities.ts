@@ -1,4 +1,5 @@
-import { type Capabilities, dispatch, type Program, setCapabilities } from "./program";
+import { errorsOf } from "./guard";
+import { type Capabilities, compile, dispatch, type Program, setCapabilities } from "./program";
 import type { WebgpuBackend } from "./types";
 
 /** Whether lanes of a subgroup follow one another in order, and are all there. */
@@ -25,7 +26,6 @@ export async function findCapabilities(backend: WebgpuBackend, log: (line: strin
   const plain: Capabilities = { subgroups: false };
   const { device } = backend;
   if (!device.features.has("subgroups")) return setCapabilities(backend, plain);
-  setCapabilities(backend, { subgroups: true });
   const failure = await tryProbe(backend);
   if (failure === undefined) return;
   log(`sid-lsg: the GPU says it has subgroups, but ${failure}; kernels do without.`);
@@ -34,30 +34,18 @@ export async function findCapabilities(backend: WebgpuBackend, log: (line: strin
 
 /** What is wrong, in words. */
 async function tryProbe(backend: WebgpuBackend): Promise<string | undefined> {
+  const { name, shader } = probe;
+  const capabilities = { subgroups: true };
+  // By itself, since a program that is dispatched must compile.
+  const error = await errorsOf(backend.device, () => compile(backend, name, shader(null, capabilities), capabilities)).first;
+  if (error) return `does not compile them (${error.message.split("\n")[0]})`;
+  setCapabilities(backend, capabilities);
   const out = backend.makeTensorInfo([64], "int32");
   try {
-    const error = await errorOf(backend, () => {
-      dispatch(backend, probe, null, { reads: {}, writes: { out }, groups: 1 });
-      backend.endComputePassEncoder();
-      backend.submitQueue();
-    });
-    if (error) return `does not compile them (${error.message.split("\n")[0]})`;
+    dispatch(backend, probe, null, { reads: {}, writes: { out }, groups: 1 });
     const lanes = (await backend.read(out.dataId)) as Int32Array;
     return lanes.every((one) => one === 1) ? undefined : "computes other numbers with them";
   } finally {
     backend.disposeData(out.dataId);
   }
-}
-
-/** What the GPU objects to in these commands: a driver's own failure is an "internal" error. */
-async function errorOf({ device }: WebgpuBackend, commands: () => void) {
-  const filters = ["validation", "internal"] as const;
-  for (const filter of filters) device.pushErrorScope(filter);
-  let errors: Promise<{ readonly message: string } | null>[];
-  try {
-    commands();
-  } finally {
-    errors = filters.map(() => device.popErrorScope());
-  }
-  return (await Promise.all(errors)).find((error) => error !== null);
 }

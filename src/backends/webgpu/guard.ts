@@ -1,6 +1,6 @@
 import { SidError, type SidErrorCode } from "../../core/errors";
 import { sharedState } from "../../core/shared-state";
-import type { BufferManager, StartedDevice, WebgpuBackend } from "./types";
+import type { BufferManager, Device, StartedDevice, WebgpuBackend } from "./types";
 
 /** What went wrong on a GPU. */
 interface Failure {
@@ -15,10 +15,14 @@ export interface Guardable
   readonly bufferManager: Pick<BufferManager, "acquireBuffer">;
 }
 
-const guarded = /* @__PURE__ */ sharedState(
-  "guarded webgpu backends",
-  () => new WeakMap<object, { failure?: Failure }>(),
-);
+/** What is known of a guarded backend. */
+interface State {
+  failure?: Failure;
+  /** Verdicts of the GPU that have not come yet; reads wait for them. */
+  readonly pending: Set<Promise<void>>;
+}
+
+const guarded = /* @__PURE__ */ sharedState("guarded webgpu backends", () => new WeakMap<object, State>());
 
 /** True for a backend whose tensors are lost. */
 export function hasFailed(backend: object): boolean {
@@ -32,16 +36,53 @@ export function checkAlive(backend: object): void {
 }
 
 /**
+ * Runs commands whose failure makes all that follows worthless: a read that follows waits for the GPU's verdict, which comes
+ * beside the program.
+ *
+ * @param what - what fails, in words.
+ */
+export function mustSucceed<T>(backend: { readonly device: Device }, what: string, commands: () => T): T {
+  const state = guarded.get(backend);
+  const errors = errorsOf(backend.device, commands);
+  if (!state) return errors.result;
+  const verdict = errors.first.then((error) => {
+    state.pending.delete(verdict);
+    if (error)
+      state.failure ??= {
+        code: "unsupported",
+        message: `webgpu backend: ${what}: ${error.message}. useBackend("wasm") computes without it.`,
+      };
+  });
+  state.pending.add(verdict);
+  return errors.result;
+}
+
+/** What the GPU objects to in these commands: a driver's own failure is an "internal" error. */
+export function errorsOf<T>(device: Device, commands: () => T) {
+  const filters = ["validation", "internal"] as const;
+  for (const filter of filters) device.pushErrorScope(filter);
+  let pops: Promise<{ readonly message: string } | null>[] = [];
+  let result: T;
+  try {
+    result = commands();
+  } finally {
+    pops = filters.map(() => device.popErrorScope().catch(() => null));
+  }
+  return { result, first: Promise.all(pops).then((errors) => errors.find((error) => error !== null)) };
+}
+
+/**
  * Lets a backend throw where its GPU has failed. WebGPU itself reports an error beside the program, which goes on
  * and reads whatever was in the buffers.
  *
- * - A lost device, an error of a kernel, or a GPU out of memory: each later kernel and each read throws.
+ * - A lost device, an error of a kernel, a program that its driver does not compile, or a GPU out of memory: each later
+ *   kernel and each read throws.
  * - A tensor larger than the GPU takes: the call throws, and nothing else is lost.
  * - A synchronous read where only a canvas could do it and there is none, as in Node: it throws.
  */
 export function guardDevice(backend: Guardable): void {
   if (guarded.has(backend)) return;
-  const state: { failure?: Failure } = {};
+  const state: State = { pending: new Set() };
   guarded.set(backend, state);
   const { device } = backend;
   watch(device, (code, what) => {
@@ -64,6 +105,7 @@ export function guardDevice(backend: Guardable): void {
       check();
       try {
         const values = await read.call(backend, dataId);
+        await Promise.all(state.pending);
         check();
         return values;
       } catch (cause) {

@@ -1,6 +1,6 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { sharedState } from "../../core/shared-state";
-import { checkAlive } from "./guard";
+import { checkAlive, mustSucceed } from "./guard";
 import type { Buffer, Pipeline, WebgpuBackend } from "./types";
 
 /** What kernels may use beyond what every GPU has. */
@@ -159,21 +159,28 @@ function compiledOf<V>(backend: WebgpuBackend, state: State, { name, shader }: P
   const key = `${name} ${JSON.stringify(variant)}`;
   const known = state.pipelines.get(key);
   if (known) return known;
-  const { device } = backend;
   const made = shader(variant, state.capabilities);
-  const code = withDeclarations(made, state.capabilities);
-  const module = device.createShaderModule({ code, label: key });
-  const pipeline = device.createComputePipeline({
-    compute: { module, entryPoint: "main" },
-    layout: "auto",
-    label: key,
-  });
-  const compiled = {
-    ...{ pipeline, layout: pipeline.getBindGroupLayout(0) },
-    ...{ reads: Object.keys(made.reads), writes: Object.keys(made.writes), params: Object.entries(made.params ?? {}) },
-  };
+  const compiled = mustSucceed(backend, `the GPU's driver does not compile the program ${key}`, () =>
+    compile(backend, key, made, state.capabilities),
+  );
   state.pipelines.set(key, compiled);
   return compiled;
+}
+
+/** Compiles a shader. Whether the GPU took it is known later. */
+export function compile(
+  { device }: WebgpuBackend,
+  label: string,
+  shader: Shader,
+  capabilities: Capabilities,
+): Compiled {
+  const { reads, writes, params = {} } = shader;
+  const module = device.createShaderModule({ code: withDeclarations(shader, capabilities), label });
+  const pipeline = device.createComputePipeline({ compute: { module, entryPoint: "main" }, layout: "auto", label });
+  return {
+    ...{ pipeline, layout: pipeline.getBindGroupLayout(0) },
+    ...{ reads: Object.keys(reads), writes: Object.keys(writes), params: Object.entries(params) },
+  };
 }
 
 /** The whole shader. */
