@@ -29,7 +29,7 @@ export interface LeagueOptions {
 /** What the committed leagues were done with. */
 export const budgets = {
   plane: { passes: 5400, out: "runs/league" },
-  emoji: { passes: 3600, out: "runs/league-emoji" },
+  emoji: { passes: 2400, out: "runs/league-emoji" },
 } as const;
 const shared = { seeds: 5, points: 131_072, captions: 2048 } as const;
 

@@ -37,7 +37,8 @@ async function tryProbe(backend: WebgpuBackend): Promise<string | undefined> {
   const { name, shader } = probe;
   const capabilities = { subgroups: true };
   // By itself, since a program that is dispatched must compile.
-  const error = await errorsOf(backend.device, () => compile(backend, name, shader(null, capabilities), capabilities)).first;
+  const error = await errorsOf(backend.device, () => compile(backend, name, shader(null, capabilities), capabilities))
+    .first;
   if (error) return `does not compile them (${error.message.split("\n")[0]})`;
   setCapabilities(backend, capabilities);
   const out = backend.makeTensorInfo([64], "int32");
