@@ -139,6 +139,7 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
   checkInteger(where, "tokens", tokens, 1);
   checkBoolean(where, "ema", ema);
   checkBoolean(where, "fusedKernels", fusedKernels);
+  checkOneOf(where, "frozenWeights", config.frozenWeights ?? "f32", ["f32", "f16"]);
   return onDryBackend(fusedKernels, async (usage) => {
     const owned: { dispose(): void }[] = [];
     try {
@@ -187,11 +188,19 @@ function makeNetworks(
     return x;
   };
   const named = (name: string) => `estimate-memory/${name}`;
-  const base = (name: string, weights: ParameterOptions["weights"] = "f32") =>
-    unet(architecture, {
-      ...{ name: named(name), schedule: ddpmSchedule(), predicts: "eps", gradientCheckpointing, attentionSlice },
-      weights: createParameters(named(name), unetParameterSpecs(architecture), blankWeights(architecture), { weights }),
-    });
+  const base = (name: string, storage: ParameterOptions["weights"] = "f32") => {
+    const specs = unetParameterSpecs(architecture);
+    const weights = createParameters(named(name), specs, blankWeights(architecture), { weights: storage });
+    try {
+      return unet(architecture, {
+        ...{ name: named(name), schedule: ddpmSchedule(), predicts: "eps", gradientCheckpointing, attentionSlice },
+        weights,
+      });
+    } catch (error) {
+      weights.dispose();
+      throw error;
+    }
+  };
   const teacher = own(base("teacher", frozenWeights));
   const { networks = "both", ...adapter } = checkObject("estimateMemory", "lora", adapters ?? { rank: 1 }, loraKeys);
   checkOneOf("estimateMemory", "lora.networks", networks, ["both", "fake-score"]);

@@ -215,7 +215,8 @@ test("bad configurations are refused", async () => {
     [{ batch: 0.5 }, /batch/],
     [{ unet: 3 }, /unet/],
     [{ ema: "yes" }, /ema/],
-    [{ frozenWeights: "f8" }, /weights/],
+    [{ frozenWeights: "f8" }, /frozenWeights/],
+    [{ attentionSlice: -1 }, /attentionSlice/],
     [{ backward: "sideways" }, /backward/],
     [{ lora: { rank: 1, networks: "teacher" } }, /lora\.networks/],
     [{ lora: { rank: 1, network: "both" } }, /networks/],
@@ -230,6 +231,7 @@ test("bad configurations are refused", async () => {
       message,
     );
   }
+  expect((await estimateMemory(small)).peak, "and none of them hinders the next").toBeGreaterThan(0);
 });
 
 test("a method takes what it promises: no fake score, no backward pass of the teacher", async () => {

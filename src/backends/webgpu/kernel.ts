@@ -6,6 +6,7 @@ import {
   registerKernel,
   type TensorInfo,
   unregisterKernel,
+  util,
 } from "@tensorflow/tfjs-core";
 import { withFloats } from "./half";
 import { type Capabilities, capabilitiesOf, type Dispatch, dispatch, type Program, sizeOf } from "./program";
@@ -39,7 +40,7 @@ export interface Call {
 /** A kernel's results from its inputs: a list, but where tfjs's kernel of that name gives one. */
 export type Kernel = (call: Call) => TensorInfo | TensorInfo[];
 
-/** Makes tfjs's function of a kernel. Where a result has no elements, the body is not called with it to be written. */
+/** Makes tfjs's function of a kernel. A program whose result has no elements is not run. */
 export function kernelFunc(body: Kernel): KernelFunc {
   return ({ inputs, attrs = {}, backend: anyBackend }) => {
     const backend = anyBackend as unknown as WebgpuBackend;
@@ -89,8 +90,8 @@ export function kernelFunc(body: Kernel): KernelFunc {
 }
 
 /** A tensor without elements has no buffer. */
-function emptied(backend: WebgpuBackend, { dataId }: TensorInfo): void {
-  backend.tensorMap.get(dataId).values ??= new Float32Array(0);
+function emptied(backend: WebgpuBackend, { dataId, dtype }: TensorInfo): void {
+  backend.tensorMap.get(dataId).values ??= util.getTypedArrayFromDType(dtype as "float32", 0);
 }
 
 const backendName = "webgpu";

@@ -99,11 +99,7 @@ const optionKeys: KeysOf<ParameterOptions> = { weights: 1 };
 export function checkParameterOptions(where: string, options: ParameterOptions): Required<ParameterOptions> {
   const { weights = "f32" } = checkObject(where, "options", options, optionKeys);
   checkOneOf(where, "weights", weights, ["f32", "f16"]);
-  if (weights === "f16" && !getKernel("SidHalf", getBackend()))
-    throw new SidError(
-      "unsupported",
-      `${where}: weights: "f16" is a storage of the backend "webgpu"; the backend in use is "${getBackend()}": leave the option out, or call useBackend("webgpu").`,
-    );
+  if (weights === "f16" && !getKernel("SidHalf", getBackend())) throw noHalves(where);
   return { weights };
 }
 
@@ -130,15 +126,30 @@ export function storedTensor(prefix: string, spec: ParameterSpec & ParameterOpti
 const largestHalf = 65504;
 
 /** Matrices and filters at two bytes a number, the rest as it is: that is little, and what reads it expects float32. */
-function halved(prefix: string, { name, layout }: ParameterSpec, data: Float32Array, x: Tensor): Tensor {
-  if (layout === "as-is") return x;
+function halved(prefix: string, spec: ParameterSpec, data: Float32Array, x: Tensor): Tensor {
+  if (spec.layout === "as-is") return x;
+  checkHalfRange(prefix, spec, data);
+  const [half] = runIfThere("SidHalf", [x]) ?? [];
+  if (!half) throw noHalves(prefix);
+  return half;
+}
+
+/** Throws for a matrix or filter that float16 cannot hold. */
+export function checkHalfRange(prefix: string, { name, layout }: ParameterSpec, data: Float32Array): void {
+  if (layout === "as-is") return;
   for (const value of data)
     if (!(Math.abs(value) <= largestHalf))
       throw new SidError(
         "out-of-range",
         `${prefix}: weight "${name}" holds ${value}, and float16 ends at ±${largestHalf}: load it with weights: "f32".`,
       );
-  return (runIfThere("SidHalf", [x]) as Tensor[])[0] as Tensor;
+}
+
+function noHalves(where: string): SidError {
+  return new SidError(
+    "unsupported",
+    `${where}: weights: "f16" is a storage of the backend "webgpu"; the backend in use is "${getBackend()}": leave the option out, or call useBackend("webgpu").`,
+  );
 }
 
 /** The variables of `specs`, in their order, as a network's parameters. */

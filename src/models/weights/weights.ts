@@ -3,8 +3,8 @@ import { SidError } from "../../core/errors";
 import type { HostTensor, WeightMap, WeightSource } from "../../core/host-tensor";
 import { checkHostWeights, checkLive, checkWeightSource, checkWeights, floatsOf } from "./check-weights";
 import { readEach } from "./load-parameters";
-import { inPyTorchLayout, specOf, storedTensor } from "./parameters";
-import type { HasVariables, ParameterSpec } from "./types";
+import { checkHalfRange, inPyTorchLayout, specOf, storedTensor } from "./parameters";
+import type { HasVariables, ParameterOptions, ParameterSpec } from "./types";
 
 /**
  * Reads a network's weights into host memory, in PyTorch's names (the prefix stripped) and layouts.
@@ -85,6 +85,8 @@ export async function loadWeights(model: HasVariables, weights: WeightMap | Weig
   const specs = targetsOf(model);
   if (isSource(weights)) return loadFromSource(model, specs, weights);
   checkHostWeights(model.name, specs, weights);
+  for (const spec of specs)
+    if (spec.weights === "f16") checkHalfRange(model.name, spec, floatsOf(model.name, spec, weights.get(spec.name)));
   for (const spec of specs) {
     const data = floatsOf(model.name, spec, weights.get(spec.name));
     tidy(() => spec.variable.assign(storedTensor(model.name, spec, data)));
@@ -149,8 +151,8 @@ export function copyWeights(from: HasVariables, to: HasVariables): void {
   });
 }
 
-/** A variable with its name and layout in a file. */
-type Target = ParameterSpec & { readonly variable: Variable };
+/** A variable with its name, layout and storage. */
+type Target = ParameterSpec & ParameterOptions & { readonly variable: Variable };
 
 /** Whether weights are yet to be read. */
 function isSource(weights: WeightMap | WeightSource): weights is WeightSource {

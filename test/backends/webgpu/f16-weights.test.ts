@@ -47,15 +47,19 @@ describe("weights stored as float16", () => {
   test("beyond float16 are refused by name, and nothing is left", async () => {
     const small = network("small", "f16");
     const weights = new Map(await readWeights(small));
-    weights.set("fc.weight", { dtype: "F32", shape: [3, 2], data: new Float32Array([1, 2, 3, 4, 5, -70000]) });
+    // Not the first: those before it must stay as they are.
+    const before = await readWeights(small);
+    weights.set("fc.weight", { dtype: "F32", shape: [3, 2], data: new Float32Array(6) });
+    weights.set("conv.weight", { dtype: "F32", shape: [2, 3, 1, 1], data: new Float32Array([1, 2, 3, 4, 5, -70000]) });
     await expect(loadWeights(small, weights)).rejects.toThrow(
-      /^small: weight "fc.weight" holds -70000, and float16 ends at ±65504/,
+      /^small: weight "conv.weight" holds -70000, and float16 ends at ±65504/,
     );
+    expect(await readWeights(small)).toEqual(before);
     small.dispose();
     expectSidError(
       "out-of-range",
       () => createParameters("new", specs, weights, { weights: "f16" }),
-      /^new: weight "fc.weight" holds -70000/,
+      /^new: weight "conv.weight" holds -70000/,
     );
   });
 });
