@@ -163,9 +163,9 @@ export function mayNeedGradient(x: Tensor): boolean {
   const { gradientDepth, kernelDepth, activeTape } = engine().state;
   if (gradientDepth === 0 || kernelDepth > 0) return false;
   if (x instanceof Variable) return isTarget(x);
-  return (
-    open.targets?.has(x) !== false || (activeTape ?? []).some(({ outputs }) => outputs.some(({ id }) => id === x.id))
-  );
+  if (open.targets?.has(x) !== false) return true;
+  // From the newest, among which it mostly is: a tape has thousands.
+  return (activeTape ?? []).findLastIndex(({ outputs }) => outputs.some(({ id }) => id === x.id)) >= 0;
 }
 
 /** Runs `f` as if no tape were open. */

@@ -20,6 +20,7 @@ import {
 import { checkInteger, checkObject, checkPositive, checkRange, describe, type KeysOf, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { runIfThere } from "../core/fused-kernels";
+import { storesHalves } from "../core/half-storage";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
 import { type LearningRateSchedule, rateAt } from "./learning-rate";
 import { type Pack, packs } from "./packing";
@@ -102,7 +103,8 @@ export interface Adam {
  * @param variables - what to train.
  * @param options - step size, decays, ε and bounds of the gradient.
  * @returns the optimiser; dispose it when done.
- * @throws SidError `invalid-argument`, `out-of-range` or `not-finite` for bad options; its `step` throws
+ * @throws SidError `invalid-argument`, `out-of-range` or `not-finite` for bad options, `invalid-argument` for variables that
+ *   store float16; its `step` throws
  *   `shape-mismatch` when gradients and variables do not fit, `out-of-range` where a schedule gives no rate.
  *
  * @example
@@ -120,6 +122,12 @@ export interface Adam {
 export function adam(variables: readonly Variable[], options: AdamOptions): Adam {
   checkVariables("adam", "variables", variables);
   if (variables.length === 0) throw new SidError("invalid-argument", "adam: there are no variables to train.");
+  const half = variables.find(storesHalves);
+  if (half)
+    throw new SidError(
+      "invalid-argument",
+      `adam: "${half.name}" stores float16, which is for weights that stay as they are: load what is trained without weights: "f16".`,
+    );
   checkAdamOptions("adam", options);
   const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipValue, clipNorm } = options;
 

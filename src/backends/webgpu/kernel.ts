@@ -8,7 +8,7 @@ import {
   unregisterKernel,
   util,
 } from "@tensorflow/tfjs-core";
-import { withFloats } from "./half";
+import { isHalf, withFloats } from "./half";
 import { type Capabilities, capabilitiesOf, type Dispatch, dispatch, type Program, sizeOf } from "./program";
 import type { WebgpuBackend } from "./types";
 
@@ -69,6 +69,7 @@ export function kernelFunc(body: Kernel): KernelFunc {
         },
         run(program, variant, call, asHalves = []) {
           for (const tensor of Object.values(call.writes)) if (sizeOf(tensor) === 0) return emptied(backend, tensor);
+          if (!Object.values(call.reads).some(isHalf)) return dispatch(backend, program, variant, call);
           const names = Object.keys(call.reads).filter((name) => !asHalves.includes(name));
           const given = names.map((name) => call.reads[name] as TensorInfo);
           withFloats(backend, given, (floats) => {

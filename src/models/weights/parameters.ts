@@ -12,6 +12,7 @@ import { checkBackend } from "../../core/check-backend";
 import { checkObject, checkOneOf, checkText, describe, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { runIfThere } from "../../core/fused-kernels";
+import { markHalves } from "../../core/half-storage";
 import type { RandomStream } from "../../core/random";
 import { sharedState } from "../../core/shared-state";
 import {
@@ -29,10 +30,7 @@ import type { InitialWeights, NetworkParameters, ParameterLayout, ParameterOptio
 const toTfjs = { conv: [2, 3, 1, 0], linear: [1, 0] } as const;
 const toPyTorch = { conv: [3, 2, 0, 1], linear: [1, 0] } as const;
 
-const madeFrom = /* @__PURE__ */ sharedState(
-  "parameter specs",
-  () => new WeakMap<Variable, ParameterSpec & Required<ParameterOptions>>(),
-);
+const madeFrom = /* @__PURE__ */ sharedState("parameter specs", () => new WeakMap<Variable, ParameterSpec>());
 
 /** Parameters that have become a network's. */
 const taken = /* @__PURE__ */ sharedState("taken parameters", () => new WeakSet<NetworkParameters>());
@@ -110,33 +108,29 @@ export function makeVariable(
   data: Float32Array,
   weights: "f32" | "f16" = "f32",
 ): Variable {
-  const stored = { ...spec, weights };
-  const made = tidy(() => variable(storedTensor(prefix, stored, data), true, `${prefix}/${spec.name}`));
-  madeFrom.set(made, stored);
+  // Matrices and filters: the rest is little, and what reads it expects float32.
+  const half = weights === "f16" && spec.layout !== "as-is";
+  const made = tidy(() => variable(storedTensor(prefix, spec, data, half), true, `${prefix}/${spec.name}`));
+  madeFrom.set(made, spec);
+  if (half) markHalves(made);
   return made;
 }
 
-/** The tensor of a weight, stored as its variable stores it. */
-export function storedTensor(prefix: string, spec: ParameterSpec & ParameterOptions, data: Float32Array): Tensor {
+/** The tensor of a weight, at two bytes a number where `half`. */
+export function storedTensor(prefix: string, spec: ParameterSpec, data: Float32Array, half: boolean): Tensor {
   const x = fromPyTorch(data, spec);
-  return spec.weights === "f16" ? halved(prefix, spec, data, x) : x;
+  if (!half) return x;
+  checkHalfRange(prefix, spec, data);
+  const [stored] = runIfThere("SidHalf", [x]) ?? [];
+  if (!stored) throw noHalves(prefix);
+  return stored;
 }
 
 /** The largest number of float16. */
 const largestHalf = 65504;
 
-/** Matrices and filters at two bytes a number, the rest as it is: that is little, and what reads it expects float32. */
-function halved(prefix: string, spec: ParameterSpec, data: Float32Array, x: Tensor): Tensor {
-  if (spec.layout === "as-is") return x;
-  checkHalfRange(prefix, spec, data);
-  const [half] = runIfThere("SidHalf", [x]) ?? [];
-  if (!half) throw noHalves(prefix);
-  return half;
-}
-
-/** Throws for a matrix or filter that float16 cannot hold. */
-export function checkHalfRange(prefix: string, { name, layout }: ParameterSpec, data: Float32Array): void {
-  if (layout === "as-is") return;
+/** Throws for a weight that float16 cannot hold. */
+export function checkHalfRange(prefix: string, { name }: ParameterSpec, data: Float32Array): void {
   for (const value of data)
     if (!(Math.abs(value) <= largestHalf))
       throw new SidError(
@@ -199,7 +193,7 @@ function isMadeFor(v: Variable, prefix: string, spec: ParameterSpec | undefined)
 }
 
 /** The spec that a variable was made from; one made elsewhere has its own name and no other layout. */
-export function specOf(v: Variable): ParameterSpec & ParameterOptions {
+export function specOf(v: Variable): ParameterSpec {
   return madeFrom.get(v) ?? { name: v.name, shape: v.shape, layout: "as-is", init: { constant: 0 } };
 }
 

@@ -1,10 +1,11 @@
 import { mul, type Tensor, tidy, type Variable } from "@tensorflow/tfjs-core";
 import { SidError } from "../../core/errors";
+import { storesHalves } from "../../core/half-storage";
 import type { HostTensor, WeightMap, WeightSource } from "../../core/host-tensor";
 import { checkHostWeights, checkLive, checkWeightSource, checkWeights, floatsOf } from "./check-weights";
 import { readEach } from "./load-parameters";
 import { checkHalfRange, inPyTorchLayout, specOf, storedTensor } from "./parameters";
-import type { HasVariables, ParameterOptions, ParameterSpec } from "./types";
+import type { HasVariables, ParameterSpec } from "./types";
 
 /**
  * Reads a network's weights into host memory, in PyTorch's names (the prefix stripped) and layouts.
@@ -86,10 +87,11 @@ export async function loadWeights(model: HasVariables, weights: WeightMap | Weig
   if (isSource(weights)) return loadFromSource(model, specs, weights);
   checkHostWeights(model.name, specs, weights);
   for (const spec of specs)
-    if (spec.weights === "f16") checkHalfRange(model.name, spec, floatsOf(model.name, spec, weights.get(spec.name)));
+    if (storesHalves(spec.variable))
+      checkHalfRange(model.name, spec, floatsOf(model.name, spec, weights.get(spec.name)));
   for (const spec of specs) {
     const data = floatsOf(model.name, spec, weights.get(spec.name));
-    tidy(() => spec.variable.assign(storedTensor(model.name, spec, data)));
+    tidy(() => spec.variable.assign(storedTensor(model.name, spec, data, storesHalves(spec.variable))));
   }
 }
 
@@ -98,7 +100,7 @@ async function loadFromSource(model: HasVariables, specs: readonly Target[], sou
   const read: [Variable, Tensor][] = [];
   try {
     for await (const [spec, data] of readEach(model.name, specs, source))
-      read.push([spec.variable, tidy(() => storedTensor(model.name, spec, data))]);
+      read.push([spec.variable, tidy(() => storedTensor(model.name, spec, data, storesHalves(spec.variable)))]);
     checkLive("loadWeights", model);
     for (const [v, x] of read) v.assign(x);
   } finally {
@@ -140,19 +142,18 @@ export function copyWeights(from: HasVariables, to: HasVariables): void {
   to.variables.forEach((v, i) => {
     const other = source.get((specs[i] as { name: string }).name) as Variable;
     if (other === v) return;
-    const [has, wants] = [other, v].map((one) => specOf(one).weights ?? "f32");
-    if (has === "f32" && wants === "f16")
+    if (storesHalves(v) && !storesHalves(other))
       throw new SidError(
         "invalid-argument",
         `copyWeights from "${from.name}" to "${to.name}": "${to.name}" stores float16, which is made while weights are loaded: load them into it.`,
       );
-    if (has === wants) v.assign(other);
-    else tidy(() => v.assign(mul(other, 1)));
+    if (storesHalves(other) && !storesHalves(v)) tidy(() => v.assign(mul(other, 1)));
+    else v.assign(other);
   });
 }
 
-/** A variable with its name, layout and storage. */
-type Target = ParameterSpec & ParameterOptions & { readonly variable: Variable };
+/** A variable with its name and layout in a file. */
+type Target = ParameterSpec & { readonly variable: Variable };
 
 /** Whether weights are yet to be read. */
 function isSource(weights: WeightMap | WeightSource): weights is WeightSource {

@@ -4,6 +4,7 @@ import { isHalf } from "../../../src/backends/webgpu/half";
 import { type HostTensor, randomStream } from "../../../src/core";
 import { narrowF16, widenF16 } from "../../../src/io/half";
 import { copyWeights, createParameters, loadWeights, type ParameterSpec, readWeights } from "../../../src/models";
+import { adam } from "../../../src/train";
 import { expectSidError } from "../../support/errors";
 
 beforeAll(() => useBackend("webgpu"));
@@ -42,6 +43,16 @@ describe("weights stored as float16", () => {
     expect(Array.from(got.get("fc.weight")?.data as Float32Array)).toEqual(rounded(weights.get("fc.weight")));
     expectSidError("invalid-argument", () => copyWeights(other, small), /"small" stores float16/);
     for (const { dispose } of [small, other, trained]) dispose();
+  });
+
+  test("are not trained", () => {
+    const small = network("small", "f16");
+    expectSidError(
+      "invalid-argument",
+      () => adam(small.variables, { learningRate: 1 }),
+      /^adam: "small\/fc.weight" stores float16/,
+    );
+    small.dispose();
   });
 
   test("beyond float16 are refused by name, and nothing is left", async () => {
