@@ -73,10 +73,11 @@ export interface UseBackendOptions {
  * Loads a tfjs backend, makes it the current one, and gives it what it needs in order to train.
  *
  * - `"wasm"` (package `@tensorflow/tfjs-backend-wasm`): our kernels take the place of stock ones that are
- *   missing or slow in training: convolution gradients, matMul with transposes or batches, and others.
+ *   missing or slow in training: convolution gradients, matMul with transposes or batches, and others; with fused
+ *   multiply-adds where the engine has them, see `fma`.
  *   A program that never calls this function sees the stock kernels.
  * - `"webgpu"` (package `@tensorflow/tfjs-backend-webgpu`, in Node `webgpu` as well): with all the memory and threads
- *   that the GPU grants. In Node tensors are read with `await tensor.data()` only. Where the GPU is lost, or reports an
+ *   that the GPU grants, and with our kernels for products, convolutions, attention, norms and Adam. In Node tensors are read with `await tensor.data()` only. Where the GPU is lost, or reports an
  *   error, each later operation and read throws; the next call starts it anew, and tensors from before are gone.
  * - `"cpu"` (package `@tensorflow/tfjs-backend-cpu`): the reference, 15 to 100 times slower.
  * - `"node"` (package `@tensorflow/tfjs-node`) and `"node-gpu"` (package `@tensorflow/tfjs-node-gpu`): TensorFlow's own
@@ -87,11 +88,12 @@ export interface UseBackendOptions {
  * The backends are optional peers of this package: install the one you use. Calling again is harmless.
  *
  * @param name - the backend.
- * @param options - where the binaries are, on how many threads or which GPU to compute.
+ * @param options - where the binaries are, how, on how many threads or which GPU to compute.
  * @returns the backend that runs: `name`, or what `auto` chose.
- * @throws SidError `unsupported` without WebAssembly SIMD, for `fma: true` where nothing fuses or for a GPU of too little, `missing-backend` where the package
- *   is not installed (the message has the `npm install` line) or does not start, `invalid-argument` for an unknown name,
- *   `out-of-range` or `invalid-argument` for a number of threads that is no integer from 1 to 16.
+ * @throws SidError `unsupported` without WebAssembly SIMD, for `fma: true` where nothing fuses or for a GPU of too little,
+ *   `missing-backend` where the package is not installed (the message has the `npm install` line) or does not start,
+ *   `invalid-argument` for an unknown name, `out-of-range` or `invalid-argument` for a number of threads that is no integer
+ *   from 1 to 16.
  *   A compiled network throws `io` where the folder for temporary files cannot be written.
  *
  * @example

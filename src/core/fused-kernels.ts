@@ -32,7 +32,7 @@ export type GpuFusedKernel = "SidGeglu";
 export type FusedAttributes = Readonly<Record<string, number | boolean>>;
 
 /**
- * Kernels of a training step, without a gradient.
+ * Kernels without a gradient: those of a training step, samples that are left out, gradients of a layer's weight and bias.
  *
  * | kernel | inputs | attributes | results |
  * |---|---|---|---|

@@ -71,7 +71,8 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly beta1?: number | undefined;
   /**
-   * Whether the backend has this library's own kernels, which keep fewer activations: `"wasm"`, `"webgpu"` and `"node"` do.
+   * Whether the backend has this library's own kernels, which keep fewer activations: `"wasm"`, `"webgpu"`, `"node"`
+   * and `"node-gpu"` do. What `"webgpu"` fuses beyond the others is not counted.
    * @defaultValue as the backend in use
    */
   readonly fusedKernels?: boolean | undefined;

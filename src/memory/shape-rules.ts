@@ -160,7 +160,7 @@ const gradients =
   (inputs) =>
     ordered(inputs).slice(1, 1 + count);
 
-/** Of which a backend without kernels of ours has one, since the storage does not change what is computed. */
+/** On both dry backends: the storage does not change what is computed. */
 export const storageRules: Readonly<Record<StorageKernel, ShapeRule>> = {
   SidHalf: (inputs) => [{ ...float(input(inputs, "0").shape), half: true }],
 };

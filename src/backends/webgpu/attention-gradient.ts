@@ -64,7 +64,7 @@ ${begin(variant, "queries")}
     ${putTile((c) => `exp(s${c} * params.scale - logSum) * (p${c} - dot_)`)}
     ${addProduct(variant, "d", { name: "k", of: "keys", first: "firstKey" })}
   }
-  ${writeParts(variant, "d", { name: "dq", of: "queries" }, () => "params.scale")}
+  ${writeParts(variant, "d", { name: "dq", of: "queries" }, "params.scale")}
 }`,
   }),
 };
@@ -95,8 +95,8 @@ ${begin(variant, "keys")}
     ${putTile((c) => `s${c} * (p${c} - dots[at${c}])`)}
     ${addProduct(variant, "dk", { name: "q", of: "queries", first: "firstQuery" })}
   }
-  ${writeParts(variant, "dk", { name: "dk", of: "keys" }, () => "params.scale")}
-  ${writeParts(variant, "dv", { name: "dv", of: "keys" }, () => "1.0")}
+  ${writeParts(variant, "dk", { name: "dk", of: "keys" }, "params.scale")}
+  ${writeParts(variant, "dv", { name: "dv", of: "keys" }, "1.0")}
 }`,
   }),
 };

@@ -180,11 +180,11 @@ export function writeParts(
   variant: Variant,
   from: string,
   to: { readonly name: string; readonly of: "queries" | "keys" },
-  factor: (row: number) => string,
+  factor: string,
 ): string {
   const base = to.of === "queries" ? "ofQueries" : "ofKeys";
   const write = (row: number, part: number) =>
-    `if (across + ${side * part}u < params.width) { ${to.name}[at + ${side * part}u] = ${component(variant, `${from}${part}`, row)} * ${factor(row)}; }`;
+    `if (across + ${side * part}u < params.width) { ${to.name}[at + ${side * part}u] = ${component(variant, `${from}${part}`, row)} * ${factor}; }`;
   return each(
     variant.rows,
     (row) => `

@@ -57,7 +57,7 @@ ${begin(variant, "queries")}
   }
   ${overRow("sum", (a, b) => `${a} + ${b}`)}
   ${each(variant.parts, (i) => `y${i} /= sum;`)}
-  ${writeParts(variant, "y", { name: "y", of: "queries" }, () => "1.0")}
+  ${writeParts(variant, "y", { name: "y", of: "queries" }, "1.0")}
   let logSum = most + log(sum);
   if (across == 0u) {
     ${each(variant.rows, (r) => `if (lanesRow + ${r}u < params.queries) { logSums[head * params.queries + lanesRow + ${r}u] = ${component(variant, "logSum", r)}; }`)}

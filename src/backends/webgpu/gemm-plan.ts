@@ -1,3 +1,4 @@
+import { sharedState } from "../../core/shared-state";
 import { isSoftware } from "./adapter";
 import type { Capabilities } from "./program";
 import type { WebgpuBackend } from "./types";
@@ -89,7 +90,21 @@ export interface Machine {
 }
 
 /** Workgroups of 64 invocations that keep a GPU busy; a processor that plays one is so by a few. */
-export function machineOf({ device }: WebgpuBackend, { subgroups }: Capabilities): Machine {
+export function machineOf(backend: WebgpuBackend, { subgroups }: Capabilities): Machine {
+  const known = machines.get(backend)?.[`${subgroups}`];
+  if (known) return known;
+  const machine = lookAt(backend, subgroups);
+  machines.set(backend, { ...machines.get(backend), [`${subgroups}`]: machine });
+  return machine;
+}
+
+/** By backend and whether subgroups are used: Dawn makes the adapter's words anew each time that they are read. */
+const machines = /* @__PURE__ */ sharedState(
+  "webgpu machines",
+  () => new WeakMap<object, Readonly<Record<string, Machine>>>(),
+);
+
+function lookAt({ device }: WebgpuBackend, subgroups: boolean): Machine {
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = device.adapterInfo ?? {};
   const software = isSoftware(device.adapterInfo);
   return {

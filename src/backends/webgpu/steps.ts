@@ -94,7 +94,7 @@ export function cleanGradient(call: Call): TensorInfo[] {
   }
   const partial = call.scratch([groups, 2]);
   const params = { size, limit: call.attrs["limit"] as number };
-  call.run(clean, null, { reads: { g }, writes: { out, partial }, params, groups: [groups] });
+  call.run(clean, null, { reads: { g }, writes: { out, partial }, params, groups });
   call.run(addPartial, null, { reads: { partial }, writes: { out: figures }, params: { size: groups }, groups: 1 });
   return [out, figures];
 }

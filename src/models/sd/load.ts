@@ -28,7 +28,7 @@ import { type Vae, vae, vaeParameterSpecs } from "./vae";
 export interface LoadProgress {
   /** The part whose weights are being read. */
   readonly part: StableDiffusionPart;
-  /** Bytes of float32 weights that are on the backend, of all parts. */
+  /** Bytes of the weights that were read, of all parts, as float32 has them. */
   readonly loaded: number;
   /** How many there will be. */
   readonly total: number;
