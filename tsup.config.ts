@@ -14,6 +14,7 @@ export const subpaths = [
   "train",
   "memory",
   "metrics",
+  "distributed",
   "testing",
   "io",
   "backends",

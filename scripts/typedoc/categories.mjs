@@ -79,6 +79,7 @@ export const categories = [
   ["metrics/inception-score", "Scores"],
   ["metrics/clip-score", "Scores"],
   ["metrics/", "Distances"],
+  ["distributed/", "Many machines"],
   ["testing/", "Contracts"],
   ["backends/", "Backends"],
 

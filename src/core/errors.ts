@@ -14,6 +14,8 @@
  * - `missing-package`: an optional package that is not installed.
  * - `device-lost`: a GPU that is gone or has refused a command; what was on it is lost.
  * - `out-of-memory`: the backend's memory does not hold what is asked for.
+ * - `rank-mismatch`: ranks of one run that were started differently, or whose weights are no longer the same.
+ * - `rank-lost`: another rank of the run died, or did not come in time.
  * - `aborted`: an AbortSignal fired before any work was done.
  */
 export type SidErrorCode =
@@ -31,6 +33,8 @@ export type SidErrorCode =
   | "missing-package"
   | "device-lost"
   | "out-of-memory"
+  | "rank-mismatch"
+  | "rank-lost"
   | "aborted";
 
 const brand = Symbol.for("sid-lsg/SidError");

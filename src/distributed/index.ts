@@ -1,0 +1,7 @@
+/**
+ * Data-parallel training on many machines: the engine that sums over ranks, and who this rank is. Node only.
+ *
+ * @module sid-lsg/distributed
+ */
+export { type Launch, launchOf } from "./launch";
+export type { Reducer } from "./types";
