@@ -19,6 +19,7 @@ export {
   pullback,
   type RandomState,
   type RandomStream,
+  type RowRange,
   randomStream,
   SidError,
   type SidErrorCode,

@@ -1,6 +1,6 @@
 import { type Tensor, tensor } from "@tensorflow/tfjs-core";
 import { checkRunning } from "./check-backend";
-import { checkArray, checkInteger, checkMethods, describe } from "./checks";
+import { checkArray, checkInteger, checkMethods, checkObject, describe } from "./checks";
 import { SidError } from "./errors";
 
 /** Where a {@link RandomStream} stands: plain data, so that a checkpoint can hold it. */
@@ -9,6 +9,14 @@ export interface RandomState {
   readonly seed: number;
   /** Blocks of four 32-bit words drawn so far. */
   readonly position: number;
+}
+
+/** A run of rows of a whole batch, such as a rank's share: `from` included, `to` not. */
+export interface RowRange {
+  /** The first row. */
+  readonly from: number;
+  /** The row behind the last. */
+  readonly to: number;
 }
 
 /**
@@ -26,10 +34,11 @@ export interface RandomStream {
   /** `count` standard normal numbers. Throws like `uniform`. */
   normals(count: number): Float32Array;
   /**
-   * A float32 tensor of standard normal numbers; the caller owns it. Throws where `shape` is no array of sizes, and
-   * `missing-backend` where no backend runs.
+   * A float32 tensor of standard normal numbers; the caller owns it. With `rows`, only these rows of its first axis are
+   * computed and returned, with the numbers that they have in the whole, and the stream moves on as if all were drawn.
+   * Throws where `shape` is no array of sizes or does not have those rows, and `missing-backend` where no backend runs.
    */
-  normal(shape: readonly number[]): Tensor;
+  normal(shape: readonly number[], rows?: RowRange): Tensor;
   /** Where the stream stands now. */
   state(): RandomState;
 }
@@ -63,43 +72,56 @@ export function randomStream(from: number | RandomState): RandomStream {
   const seed = checkInteger("randomStream", "seed", start.seed, 0);
   let position = checkInteger("randomStream", "position", start.position, 0);
 
-  const words = (count: number): Uint32Array => {
-    const blocks = Math.ceil(count / 4);
+  /** Words `[from, to)` of a draw of `count`. */
+  const words = (count: number, from = 0, to = count): Uint32Array => {
+    const first = Math.floor(from / 4);
+    const blocks = Math.ceil(to / 4) - first;
     const out = new Uint32Array(blocks * 4);
-    for (let i = 0; i < blocks; i++) philox(out, i * 4, position + i, seed);
-    position += blocks;
-    return out;
+    for (let i = 0; i < blocks; i++) philox(out, i * 4, position + first + i, seed);
+    position += Math.ceil(count / 4);
+    return out.subarray(from - 4 * first);
   };
   const uniform = (count: number): number[] => {
     checkInteger("RandomStream.uniform", "count", count, 0, mostNumbers);
     const bits = words(count * 2);
     return Array.from({ length: count }, (_, i) => fraction(bits[2 * i] as number, bits[2 * i + 1] as number));
   };
-  const normals = (count: number): Float32Array => {
+  /** Numbers `[from, to)` of a draw of `count`. */
+  const normals = (count: number, from = 0, to = count): Float32Array => {
     checkInteger("RandomStream.normals", "count", count, 0, mostNumbers);
-    const bits = words(count + (count % 2));
-    const out = new Float32Array(count);
-    for (let i = 0; i < count; i += 2) {
-      const radius = Math.sqrt(-2 * Math.log(((bits[i] as number) + 0.5) / 2 ** 32));
-      const angle = ((bits[i + 1] as number) / 2 ** 32) * 2 * Math.PI;
-      out[i] = radius * Math.cos(angle);
-      if (i + 1 < count) out[i + 1] = radius * Math.sin(angle);
+    // They come in pairs.
+    const even = from - (from % 2);
+    const bits = words(count + (count % 2), even, to + (to % 2));
+    const out = new Float32Array(to - from);
+    for (let i = even; i < to; i += 2) {
+      const radius = Math.sqrt(-2 * Math.log(((bits[i - even] as number) + 0.5) / 2 ** 32));
+      const angle = ((bits[i - even + 1] as number) / 2 ** 32) * 2 * Math.PI;
+      if (i >= from) out[i - from] = radius * Math.cos(angle);
+      if (i + 1 < to) out[i + 1 - from] = radius * Math.sin(angle);
     }
     return out;
   };
   return {
     uniform,
-    normals,
+    normals: (count) => normals(count),
     integers(count, min, max) {
       checkInteger("RandomStream.integers", "min", min);
       checkInteger("RandomStream.integers", "max", max, min + 1);
       return uniform(count).map((u) => min + Math.floor(u * (max - min)));
     },
-    normal(shape) {
-      const dims = [...checkArray("RandomStream.normal", "shape", shape)];
-      for (const [i, size] of dims.entries()) checkInteger("RandomStream.normal", `shape[${i}]`, size, 0);
-      checkRunning("RandomStream.normal");
-      return tensor(normals(dims.reduce((a, b) => a * b, 1)), dims, "float32");
+    normal(shape, rows) {
+      const where = "RandomStream.normal";
+      const dims = [...checkArray(where, "shape", shape)];
+      for (const [i, size] of dims.entries()) checkInteger(where, `shape[${i}]`, size, 0);
+      checkRunning(where);
+      const count = dims.reduce((a, b) => a * b, 1);
+      if (rows === undefined) return tensor(normals(count), dims, "float32");
+      const [whole = 0, ...each] = dims;
+      const { from, to } = checkObject(where, "rows", rows, { from: 1, to: 1 });
+      checkInteger(where, "rows.from", from, 0, whole);
+      checkInteger(where, "rows.to", to, from, whole);
+      const size = each.reduce((a, b) => a * b, 1);
+      return tensor(normals(count, from * size, to * size), [to - from, ...each], "float32");
     },
     state: () => ({ seed, position }),
   };

@@ -2,6 +2,7 @@ import {
   add,
   clipByValue,
   clone,
+  concat,
   div,
   exp,
   matMul,
@@ -9,14 +10,26 @@ import {
   mul,
   ones,
   reshape,
+  split,
   sqrt,
+  stack,
   sum,
   type Tensor,
   type Tensor1D,
-  tensor1d,
+  tensor2d,
   tidy,
+  unstack,
 } from "@tensorflow/tfjs-core";
-import { checkBoolean, checkNumbers, checkObject, checkOneOf, checkPerSample } from "../core/checks";
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumbers,
+  checkObject,
+  checkOneOf,
+  checkPerSample,
+  type KeysOf,
+} from "../core/checks";
 import { SidError } from "../core/errors";
 import { noGrad } from "../core/tape";
 import { checkSameShape, checkTensor } from "../core/tensor-checks";
@@ -67,6 +80,17 @@ export interface FDivergenceInputs {
    * @defaultValue every sample counts
    */
   readonly valid?: Tensor1D | undefined;
+  /**
+   * Where these samples are one rank's share of a batch: the sum over ranks of a few numbers, so that the means are those
+   * of the whole batch. It is called once for the bins and once to normalise, on all ranks alike.
+   * @defaultValue none: the samples are the batch
+   */
+  readonly sumOverRanks?: ((values: Tensor1D) => Tensor1D) | undefined;
+  /**
+   * How many bins there are. Needed with `sumOverRanks`, since a rank need not have samples in all of them.
+   * @defaultValue those that have samples
+   */
+  readonly numBins?: number | undefined;
 }
 
 /** Options of {@link fDivergenceWeights}. */
@@ -124,12 +148,15 @@ const tiny = 1e-6;
  */
 export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergenceOptions = {}): Tensor1D {
   const where = "fDivergenceWeights";
-  const { logit, bins, valid } = checkObject(where, "inputs", inputs, { logit: 1, bins: 1, valid: 1 });
+  const { logit, bins, valid, sumOverRanks, numBins } = checkObject(where, "inputs", inputs, known);
   const { divergence, clip, normalize } = checkFDivergence(where, options);
   checkTensor(where, "logit", logit);
   if (logit.rank !== 1)
     throw new SidError("shape-mismatch", `${where}: logit must be [B], got [${logit.shape.join(", ")}].`);
   if (bins !== undefined) checkPerSample(where, "bins", bins, logit.size);
+  if (sumOverRanks !== undefined) checkFunction(where, "sumOverRanks", sumOverRanks);
+  if (numBins !== undefined || (bins && sumOverRanks))
+    checkInteger(where, "numBins", numBins as number, Math.max(1, ...(bins ?? []).map((bin) => bin + 1)));
   checkLossOptions(where, logit, { valid });
   const h = typeof divergence === "function" ? divergence : named[divergence];
   return noGrad(() => {
@@ -138,11 +165,14 @@ export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergen
     const ratio = clip
       ? clipByValue(exp(clipByValue(kept, -farthestLogit, farthestLogit)), ...(clip as [number, number]))
       : exp(kept);
-    const own = h((bins ? div(ratio, add(meansOf(bins, ratio, counts), tiny)) : ratio) as Tensor1D) as Tensor1D;
+    const means = bins && meansOf(bins, { values: ratio, counts, numBins, sumOverRanks });
+    const own = h((means ? div(ratio, add(means, tiny)) : ratio) as Tensor1D) as Tensor1D;
     checkTensor(where, "h(r)", own);
     checkSameShape(where, { logit, "h(r)": own });
     const weights = onlyValid(own, valid) as Tensor1D;
-    return normalize ? div(weights, add(average(sum(weights), sum(counts)), tiny)) : weights;
+    if (!normalize) return weights;
+    const totals = stack([sum(weights), sum(counts)]) as Tensor1D;
+    return div(weights, add(average(...(unstack(sumOverRanks?.(totals) ?? totals) as [Tensor, Tensor])), tiny));
   });
 }
 
@@ -163,14 +193,26 @@ export function checkFDivergence(where: string, options: FDivergenceOptions) {
   return { divergence, clip, normalize: checkBoolean(where, "normalize", normalize) };
 }
 
+/** What {@link meansOf} averages. */
+interface Binned {
+  readonly values: Tensor;
+  readonly counts: Tensor;
+  readonly numBins: number | undefined;
+  readonly sumOverRanks: FDivergenceInputs["sumOverRanks"];
+}
+
 /** The mean of the samples that count within each sample's bin, `[B]`. */
-function meansOf(bins: readonly number[], values: Tensor, counts: Tensor): Tensor {
-  const together = bins.flatMap((bin) => bins.map((other) => Number(other === bin)));
+function meansOf(bins: readonly number[], { values, counts, numBins, sumOverRanks }: Binned): Tensor {
+  const all = numBins === undefined ? [...new Set(bins)] : Array.from({ length: numBins }, (_, bin) => bin);
   return tidy(() => {
-    const totals = (x: Tensor) => matMul(reshape(tensor1d(together), [bins.length, -1]), reshape(x, [bins.length, 1]));
-    return reshape(average(totals(mul(values, counts)), totals(counts)), [bins.length]);
+    const belongs = tensor2d(bins.map((bin) => all.map((other) => Number(other === bin))));
+    const own = concat([mul(values, counts), counts].map((x) => reshape(matMul(reshape(x, [1, -1]), belongs), [-1])));
+    const [total, count] = split(sumOverRanks?.(own as Tensor1D) ?? own, 2) as [Tensor, Tensor];
+    return reshape(matMul(belongs, reshape(average(total, count), [-1, 1])), [-1]);
   });
 }
+
+const known: KeysOf<FDivergenceInputs> = { logit: 1, bins: 1, valid: 1, sumOverRanks: 1, numBins: 1 };
 
 /** 0 over 0 is 0. */
 function average(total: Tensor, count: Tensor): Tensor {

@@ -118,10 +118,11 @@ export function fDistill(options: FDistillOptions = {}): ScoreMethod<"teacher" |
     fakeScore: { discriminator: discriminatorUpdate(discriminatorWeight) },
     asks: { logit: { of: "discriminator", gradient: adversarialWeight > 0 } },
     parts: {
-      factor: ({ logit }, { t, valid, moment }) => {
+      factor: ({ logit }, { t, valid, moment, sumOverRanks }) => {
         const one = mean(reshape(onlyValid(logit, valid), [logit.shape[0] as number, -1]), 1) as Tensor1D;
         const at = bins === 0 ? undefined : t.map((time) => binOf(time, moment.schedule, bins));
-        return fDivergenceWeights({ logit: one, bins: at, valid }, how);
+        const inputs = { logit: one, bins: at, numBins: at && bins, valid, sumOverRanks };
+        return fDivergenceWeights(inputs, how);
       },
       term:
         adversarialWeight === 0

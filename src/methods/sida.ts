@@ -9,8 +9,13 @@ import {
   reshape,
   type Scalar,
   softplus,
+  stack,
+  sum,
   type Tensor,
+  type Tensor1D,
+  tensor1d,
   tidy,
+  unstack,
 } from "@tensorflow/tfjs-core";
 import { checkFunction, checkObject, checkOneOf, checkPositive, checkRange, type KeysOf } from "../core/checks";
 import { sampleSize, sumPerSample } from "../core/per-sample";
@@ -142,7 +147,9 @@ export function sida(options: SidaOptions = {}): ScoreMethod<"teacher" | "fake" 
           const entropy = onlyValid(perSampleMean(softplus(neg(clipByValue(onlyValid(logit, valid), -10, 10)))), valid);
           const weights = weightOfEach(x, weight, circumstances);
           const adversarial =
-            adversarialMean === "batch" ? mul(mean(entropy), mean(weights)) : mean(mul(entropy, weights));
+            adversarialMean === "batch"
+              ? mul(mean(entropy), batchMean(stack([sum(weights), level.alpha.length]), circumstances))
+              : mean(mul(entropy, weights));
           const elements = reduction === "sum" ? sampleSize(x.generated) : 1;
           const identity = sidLoss(x, { alpha, weight, reduction, level, valid });
           return add(mul(identity, 0.5), mul(adversarial, 0.5 * share * elements)) as Scalar;
@@ -160,18 +167,25 @@ function critic(
   adversarialMean: "batch" | "sample",
 ): DiscriminatorUpdate {
   return {
-    loss({ generated, real }, { level: { alpha, sigma }, valid }) {
-      const weight = alpha.reduce((all, a, i) => all + lambda(a, sigma[i] as number), 0) / alpha.length;
+    loss({ generated, real }, { level: { alpha, sigma }, valid, sumOverRanks }) {
       return tidy(() => {
+        const total = alpha.reduce((all, a, i) => all + lambda(a, sigma[i] as number), 0);
+        const weight = batchMean(tensor1d([total, alpha.length]), { sumOverRanks });
         const clean = (logit: Tensor) => {
           const own = onlyValid(logit, valid);
           return adversarialMean === "sample" ? clipByValue(own, -10, 10) : own;
         };
         const on = (logit: Tensor) => mean(onlyValid(perSampleMean(softplus(logit)), valid));
-        return mul(add(on(clean(generated)), on(neg(clean(real)))), weight / 2) as Scalar;
+        return mul(add(on(clean(generated)), on(neg(clean(real)))), div(weight, 2)) as Scalar;
       });
     },
   };
+}
+
+/** The mean over the batch, that of all ranks, of constants whose sum and number are given, `[2]`. */
+function batchMean(sums: Tensor, { sumOverRanks }: Pick<Circumstances, "sumOverRanks">): Tensor {
+  const [total, count] = unstack(sumOverRanks?.(sums as Tensor1D) ?? sums) as [Tensor, Tensor];
+  return div(total, count);
 }
 
 /** The mean of each sample's elements, `[B]`. */

@@ -140,6 +140,13 @@ export interface Circumstances {
   readonly valid: Tensor1D;
   /** The condition, batch axis first. */
   readonly cond?: Tensor | undefined;
+  /**
+   * Where the samples are one rank's share of a batch: the sum over ranks of a few numbers, constants for the gradient.
+   * For methods that take means over the batch other than the loss itself, which is averaged over ranks anyway. All ranks
+   * call it alike.
+   * @defaultValue none: the samples are the batch
+   */
+  readonly sumOverRanks?: ((values: Tensor1D) => Tensor1D) | undefined;
 }
 
 /** `∂L/∂` of the samples and of each answer that lets the gradient through; what is absent is 0. */

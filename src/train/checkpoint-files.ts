@@ -23,9 +23,10 @@ export async function openCheckpoints(
   path: string,
   keep: number,
   onWarning: (warning: string) => void,
+  writes = true,
 ): Promise<CheckpointFiles> {
   const where = `distill: checkpoint ${JSON.stringify(path)}`;
-  const found = await survey(where, path);
+  const found = writes ? await survey(where, path) : await look(where, path);
   let newestIsDamaged = false;
   return {
     found,
@@ -74,7 +75,7 @@ async function shift(path: string, keep: number): Promise<void> {
 
 /** What is there, after a look at whether it can be replaced. */
 async function survey(where: string, path: string): Promise<string[]> {
-  const { rm, stat } = await nodeFs();
+  const { rm } = await nodeFs();
   const probe = `${path}.probe`;
   try {
     await writeFileAtomic(probe, "");
@@ -83,6 +84,12 @@ async function survey(where: string, path: string): Promise<string[]> {
   } catch (cause) {
     throw new SidError("io", `${where}: cannot be written: ${(cause as Error).message}`, { cause });
   }
+  return look(where, path);
+}
+
+/** What is there. */
+async function look(where: string, path: string): Promise<string[]> {
+  const { stat } = await nodeFs();
   const newest = await stat(path).catch(() => undefined);
   if (newest?.isDirectory()) throw new SidError("io", `${where} must be a file, but a folder is there.`);
   return [...(newest ? [path] : []), ...(await numbered(path))];

@@ -1,8 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkInteger, checkMethods, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { RandomStream } from "../core/random";
-import { checkStream } from "../core/random";
+import { checkStream, type RandomStream, type RowRange } from "../core/random";
 import type { TextConditioner } from "../models/types";
 import { digest, digestParts } from "./digest";
 import { probeStream } from "./probe-stream";
@@ -17,6 +16,11 @@ export interface ConditionSource {
   readonly name?: string | undefined;
   /** Conditions of `count` samples, `[count, ...]`; the caller owns them. */
   sample(stream: RandomStream, count: number): Tensor;
+  /**
+   * Some rows of what `sample` would give, for one rank's share of a batch; must draw the same of the stream as `sample`.
+   * Without it each rank asks for all and takes its rows.
+   */
+  sampleRows?(stream: RandomStream, count: number, rows: RowRange): Tensor;
   /** The empty condition, `[1, ...]`; the caller owns it. Asked once per run. */
   unconditional(): Tensor;
 }
@@ -70,17 +74,19 @@ export function promptConditions(options: PromptConditionsOptions): ConditionSou
       `${where}: conditioner must be a text conditioner, got ${describe(conditioner)}.`,
     );
   const { name, draw } = drawing(where, prompts);
+  const sampleRows = (stream: RandomStream, count: number, { from, to }: RowRange): Tensor => {
+    checkStream(where, "stream", stream);
+    checkInteger(where, "count", count, 1);
+    checkInteger(where, "rows.from", from, 0, count);
+    checkInteger(where, "rows.to", to, from, count);
+    const drawn = draw(stream, count, { from, to });
+    checkTexts(where, drawn);
+    return conditioner.encode(drawn);
+  };
   return {
     name,
-    sample(stream, count) {
-      checkStream(where, "stream", stream);
-      checkInteger(where, "count", count, 1);
-      const drawn = draw(stream, count);
-      checkTexts(where, drawn);
-      if (drawn.length !== count)
-        throw new SidError("shape-mismatch", `${where}: wanted ${count} prompts, the function drew ${drawn.length}.`);
-      return conditioner.encode(drawn);
-    },
+    sample: (stream, count) => sampleRows(stream, count, { from: 0, to: count }),
+    sampleRows,
     unconditional: () => conditioner.encode([""]),
   };
 }
@@ -88,14 +94,26 @@ export function promptConditions(options: PromptConditionsOptions): ConditionSou
 /** How captions are drawn, and what names them. */
 function drawing(where: string, prompts: PromptConditionsOptions["prompts"]) {
   if (typeof prompts === "function")
-    // A function is known by what it draws.
-    return { draw: prompts, name: `drawn prompts ${digest(JSON.stringify(prompts(probeStream(), 16)))}` };
+    return {
+      // A function is known by what it draws.
+      name: `drawn prompts ${digest(JSON.stringify(prompts(probeStream(), 16)))}`,
+      draw(stream: RandomStream, count: number, { from, to }: RowRange) {
+        const drawn = prompts(stream, count);
+        checkTexts(where, drawn);
+        if (drawn.length !== count)
+          throw new SidError("shape-mismatch", `${where}: wanted ${count} prompts, the function drew ${drawn.length}.`);
+        return drawn.slice(from, to);
+      },
+    };
   if (prompts?.length === 0) throw new SidError("invalid-argument", `${where}: there are no prompts.`);
   const source = Array.isArray(prompts) ? listSource(where, prompts) : checkSource(where, prompts as PromptSource);
   return {
     name: `${source.length} prompts ${source.fingerprint}`,
-    draw: (stream: RandomStream, count: number) =>
-      stream.integers(count, 0, source.length).map((index) => source.get(index)),
+    draw: (stream: RandomStream, count: number, { from, to }: RowRange) =>
+      stream
+        .integers(count, 0, source.length)
+        .slice(from, to)
+        .map((index) => source.get(index)),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Reducer } from "../distributed/types";
 import type { Method } from "../methods/types";
 import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
 import type { AdamOptions } from "./adam";
@@ -118,6 +119,20 @@ export interface DistillOptions {
    */
   readonly signal?: AbortSignal | undefined;
   /**
+   * The other ranks of a data-parallel run, as `mpi()` of `sid-lsg/distributed` makes it; the caller closes it. All ranks
+   * call `distill` with the same options: `batch` is that of all, each computes its share, and losses, gradients and
+   * weights are those of one rank with the whole batch, but for rounding. Rank 0 alone writes checkpoints, makes snapshots
+   * and warns; a signal on any rank ends all. What fails on one rank is told there and ends the programs of all.
+   * @defaultValue none: this program trains alone
+   */
+  readonly distributed?: Reducer | undefined;
+  /**
+   * Iterations after which the ranks compare checksums of all that they train, which must be equal bit for bit. It costs
+   * reading the weights.
+   * @defaultValue `100`
+   */
+  readonly checkRanks?: number | undefined;
+  /**
    * Refuses a teacher whose output, at the ends of the timestep law, is not what it declares to predict.
    * @defaultValue `true`
    */
@@ -203,7 +218,7 @@ export interface DistillCheckpoint {
   readonly allowOtherArithmetic?: boolean | undefined;
 }
 
-/** The figures of one iteration. All but `seconds` are the same in an interrupted and an uninterrupted run. */
+/** The figures of one iteration. All but the seconds are the same in an interrupted and an uninterrupted run. */
 export interface DistillMetrics {
   /** Iterations done, this one included. */
   readonly iteration: number;
@@ -233,4 +248,6 @@ export interface DistillMetrics {
   readonly emaBeta: number;
   /** Wall-clock seconds of this iteration, without checkpoint and snapshot. */
   readonly seconds: number;
+  /** Those of them that this rank spent in exchange with the others, waiting for the slowest included; 0 without others. */
+  readonly communicationSeconds: number;
 }

@@ -1,25 +1,25 @@
-import { dispose, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkBackend } from "../core/check-backend";
 import { SidError } from "../core/errors";
-import { type RandomStream, randomStream } from "../core/random";
+import { randomStream } from "../core/random";
 import { checkTensor } from "../core/tensor-checks";
-import type { Moment } from "../methods/types";
-import { type Adam, adam } from "./adam";
-import { momentOf, type TrainBatch } from "./batch";
+import { adam } from "./adam";
 import { breathe } from "./breathe";
 import { loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import { openCheckpoints } from "./checkpoint-files";
 import type { ConditionSource } from "./conditions";
-import type { DistillMetrics, DistillOptions, GradientEvent } from "./distill-options";
+import type { DistillMetrics, DistillOptions } from "./distill-options";
 import { type DistillRun, type DistillSummary, runOf } from "./distill-run";
-import { drawBatch } from "./draw-batch";
-import { emaBeta, updateEma } from "./ema";
 import { fingerprintOf } from "./fingerprint";
-import { type DivergenceGauge, divergenceGauge } from "./gauge/gauge";
+import { divergenceGauge } from "./gauge/gauge";
+import { iterateOnce, type Run } from "./iteration";
 import { fakeScoreVariables } from "./objective";
 import { type Plan, planOf } from "./plan";
 import { preflight } from "./preflight";
-import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type StepFigures } from "./steps";
+import { agree } from "./ranks/agree";
+import { checkTensors } from "./ranks/compare";
+import { endAll } from "./ranks/end-all";
+import { shareFigures } from "./ranks/figures";
 
 /**
  * Distills a teacher into a generator of few steps, by any method: each iteration updates the fake score on the
@@ -72,7 +72,8 @@ import { fakeScoreStep, type GradientHook, generatorStep, readFigures, type Step
  */
 export function distill(options: DistillOptions): DistillRun {
   const plan = planOf(options);
-  if (plan.signal?.aborted) throw tooEarly();
+  // Where there are other ranks, they end as well, so that all must have begun.
+  if (plan.signal?.aborted && !plan.ranks) throw tooEarly();
   const summary: Draft = {
     ...{ ended: "break", iteration: 0, nimg: 0, resumedFrom: 0, seconds: 0 },
     ...{ droppedSamples: 0, cleanedElements: 0, metrics: undefined },
@@ -95,16 +96,21 @@ function lostBatchWarning({ iteration, droppedSamples }: DistillMetrics): string
 /** All iterations; keeps `summary` up to date. */
 async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetrics, void, undefined> {
   const begun = performance.now();
-  const { checkpoint, snapshots, ema, signal } = plan;
+  const { checkpoint, snapshots, ema, signal, ranks } = plan;
   const { generator, fakeScore, discriminator } = plan.objective;
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(x: T): T => {
     owned.push(x);
     return x;
   };
-  checkBackend("distill");
+  let { iteration, nimg } = { iteration: 0, nimg: 0 };
+  /** The iterations of the newest checkpoint that is whole, and of one that rank 0 has written if it got so far. */
+  let [saved, due]: (number | undefined)[] = [];
+  const alone = ranks === undefined || ranks.rank === 0;
   try {
+    checkBackend("distill");
     const uncond = plan.conditions && own(emptyCondition(plan.conditions));
+    const agreed = ranks && (await agree(ranks, plan, uncond));
     await preflight(plan, uncond);
     const trained = fakeScoreVariables(plan.objective);
     const fakeScoreAdam =
@@ -120,7 +126,7 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       optimizers: { ...(fakeScoreAdam && { fakeScore: fakeScoreAdam }), generator: generatorAdam },
     };
     const goal = {
-      fingerprint: checkpoint ? await fingerprintOf(plan, uncond) : {},
+      fingerprint: agreed?.fingerprint ?? (checkpoint ? await fingerprintOf(plan, uncond) : {}),
       iterations: plan.iterations,
       batch: plan.batch,
       steps: (iteration: number) => ({
@@ -130,30 +136,45 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       allowOtherArithmetic: checkpoint?.allowOtherArithmetic === true,
       onWarning: plan.onWarning,
     };
-    const files = checkpoint && (await openCheckpoints(checkpoint.path, checkpoint.keep, plan.onWarning));
+    const files =
+      agreed?.files ?? (checkpoint && (await openCheckpoints(checkpoint.path, checkpoint.keep, plan.onWarning)));
     const resumes = checkpoint?.resume === true || (checkpoint?.resume === "if-present" && files?.found.length !== 0);
     const start = resumes ? await files?.load((path) => loadCheckpoint(path, goal, state)) : undefined;
-    if (signal?.aborted && !start) throw tooEarly();
     const stream = randomStream(start?.stream ?? plan.seed);
+    if (start) ({ iteration, nimg } = start);
+    const compare = async (running: boolean) =>
+      ranks && checkTensors(ranks, namedTensors(state), { iteration, running, position: stream.state().position });
+    await compare(false);
+    /** Whether some rank is to stop, as all of them know at the same iteration. */
+    let agreedStop = ranks && (await shareFigures(ranks, [], { rounds: 1, stop: signal?.aborted === true })).stop;
+    const stops = () => agreedStop ?? signal?.aborted === true;
+    if (stops() && !start) throw tooEarly();
     const gauge = divergenceGauge({ halfLife: plan.gaugeHalfLife, state: start?.gauge });
     const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam, gauge };
-    let { iteration, nimg } = start ?? { iteration: 0, nimg: 0 };
     Object.assign(summary, { iteration, nimg, resumedFrom: iteration });
-    let saved = iteration;
+    due = iteration;
+    if (start) saved = iteration;
     let lost = false;
     const save = async () => {
-      if (!files || saved === iteration) return;
+      if (!files || due === iteration) return;
       const progress = { iteration, nimg, stream: stream.state(), gauge: gauge.state() };
-      await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state));
-      saved = iteration;
+      if (alone) await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state));
+      due = iteration;
+      if (alone) saved = due;
     };
 
-    while (iteration < plan.iterations && !signal?.aborted) {
-      const started = performance.now();
-      const { lostBatch, ...figures } = await iterateOnce(run, iteration + 1, nimg);
+    while (iteration < plan.iterations && !stops()) {
+      const [started, exchanged] = [performance.now(), ranks?.seconds() ?? 0];
+      const { lostBatch, stop, ...figures } = await iterateOnce(run, iteration + 1, nimg);
+      // Rank 0 took part: it has written what was due.
+      if (due > 0) saved = due;
       iteration++;
       nimg += plan.batch;
-      const metrics = { iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 };
+      const metrics = {
+        ...{ iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 },
+        communicationSeconds: (ranks?.seconds() ?? 0) - exchanged,
+      };
+      if (iteration % plan.checkRanks === 0) await compare(true);
       Object.assign(summary, { iteration, nimg, metrics });
       if (lostBatch && !lost) plan.onWarning(lostBatchWarning(metrics));
       lost ||= lostBatch;
@@ -161,92 +182,24 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       summary.cleanedElements += metrics.cleanedElements;
       await plan.onIteration?.(metrics);
       await breathe();
-      const last = iteration === plan.iterations || signal?.aborted;
+      agreedStop = ranks && stop;
+      const last = iteration === plan.iterations || stops();
       if (last || (checkpoint?.every && iteration % checkpoint.every === 0)) await save();
-      if (snapshots && (last || iteration % snapshots.every === 0))
+      if (snapshots && alone && (last || iteration % snapshots.every === 0))
         await snapshots.run({ generator: ema?.target ?? generator, iteration, nimg });
       yield metrics;
     }
     await save();
+    // None leaves before rank 0 has written all.
+    await ranks?.barrier();
     summary.ended = iteration === plan.iterations ? "iterations" : "signal";
+  } catch (error) {
+    if (ranks === undefined) throw error;
+    const path = checkpoint?.path ?? "";
+    throw endAll(ranks, error, { iteration, checkpoint: saved ? { path, iteration: saved } : undefined }, plan.tell);
   } finally {
     for (const x of owned) x.dispose();
     summary.seconds = (performance.now() - begun) / 1000;
-  }
-}
-
-/** What stays the same from iteration to iteration. */
-interface Run {
-  readonly plan: Plan;
-  readonly stream: RandomStream;
-  readonly uncond: Tensor | undefined;
-  readonly fakeScoreAdam: Adam | undefined;
-  readonly generatorAdam: Adam;
-  readonly gauge: DivergenceGauge;
-}
-
-/** All updates of an iteration and the moving average; one read from the device. */
-async function iterateOnce(run: Run, iteration: number, nimg: number) {
-  const { plan, stream, fakeScoreAdam, generatorAdam } = run;
-  const { ema, onGradients, objective, batch, fakeUpdates } = plan;
-  const { generator, method } = objective;
-  const hook = (network: GradientEvent["network"]): GradientHook | undefined =>
-    onGradients && ((gradients) => onGradients({ network, iteration, gradients }));
-  const passes =
-    method.steps === "random" ? (stream.integers(1, 1, generator.steps + 1)[0] as number) : generator.steps;
-  const moment = momentOf(objective, { nimg, iteration: iteration - 1, passes });
-  const ofFake: Tensor1D[] = [];
-  const ofGenerator: Tensor1D[] = [];
-  const updateFakeScore = async () => {
-    const options = { optimizer: fakeScoreAdam as Adam, onGradients: hook("fakeScore") };
-    for (let i = 0; i < fakeUpdates; i++)
-      ofFake.push(await fakeScoreStep(objective, batches(run, "fakeScore", moment, passes), options));
-  };
-  const waits = nimg < plan.startsAt;
-  try {
-    if (plan.first === "fakeScore") await updateFakeScore();
-    if (!waits) {
-      const options = { optimizer: generatorAdam, onGradients: hook("generator") };
-      ofGenerator.push(await generatorStep(objective, batches(run, "generator", moment, passes), options));
-    }
-    if (plan.first === "generator") await updateFakeScore();
-    const beta = ema && !waits ? emaBeta({ nimg, batch, halfLife: ema.halfLife, rampUp: ema.rampUp }) : 0;
-    if (ema && !waits) updateEma(ema.target.variables, generator.variables, beta);
-    const figures = await readFigures(...ofFake, ...ofGenerator);
-    const fake = figures.slice(0, ofFake.length);
-    const [step] = figures.slice(ofFake.length);
-    if (step?.gauge.length) run.gauge.add(step.gauge);
-    const mean = (of: (figures: StepFigures) => number) => fake.reduce((sum, f) => sum + of(f) / fake.length, 0);
-    const total = (of: (figures: StepFigures) => number) => figures.reduce((sum, f) => sum + of(f), 0);
-    return {
-      fakeLoss: mean((f) => f.loss),
-      generatorLoss: step?.loss ?? 0,
-      deltaSquared: step?.deltaSquared ?? 0,
-      divergence: run.gauge.reading(),
-      fakeGradientNorm: mean((f) => f.gradientNorm),
-      generatorGradientNorm: step?.gradientNorm ?? 0,
-      droppedSamples: total((f) => f.droppedSamples),
-      cleanedElements: total((f) => f.cleanedElements),
-      emaBeta: beta,
-      lostBatch: figures.some(({ droppedSamples }) => droppedSamples >= batch),
-    };
-  } finally {
-    dispose([...ofFake, ...ofGenerator]);
-  }
-}
-
-/** The rounds of one step, each made when it is its turn and freed when it is over. */
-function* batches(run: Run, network: GradientEvent["network"], moment: Moment, passes: number): Generator<TrainBatch> {
-  const { plan, stream, uncond } = run;
-  for (let round = 0; round < plan.accumulationRounds; round++) {
-    const count = plan.batch / plan.accumulationRounds;
-    const batch = drawBatch(plan, { stream, uncond, count, passes, network, moment });
-    try {
-      yield batch;
-    } finally {
-      const { noises, noise, cond, other, images, imageCond } = batch;
-      dispose([...noises, noise, cond, other?.noise, images, imageCond].filter((x) => x !== undefined));
-    }
   }
 }
 
@@ -254,4 +207,11 @@ function emptyCondition(source: ConditionSource): Tensor {
   const uncond = source.unconditional();
   checkTensor("distill", "the empty condition", uncond);
   return uncond;
+}
+
+/** All that trains, by names for messages. */
+function namedTensors({ networks }: RunState): [string, Tensor][] {
+  return Object.entries(networks).flatMap(([role, variables]) =>
+    variables.map((v): [string, Tensor] => [`the weight "${v.name}" of ${role}`, v]),
+  );
 }

@@ -13,6 +13,7 @@ import { checkTrainBatch, inputsOf, type TrainBatch } from "./batch";
 import { carryOut } from "./carry-out";
 import { noised } from "./noising";
 import { checkObjective, fakeScoreVariables, type Objective } from "./objective";
+import { summed } from "./ranks/sums";
 
 /** What {@link fakeScoreGradients} returns; the caller owns all of it (`dispose({ ...result })` frees it). */
 export interface FakeScoreGradients {
@@ -143,7 +144,10 @@ export function fakeScoreGradients(objective: Objective, batch: TrainBatch): Fak
         : logit(fresh ? noisy(onlyValid(made.generated, finite), at) : xt, cond);
       const real = logit(noisy(images, at), imageCond ? onlyValid(imageCond, finite) : cond);
       const counted = noGrad(() => mul(valid, finiteSamples(generated, real)) as Tensor1D);
-      const circumstances = { level: at.level, t: at.t, moment: placed.moment, valid: counted, cond };
+      const circumstances = {
+        ...{ level: at.level, t: at.t, moment: placed.moment, valid: counted, cond },
+        sumOverRanks: summed(checked),
+      };
       return (reading as DiscriminatorUpdate).loss({ generated, real }, circumstances);
     }
   });

@@ -1,8 +1,7 @@
 import { gather, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkText, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
-import type { RandomStream } from "../core/random";
-import { checkStream } from "../core/random";
+import { checkStream, type RandomStream, type RowRange } from "../core/random";
 import { checkBatch, checkTensor } from "../core/tensor-checks";
 
 /** Real images as {@link ImageSource} draws them; the caller owns the tensors. */
@@ -25,6 +24,11 @@ export interface ImageSource {
   readonly name?: string | undefined;
   /** `count` images, with their conditions; the caller owns them. */
   sample(stream: RandomStream, count: number): ImageSample;
+  /**
+   * Some rows of what `sample` would give, for one rank's share of a batch; must draw the same of the stream as `sample`.
+   * Without it each rank asks for all and takes its rows.
+   */
+  sampleRows?(stream: RandomStream, count: number, rows: RowRange): ImageSample;
 }
 
 /** Options of {@link imageSource}. */
@@ -75,21 +79,25 @@ export function imageSource(options: ImageSourceOptions): ImageSource {
   };
   check();
   const count = images.shape[0] as number;
+  const sampleRows = (stream: RandomStream, wanted: number, { from, to }: RowRange): ImageSample => {
+    checkStream(where, "stream", stream);
+    checkInteger(where, "count", wanted, 1);
+    checkInteger(where, "rows.from", from, 0, wanted);
+    checkInteger(where, "rows.to", to, from, wanted);
+    check();
+    const drawn = stream.integers(wanted, 0, count).slice(from, to);
+    return tidy(() => {
+      const places = tensor1d(drawn, "int32");
+      return {
+        images: gather(images, places),
+        ...(conditions === undefined ? {} : { cond: gather(conditions, places) }),
+      };
+    });
+  };
   return {
     name: name === undefined ? nameOf(count, images, conditions) : checkText(where, "name", name),
-    sample(stream, wanted) {
-      checkStream(where, "stream", stream);
-      checkInteger(where, "count", wanted, 1);
-      check();
-      const drawn = stream.integers(wanted, 0, count);
-      return tidy(() => {
-        const places = tensor1d(drawn, "int32");
-        return {
-          images: gather(images, places),
-          ...(conditions === undefined ? {} : { cond: gather(conditions, places) }),
-        };
-      });
-    },
+    sample: (stream, wanted) => sampleRows(stream, wanted, { from: 0, to: wanted }),
+    sampleRows,
   };
 }
 

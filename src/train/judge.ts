@@ -9,6 +9,7 @@ import type { Pass } from "./ask";
 import { inputsOf, type Placed, type TrainBatch } from "./batch";
 import { type Compared, gaugeFigures } from "./gauge/samples";
 import type { Checked } from "./objective";
+import { summed } from "./ranks/sums";
 
 /** A checked batch, and the passes through networks that it takes. */
 export interface Step {
@@ -37,6 +38,7 @@ export function judge(step: Step, generated: Tensor, outputs: Readonly<Record<st
     moment: placed.moment,
     valid,
     cond: batch.cond,
+    sumOverRanks: summed(objective),
   };
   const from = `${objective.method.name}.cotangents`;
   const returned = checkObject(from, "what it returned", update.cotangents({ generated, ...answers }, circumstances));

@@ -1,7 +1,8 @@
 import type { Variable } from "@tensorflow/tfjs-core";
-import { checkMethods, checkObject, checkOneOf, type KeysOf } from "../core/checks";
+import { checkInteger, checkMethods, checkObject, checkOneOf, type KeysOf } from "../core/checks";
 import { SidError } from "../core/errors";
 import { checkPrediction } from "../core/prediction-type";
+import type { Reducer } from "../distributed/types";
 import { checkMethod, isDataUpdate } from "../methods/check-method";
 import { sid } from "../methods/sid";
 import type { Method } from "../methods/types";
@@ -40,10 +41,17 @@ export interface Objective {
    * @defaultValue `"staged"`
    */
   readonly backward?: "staged" | "joint" | undefined;
+  /**
+   * The other ranks that train the same networks: each batch is this rank's share of one. The steps average the gradients
+   * over ranks, and a method's statistics of a batch are those of all; losses and figures stay those of the share.
+   * @defaultValue none: this program trains alone
+   */
+  readonly distributed?: Reducer | undefined;
 }
 
 const known: KeysOf<Objective> = {
   ...{ generator: 1, teacher: 1, fakeScore: 1, discriminator: 1, average: 1, method: 1, backward: 1 },
+  distributed: 1,
 };
 
 /** An objective with its method, and with the networks that the method needs. */
@@ -56,8 +64,10 @@ export interface Checked extends Objective {
 export function checkObjective(where: string, objective: Objective): Checked {
   checkObject(where, "objective", objective, known);
   const { generator, teacher, fakeScore, discriminator, average, method = sid(), backward = "staged" } = objective;
+  const { distributed } = objective;
   checkMethod(where, method);
   checkOneOf(where, "backward", backward, ["staged", "joint"]);
+  if (distributed !== undefined) checkReducer(where, distributed);
   checkMethods(where, "generator", generator, "a generator", ["generate"]);
   checkScore(where, "teacher", teacher);
   if (fakeScore !== undefined) checkScore(where, "fakeScore", fakeScore);
@@ -88,7 +98,8 @@ export function checkObjective(where: string, objective: Objective): Checked {
           "invalid-argument",
           `${where}: the method ${method.name} asks the ${role}'s network at other times; it needs one as generatorFrom() makes it.`,
         );
-  return { ...objective, method, backward };
+  // A world of one rank has nothing to exchange.
+  return { ...objective, method, backward, distributed: distributed?.size === 1 ? undefined : distributed };
 }
 
 interface Needs {
@@ -123,6 +134,14 @@ export function needsImages({ generator, fakeScore }: Method): boolean {
 export function fakeScoreVariables({ fakeScore, discriminator, method }: Objective): readonly Variable[] {
   const own = fakeScore?.variables ?? [];
   return method?.fakeScore?.discriminator && discriminator ? [...own, ...discriminator.variables] : own;
+}
+
+function checkReducer(where: string, reducer: Reducer): void {
+  checkMethods(where, "distributed", reducer, "a reducer, as mpi() of sid-lsg/distributed makes it", [
+    ...(["allReduce", "allReduceSync", "allGather", "barrier", "abort"] as const),
+  ]);
+  checkInteger(where, "distributed.size", reducer.size, 1);
+  checkInteger(where, "distributed.rank", reducer.rank, 0, reducer.size - 1);
 }
 
 function checkScore(where: string, role: string, model: ScoreModel): void {

@@ -8,8 +8,13 @@ import { runIfThere } from "../core/fused-kernels";
 export interface Pack {
   /** Elements of the flat tensor. */
   readonly size: number;
+  /** The first and the last but one of the run's tensors. */
+  readonly from: number;
+  readonly to: number;
   /** The run out of all tensors, as one `[size]`; the caller owns it. */
   pack(tensors: readonly Tensor[]): Tensor1D;
+  /** The flat tensor's parts, shaped like the run out of all tensors; the caller owns them. */
+  unpack(flat: Tensor, like: readonly Tensor[]): Tensor[];
   /** Assigns the flat tensor's parts to the run's variables out of all variables. */
   assign(variables: readonly Variable[], flat: Tensor): void;
 }
@@ -26,8 +31,9 @@ export function packs(shapes: readonly (readonly number[])[], limit = 2 ** 22): 
     } else runs.push({ from: i, to: i + 1, size: count });
   });
   return runs.map(({ from, to, size }) => ({
-    size,
+    ...{ size, from, to },
     pack: (tensors) => tidy(() => flattened(tensors.slice(from, to))),
+    unpack: (flat, like) => tidy(() => partsOf(flat, like.slice(from, to))),
     assign: (variables, flat) =>
       tidy(() => {
         const run = variables.slice(from, to);

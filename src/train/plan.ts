@@ -17,6 +17,7 @@ import { checkAdamOptions } from "./adam";
 import type { DistillAdam, DistillCheckpoint, DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
 import { checkObjective, needsImages, needsOf } from "./objective";
+import { timed } from "./ranks/timed";
 
 const where = "distill";
 
@@ -24,7 +25,7 @@ const known: KeysOf<DistillOptions> = {
   ...{ teacher: 1, fakeScore: 1, generator: 1, method: 1, sampleShape: 1, iterations: 1, conditions: 1, images: 1 },
   ...{ discriminator: 1, backward: 1, batch: 1, accumulationRounds: 1, learningRate: 1, fakeLearningRate: 1 },
   ...{ adam: 1, fakeAdam: 1, ema: 1, seed: 1, onIteration: 1, onWarning: 1, onGradients: 1, snapshots: 1 },
-  ...{ checkpoint: 1, signal: 1, checkTeacher: 1, gaugeHalfLife: 1 },
+  ...{ checkpoint: 1, signal: 1, checkTeacher: 1, gaugeHalfLife: 1, distributed: 1, checkRanks: 1 },
 };
 
 const ofCheckpoint: KeysOf<DistillCheckpoint> = { path: 1, every: 1, keep: 1, resume: 1, allowOtherArithmetic: 1 };
@@ -37,16 +38,19 @@ export function planOf(options: DistillOptions) {
   checkObject(where, "options", options, known);
   const { teacher, fakeScore, generator, conditions, images, discriminator, ema, checkpoint, snapshots } = options;
   const { backward, batch = 512, accumulationRounds = 1, seed = 0, checkTeacher = true } = options;
-  const { gaugeHalfLife, onIteration, onWarning = console.warn, onGradients } = options;
+  const { gaugeHalfLife, onIteration, onWarning: tell = console.warn, onGradients, checkRanks = 100 } = options;
   if (ema !== undefined) checkObject(where, "ema", ema, { target: 1, halfLife: 1, rampUp: 1 });
   if (snapshots !== undefined) checkObject(where, "snapshots", snapshots, { every: 1, run: 1 });
   if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, ofCheckpoint);
   checkNetworks(options);
   const objective = checkObjective(where, {
     ...{ generator, teacher, fakeScore, discriminator, backward },
-    ...{ average: ema?.target, method: options.method },
+    ...{ average: ema?.target, method: options.method, distributed: options.distributed },
   });
   const { method } = objective;
+  const ranks = objective.distributed && timed(objective.distributed);
+  // One rank speaks for all.
+  const onWarning = ranks && ranks.rank > 0 ? () => {} : tell;
   checkMaterial(method, options);
   checkPasses(method, generator);
   checkInteger(where, "iterations", options.iterations, 0);
@@ -57,6 +61,13 @@ export function planOf(options: DistillOptions) {
       "invalid-argument",
       `${where}: batch ${batch} does not divide into ${accumulationRounds} equal parts (accumulationRounds).`,
     );
+  const perRound = batch / accumulationRounds;
+  if (ranks && perRound % ranks.size !== 0)
+    throw new SidError(
+      "invalid-argument",
+      `${where}: batch ${batch}${accumulationRounds === 1 ? "" : `, in ${accumulationRounds} rounds of ${perRound} (accumulationRounds),`} does not divide among ${ranks.size} ranks.`,
+    );
+  checkInteger(where, "checkRanks", checkRanks, 1);
   if (!Array.isArray(options.sampleShape))
     throw new SidError(
       "invalid-argument",
@@ -70,7 +81,7 @@ export function planOf(options: DistillOptions) {
   checkMethods("images", images, ["sample"]);
   checkMethods("snapshots", snapshots, ["run"]);
   checkMethods("signal", options.signal, ["addEventListener"]);
-  for (const [name, hook] of Object.entries({ onIteration, onWarning, onGradients }))
+  for (const [name, hook] of Object.entries({ onIteration, onWarning: tell, onGradients }))
     if (hook !== undefined) checkFunction(where, name, hook);
   if (snapshots) checkInteger(where, "snapshots.every", snapshots.every, 1);
   if (checkpoint) {
@@ -102,7 +113,11 @@ export function planOf(options: DistillOptions) {
     ? {}
     : method.generator;
   return {
-    objective,
+    objective: { ...objective, distributed: ranks },
+    /** The other ranks; undefined where there is one. */
+    ranks,
+    checkRanks,
+    tell,
     ...optimizersOf(options, method.recipe ?? {}),
     ema: average,
     batch,

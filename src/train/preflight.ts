@@ -49,7 +49,7 @@ function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]):
   const { generator, teacher, method } = objective;
   const stream = probeStream();
   // Few images, no more than the memory must hold anyway, or enough points in the plane for the figures to mean something.
-  const few = Math.min(2, plan.batch / plan.accumulationRounds);
+  const few = Math.min(2, plan.batch / plan.accumulationRounds / (plan.ranks?.size ?? 1));
   const count = Math.min(256, Math.max(few, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
   const passes = generator.steps;
   const moment = momentOf(objective, { nimg: Number.MAX_SAFE_INTEGER, iteration: 0, passes });

@@ -27,11 +27,12 @@ import { fakeScoreGradients } from "./fake-score-gradients";
 import { type GaugeSample, gaugeSamples } from "./gauge/samples";
 import { generatorGradients } from "./generator-gradients";
 import { fakeScoreVariables, type Objective } from "./objective";
+import { meanOverRanks } from "./ranks/sums";
 
 /**
  * Sees the gradients of a step, one per variable, after accumulation and before they are cleaned;
- * borrowed. What it returns, if anything, takes their place and belongs to the step: this is where
- * data-parallel training averages over its workers.
+ * borrowed. What it returns, if anything, takes their place and belongs to the step. On several ranks (see
+ * {@link Objective.distributed}) each sees the mean over all, and must return the same.
  */
 export type GradientHook = (
   gradients: readonly Tensor[],
@@ -99,7 +100,8 @@ export async function fakeScoreStep(
 ): Promise<Tensor1D> {
   checkObject("fakeScoreStep", "objective", objective);
   checkOptimizer("fakeScoreStep", { variables: fakeScoreVariables(objective) }, options);
-  return finish(await accumulate("fakeScoreStep", batches, (batch) => fakeScoreGradients(objective, batch)), options);
+  const accumulated = await accumulate("fakeScoreStep", batches, (batch) => fakeScoreGradients(objective, batch));
+  return finish(accumulated, objective, options);
 }
 
 /**
@@ -139,7 +141,8 @@ export async function generatorStep(
 ): Promise<Tensor1D> {
   checkObject("generatorStep", "objective", objective);
   checkOptimizer("generatorStep", objective.generator, options);
-  return finish(await accumulate("generatorStep", batches, (batch) => generatorGradients(objective, batch)), options);
+  const accumulated = await accumulate("generatorStep", batches, (batch) => generatorGradients(objective, batch));
+  return finish(accumulated, objective, options);
 }
 
 /**
@@ -158,27 +161,42 @@ export async function generatorStep(
  * ```
  */
 export async function readFigures(...pending: readonly Tensor1D[]): Promise<StepFigures[]> {
+  return (await readNumbers(...pending)).map(figuresOf);
+}
+
+/** {@link readFigures} as they come: the five numbers of each step, and four of each sample that the gauge is told of. */
+export async function readNumbers(...pending: readonly Tensor1D[]): Promise<Float32Array[]> {
   if (pending.length === 0) return [];
   for (const [i, figures] of pending.entries()) checkTensor("readFigures", `figures ${i}`, figures);
   const sizes = pending.map(({ size }) => size);
   const all = tidy(() => concat([...pending]));
   dispose([...pending]);
-  const values = await all.data().finally(() => all.dispose());
+  const values = (await all.data().finally(() => all.dispose())) as Float32Array;
   let end = 0;
   return sizes.map((size) => {
     end += size;
-    const own = values.subarray(end - size, end);
-    const [loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements] = own;
-    const gauge = gaugeSamples(own.subarray(5));
-    return { loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements, gauge } as StepFigures;
+    return values.subarray(end - size, end);
   });
 }
 
-/** Shows the gradients to the hook, cleans them and steps; returns all figures. */
-async function finish({ means, gauges }: Accumulated, { optimizer, onGradients }: StepOptions): Promise<Tensor1D> {
-  const [figures, ...gradients] = means as [Tensor1D, ...Tensor[]];
+/** The figures among the numbers of a step. */
+export function figuresOf(numbers: Float32Array): StepFigures {
+  const [loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements] = numbers;
+  const gauge = gaugeSamples(numbers.subarray(5));
+  return { loss, deltaSquared, droppedSamples, gradientNorm, cleanedElements, gauge } as StepFigures;
+}
+
+/** Averages the gradients over ranks, shows them to the hook, cleans them and steps; returns all figures. */
+async function finish(
+  { means, gauges }: Accumulated,
+  { distributed }: Objective,
+  { optimizer, onGradients }: StepOptions,
+): Promise<Tensor1D> {
+  const [figures, ...own] = means as [Tensor1D, ...Tensor[]];
+  let gradients = own;
   let replaced: readonly Tensor[] | undefined;
   try {
+    if (distributed && distributed.size > 1) gradients = await meanOverRanks(distributed, own);
     replaced = checkReplaced(await onGradients?.(gradients));
     const used = replaced ?? gradients;
     return tidy(() => {
@@ -193,7 +211,7 @@ async function finish({ means, gauges }: Accumulated, { optimizer, onGradients }
       return concat([figures, sqrt(squares), cleaned, ...gauges]) as Tensor1D;
     });
   } finally {
-    dispose([...means, ...gauges, ...(replaced ?? [])]);
+    dispose([...means, ...gradients, ...gauges, ...(replaced ?? [])]);
   }
 }
 

@@ -16,6 +16,7 @@ describe("the history of a run", () => {
     droppedSamples: 0,
     cleanedElements: 0,
     emaBeta: 0.5,
+    communicationSeconds: 0,
     seconds: 1,
   });
 
