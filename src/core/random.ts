@@ -117,14 +117,20 @@ export function randomStream(from: number | RandomState): RandomStream {
       const count = dims.reduce((a, b) => a * b, 1);
       if (rows === undefined) return tensor(normals(count), dims, "float32");
       const [whole = 0, ...each] = dims;
-      const { from, to } = checkObject(where, "rows", rows, { from: 1, to: 1 });
-      checkInteger(where, "rows.from", from, 0, whole);
-      checkInteger(where, "rows.to", to, from, whole);
+      const { from, to } = checkRows(where, rows, whole);
       const size = each.reduce((a, b) => a * b, 1);
       return tensor(normals(count, from * size, to * size), [to - from, ...each], "float32");
     },
     state: () => ({ seed, position }),
   };
+}
+
+/** Throws unless they are rows of so many; returns them. */
+export function checkRows(where: string, rows: RowRange, count: number): RowRange {
+  const { from, to } = checkObject(where, "rows", rows, { from: 1, to: 1 });
+  checkInteger(where, "rows.from", from, 0, count);
+  checkInteger(where, "rows.to", to, from, count);
+  return rows;
 }
 
 /** Throws unless `value` is a random stream; returns it. */

@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { checkInteger, checkMethods, checkObject, checkText, describe } from "../core/checks";
 import { SidError } from "../core/errors";
-import { checkStream, type RandomStream, type RowRange } from "../core/random";
+import { checkRows, checkStream, type RandomStream, type RowRange } from "../core/random";
 import type { TextConditioner } from "../models/types";
 import { digest, digestParts } from "./digest";
 import { probeStream } from "./probe-stream";
@@ -74,12 +74,10 @@ export function promptConditions(options: PromptConditionsOptions): ConditionSou
       `${where}: conditioner must be a text conditioner, got ${describe(conditioner)}.`,
     );
   const { name, draw } = drawing(where, prompts);
-  const sampleRows = (stream: RandomStream, count: number, { from, to }: RowRange): Tensor => {
+  const sampleRows = (stream: RandomStream, count: number, rows: RowRange): Tensor => {
     checkStream(where, "stream", stream);
     checkInteger(where, "count", count, 1);
-    checkInteger(where, "rows.from", from, 0, count);
-    checkInteger(where, "rows.to", to, from, count);
-    const drawn = draw(stream, count, { from, to });
+    const drawn = draw(stream, count, checkRows(where, rows, count));
     checkTexts(where, drawn);
     return conditioner.encode(drawn);
   };

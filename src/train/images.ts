@@ -1,7 +1,7 @@
 import { gather, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { checkInteger, checkObject, checkText, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
-import { checkStream, type RandomStream, type RowRange } from "../core/random";
+import { checkRows, checkStream, type RandomStream, type RowRange } from "../core/random";
 import { checkBatch, checkTensor } from "../core/tensor-checks";
 
 /** Real images as {@link ImageSource} draws them; the caller owns the tensors. */
@@ -79,11 +79,10 @@ export function imageSource(options: ImageSourceOptions): ImageSource {
   };
   check();
   const count = images.shape[0] as number;
-  const sampleRows = (stream: RandomStream, wanted: number, { from, to }: RowRange): ImageSample => {
+  const sampleRows = (stream: RandomStream, wanted: number, rows: RowRange): ImageSample => {
     checkStream(where, "stream", stream);
     checkInteger(where, "count", wanted, 1);
-    checkInteger(where, "rows.from", from, 0, wanted);
-    checkInteger(where, "rows.to", to, from, wanted);
+    const { from, to } = checkRows(where, rows, wanted);
     check();
     const drawn = stream.integers(wanted, 0, count).slice(from, to);
     return tidy(() => {

@@ -68,6 +68,35 @@ describe("streams", () => {
     expect(stream.state()).toEqual({ seed, position: Math.ceil(count / 4) });
   });
 
+  test.prop([
+    seeds,
+    fc.nat(9),
+    fc.array(fc.nat(5), { minLength: 1, maxLength: 3 }),
+    fc.array(fc.nat(100), { maxLength: 4 }),
+  ])(
+    "rows of a tensor are those of the whole, wherever it is cut, and the stream ends alike",
+    (seed, before, shape, cuts) => {
+      const [rows = 0, ...each] = shape;
+      const whole = randomStream(seed);
+      whole.normals(before);
+      const start = whole.state();
+      const x = whole.normal(shape);
+      const places = [0, ...cuts.map((cut) => cut % (rows + 1)).sort((a, b) => a - b), rows];
+      const parts = places.slice(1).flatMap((to, i) => {
+        const from = places[i] as number;
+        const stream = randomStream(start);
+        const part = stream.normal(shape, { from, to });
+        expect(part.shape).toEqual([to - from, ...each]);
+        expect(stream.state()).toEqual(whole.state());
+        const values = numbers(part);
+        part.dispose();
+        return values;
+      });
+      expect(parts).toEqual(numbers(x));
+      x.dispose();
+    },
+  );
+
   test.prop([seeds, seeds])("different seeds differ, and so do successive draws", (one, other) => {
     fc.pre(one !== other);
     const stream = randomStream(one);
@@ -155,6 +184,15 @@ describe("bad input", () => {
       expectSidError("out-of-range", draw, /RandomStream/);
     expect(stream.state().position).toBe(0);
   });
+
+  test.each([{ from: -1, to: 1 }, { from: 2, to: 1 }, { from: 0, to: 4 }, { from: 0.5, to: 1 }, { to: 1 }])(
+    "%o are no rows of three",
+    (rows) => {
+      const stream = randomStream(1);
+      expect(() => stream.normal([3, 2], rows as never)).toThrow(/RandomStream\.normal: rows/);
+      expect(stream.state().position).toBe(0);
+    },
+  );
 
   test("fractions, empty ranges and shapes that are none", () => {
     const stream = randomStream(1);

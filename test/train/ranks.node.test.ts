@@ -44,14 +44,13 @@ function expectClose(a: Outcome, b: Outcome, tolerance = 1e-5): void {
       ...Object.values(rest),
       ...(divergence ? [divergence.samples, divergence.naive.value, divergence.lowerBound.value] : []),
     ]);
-  figures(a).forEach((row, i) =>
-    row.forEach((value, j) => {
+  for (const [i, row] of figures(a).entries())
+    for (const [j, value] of row.entries()) {
       const other = figures(b)[i]?.[j] as number;
       expect(Math.abs(value - other) <= tolerance * Math.max(1, Math.abs(other)), `${value} beside ${other}`).toBe(
         true,
       );
-    }),
-  );
+    }
   for (const what of ["weights", "gradients"] as const)
     for (const [name, values] of Object.entries(a[what]))
       expect(relativeError(values, b[what][name] as Float32Array), `${what}: ${name}`).toBeLessThanOrEqual(tolerance);

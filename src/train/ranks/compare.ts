@@ -31,7 +31,11 @@ export async function checkSettings(reducer: Reducer, own: Fingerprint): Promise
 export async function checkTensors(
   reducer: Reducer,
   tensors: readonly (readonly [name: string, tensor: Tensor])[],
-  { iteration, position, running }: { readonly iteration: number; readonly position: number; readonly running: boolean },
+  {
+    iteration,
+    position,
+    running,
+  }: { readonly iteration: number; readonly position: number; readonly running: boolean },
 ): Promise<void> {
   const own = [iteration, position];
   for (const [, tensor] of tensors) {
