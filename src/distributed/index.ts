@@ -4,4 +4,5 @@
  * @module sid-lsg/distributed
  */
 export { type Launch, launchOf } from "./launch";
+export { type MpiOptions, mpi } from "./mpi";
 export type { Reducer } from "./types";
