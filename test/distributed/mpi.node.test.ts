@@ -1,0 +1,122 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+import { beforeAll, describe, expect, test } from "vitest";
+
+/** Launchers of MPI on this machine: of Debian's packages, of the PATH, and of those that `.ci/mpi` puts in place. */
+const launchers = process.env["SID_MPI"] ? launchersHere() : [];
+const program = resolve("node_modules/.cache/sid-lsg/rank-program.mjs");
+
+function launchersHere(): readonly {
+  readonly path: string;
+  readonly name: string;
+  readonly flags: readonly string[];
+}[] {
+  const folders = (process.env["PATH"] ?? "").split(":");
+  const named = ["mpirun.openmpi", "mpirun.mpich", "mpirun"].flatMap((n) => folders.map((folder) => `${folder}/${n}`));
+  const cache = resolve(".cache/mpi");
+  const kept = existsSync(cache) ? readdirSync(cache).map((folder) => join(cache, folder, "bin/mpirun")) : [];
+  const byPlace = new Map(
+    [...named, ...kept].filter((path) => existsSync(path)).map((path) => [realpathSync(path), path]),
+  );
+  return [...byPlace.values()].map((path) => {
+    const version = execFileSync(path, ["--version"], { encoding: "utf8" });
+    const isOpenMpi = /Open MPI|prte/i.test(version);
+    const number = /(\d+\.\d+\.\d+)/.exec(version)?.[1];
+    const flags = isOpenMpi ? ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"] : [];
+    return { path, name: `${isOpenMpi ? "Open MPI" : "MPICH"} ${number}`, flags };
+  });
+}
+
+beforeAll(async () => {
+  if (launchers.length === 0) return;
+  await build({
+    entryPoints: ["test/distributed/rank-program.ts"],
+    outfile: program,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    external: ["@tensorflow/tfjs-core", "koffi"],
+    alias: { "sid-lsg/distributed": resolve("src/distributed") },
+    logLevel: "error",
+  });
+});
+
+describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {
+  test("there is one, of each kind", () => {
+    const names = launchers.map(({ name }) => name).join();
+    expect(names).toMatch(/Open MPI/);
+    expect(names).toMatch(/MPICH/);
+  });
+
+  describe.each(launchers)("$name", ({ path, flags, name }) => {
+    const run = (size: number, mode: string, environment: Readonly<Record<string, string>> = {}) => {
+      const started = performance.now();
+      const { status, stdout, stderr, signal } = spawnSync(
+        path,
+        [...flags, "-n", String(size), process.execPath, program, mode],
+        { encoding: "utf8", timeout: 240_000, env: { ...process.env, NO_COLOR: "1", ...environment } },
+      );
+      return { status, signal, text: stdout + stderr, seconds: (performance.now() - started) / 1000 };
+    };
+
+    test.each([1, 2, 3, 4])("on %i ranks every call does what it says, and all get the same bits", (size) => {
+      const { status, text } = run(size, "sound");
+      expect(text).toContain(`begun: ${name}, ${size} ranks`);
+      expect(text).not.toMatch(/Error|abort/i);
+      expect(status, text).toBe(0);
+    });
+
+    test("a program that forgets to close ends well", () => {
+      const { status, text } = run(2, "no-close");
+      expect(status, text).toBe(0);
+    });
+
+    test.each([
+      ["hang", "allReduce", "rank 2 did not come in 5 s"],
+      ["hang-sync", "allReduceSync", "rank 2 did not come in 5 s"],
+      ["leave", "allReduce", "rank 2 did not come in 5 s"],
+      ["hang-0", "allReduce", "no end in 10 s, and rank 0"],
+    ])("%s: all ranks end in time, with a line that names the rank", (mode, call, words) => {
+      const { status, signal, text } = run(3, mode);
+      expect(text).toMatch(new RegExp(`SidError: ${name}, rank . of 3, ${call} .*${words}`));
+      expect(signal).toBe(null);
+      expect(status).not.toBe(0);
+    });
+
+    test.each(["kill", "abort"])("%s: all ranks end", (mode) => {
+      const { status, signal } = run(3, mode);
+      expect(signal).toBe(null);
+      expect(status).not.toBe(0);
+    });
+
+    test("an error that nobody catches is told with its rank, and ends all ranks", () => {
+      const { status, text } = run(3, "throw");
+      expect(text).toContain("rank 2 of 3: Error: a mistake of mine");
+      expect(status).not.toBe(0);
+    });
+
+    test("calls of another kind, and of another length, end all ranks", () => {
+      const kind = run(3, "kind");
+      expect(kind.text).toMatch(/rank-mismatch|rank 2 calls barrier, rank 0 allReduce of 3/);
+      const length = run(3, "length");
+      // MPICH 5 ends the programs itself.
+      expect(length.text).toMatch(/rank 2 calls allReduce of 10, rank 0 allReduce of 11|truncated/);
+      expect([kind.status, length.status]).not.toContain(0);
+    });
+
+    test("the library of another MPI is refused by name", () => {
+      const isOpenMpi = name.startsWith("Open MPI");
+      const other = launchers.find((launcher) => launcher.name.startsWith("Open MPI") !== isOpenMpi);
+      const folders = ["lib", "lib/x86_64-linux-gnu"].map((folder) => resolve(other?.path ?? "", "../..", folder));
+      const names = isOpenMpi ? ["libmpi.so.12", "libmpich.so.12"] : ["libmpi.so.40"];
+      const found = folders
+        .flatMap((folder) => names.map((file) => join(folder, file)))
+        .find((path) => existsSync(path));
+      const { status, text } = run(2, "sound", { SID_MPI_LIBRARY: found ?? "" });
+      expect(text).toMatch(/mpi: (Open MPI's mpirun|MPICH's mpiexec) started 2 ranks, but .* sees 1: the launcher and/);
+      expect(status).not.toBe(0);
+    });
+  });
+});
