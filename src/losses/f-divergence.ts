@@ -18,7 +18,6 @@ import {
   type Tensor1D,
   tensor2d,
   tidy,
-  unstack,
 } from "@tensorflow/tfjs-core";
 import {
   checkBoolean,
@@ -172,7 +171,8 @@ export function fDivergenceWeights(inputs: FDivergenceInputs, options: FDivergen
     const weights = onlyValid(own, valid) as Tensor1D;
     if (!normalize) return weights;
     const totals = stack([sum(weights), sum(counts)]) as Tensor1D;
-    return div(weights, add(average(...(unstack(sumOverRanks?.(totals) ?? totals) as [Tensor, Tensor])), tiny));
+    const [total, count] = split(sumOverRanks?.(totals) ?? totals, 2) as [Tensor, Tensor];
+    return div(weights, add(average(total, count), tiny));
   });
 }
 

@@ -9,13 +9,13 @@ import {
   reshape,
   type Scalar,
   softplus,
+  split,
   stack,
   sum,
   type Tensor,
   type Tensor1D,
   tensor1d,
   tidy,
-  unstack,
 } from "@tensorflow/tfjs-core";
 import { checkFunction, checkObject, checkOneOf, checkPositive, checkRange, type KeysOf } from "../core/checks";
 import { sampleSize, sumPerSample } from "../core/per-sample";
@@ -184,8 +184,8 @@ function critic(
 
 /** The mean over the batch, that of all ranks, of constants whose sum and number are given, `[2]`. */
 function batchMean(sums: Tensor, { sumOverRanks }: Pick<Circumstances, "sumOverRanks">): Tensor {
-  const [total, count] = unstack(sumOverRanks?.(sums as Tensor1D) ?? sums) as [Tensor, Tensor];
-  return div(total, count);
+  const [total, count] = split(sumOverRanks?.(sums as Tensor1D) ?? sums, 2) as [Tensor, Tensor];
+  return reshape(div(total, count), []);
 }
 
 /** The mean of each sample's elements, `[B]`. */

@@ -216,19 +216,19 @@ describe("what must not be", () => {
     }
   });
 
-  test("an error on one rank ends all, told once with rank, iteration and checkpoint", async () => {
+  test("an error on one rank ends all, told there with rank, iteration and checkpoint", async () => {
     const path = join(folder, "fails.safetensors");
     const options = { iterations: 9, checkpoint: { path, every: 2 } };
     const outcomes = await ranks.run(3, { method: "sidLsg", fail: { rank: 1, iteration: 5 }, options });
     const where = `The last checkpoint is of iteration 4: ${JSON.stringify(path)}.`;
-    expect(outcomes.flatMap(({ warnings }) => warnings)).toEqual([
+    expect(outcomes[1]?.warnings).toEqual([
       `distill: rank 1 of 3 ends the run on all ranks, after iteration 5: the disk is full. ${where}`,
     ]);
     expect(outcomes[1]?.error?.message).toBe("Error: the disk is full");
     for (const i of [0, 2])
       expect(outcomes[i]?.error).toEqual({
         code: "rank-lost",
-        message: `shared memory: rank 1 ended the run; the run ends after iteration 5. ${where}`,
+        message: `distill: rank ${i} of 3 ends the run on all ranks, after iteration 5: shared memory: rank 1 ended the run. ${where}`,
       });
   });
 

@@ -10,8 +10,8 @@ export interface Standing {
 }
 
 /**
- * Ends the run on all ranks because of an error on this one, which is told in one line first; returns the error to throw.
- * One that all ranks throw alike, and one that tells of a rank that is gone, ends each by itself.
+ * Ends the run on all ranks because of an error on this one, which is told in one line first, for the engine may end this
+ * program at once; returns the error to throw. One that all ranks throw alike ends each by itself.
  */
 export function endAll(
   reducer: Reducer,
@@ -25,13 +25,8 @@ export function endAll(
   const saved = checkpoint
     ? `The last checkpoint is of iteration ${checkpoint.iteration}: ${JSON.stringify(checkpoint.path)}`
     : "There is no checkpoint yet";
-  if (code === "rank-lost")
-    return new SidError("rank-lost", `${message}; the run ends after iteration ${iteration}. ${saved}.`, {
-      cause: error,
-    });
-  tell(
-    `distill: rank ${reducer.rank} of ${reducer.size} ends the run on all ranks, after iteration ${iteration}: ${message}. ${saved}.`,
-  );
+  const line = `distill: rank ${reducer.rank} of ${reducer.size} ends the run on all ranks, after iteration ${iteration}: ${message}. ${saved}.`;
+  tell(line);
   reducer.abort();
-  return error;
+  return code === "rank-lost" ? new SidError("rank-lost", line, { cause: error }) : error;
 }
