@@ -121,7 +121,7 @@ test("a module of Node is imported only when it is needed", () => {
 
 test("what a module remembers is common to all copies of this package, but for these, which each copy may have", () => {
   const caches = ["backends/wasm/assembly.ts", "backends/webgpu/dawn.ts", "io/half.ts"];
-  const starting = ["backends/node/use-node.ts", "backends/webgpu/use-webgpu.ts"];
+  const starting = ["backends/webgpu/use-webgpu.ts"];
   const remembers =
     /^(?:export )?(?:let |var |const \w+(?:: [^=]+)? = (?:new (?:Weak)?(?:Map|Set)(?:<[^\n]*>)?\(\)|\[\]|\{\});)/m;
   const wrong = files.filter((file) => !file.includes("assembly/") && remembers.test(code(file)));

@@ -22,11 +22,18 @@ test("the value of a name is made once for all copies, and one for each name", a
 
 test("a backend that one copy compiles for is compiled for in the other", async () => {
   const [first, second] = await twice(() => import("../../src/core/graph-runner"));
-  const runner = () => undefined;
-  first.setGraphRunner("test", runner);
+  const runner = { run: () => undefined, release: vi.fn() };
+  first.setGraphRunner("test", false, () => runner);
+  expect(second.graphRunnerOf("test")).toBeUndefined();
+  first.setGraphRunner("test", true, () => runner);
   expect(second.graphRunnerOf("test")).toBe(runner);
-  second.setGraphRunner("test", undefined);
+  second.setGraphRunner("test", false, () => ({ ...runner }));
   expect(first.graphRunnerOf("test")).toBeUndefined();
+  second.setGraphRunner("test", true, () => ({ ...runner }));
+  expect(first.graphRunnerOf("test")).toBe(runner);
+  second.setGraphRunner("test", false, () => runner);
+  second.releaseGraphs();
+  expect(runner.release).toHaveBeenCalledTimes(1);
 });
 
 test("what a tape of one copy differentiates at, the other knows", async () => {

@@ -29,6 +29,7 @@ export interface NodeBackend {
     deleteTensor(id: number): void;
     tensorDataSync(id: number): ArrayLike<number>;
     loadSavedModel(folder: string, tags: string): number;
+    deleteSavedModel(model: number): void;
     runSavedModel(
       model: number,
       inputs: readonly number[],

@@ -1,9 +1,10 @@
 import { backend, engine, setBackend } from "@tensorflow/tfjs-core";
 import { checkBoolean, checkInteger } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import { type GraphRunner, setGraphRunner } from "../../core/graph-runner";
+import { setGraphRunner } from "../../core/graph-runner";
 import { importNative, start } from "../start";
-import { type Disk, graphRunner } from "./graph/run";
+import type { Disk } from "./graph/build";
+import { graphRunner } from "./graph/run";
 import type { NodeBackend } from "./operations";
 import { registerNodeKernels } from "./register";
 import { restoreUtil } from "./restore-util";
@@ -40,12 +41,11 @@ export async function useNode(
   }
   registerNodeKernels();
   // A session takes and gives tensors in the processor's memory: on a GPU it would copy all weights each time.
-  if (compile && name === "node") graphs ??= graphRunner(backend() as unknown as NodeBackend, await disk());
-  setGraphRunner("tensorflow", compile && name === "node" ? graphs : undefined);
+  const native = await disk();
+  setGraphRunner("tensorflow", compile && name === "node", () =>
+    graphRunner(backend() as unknown as NodeBackend, native),
+  );
 }
-
-/** Keeps the graphs that it has made, whether they are in use or not. */
-let graphs: GraphRunner | undefined;
 
 async function disk(): Promise<Disk> {
   const [fs, os] = await Promise.all([

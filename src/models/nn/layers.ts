@@ -30,10 +30,18 @@ export interface LowRank {
 /** All variables behind some parameters: the weights and what is added to them. */
 export function variablesOf(weights: Weights, names: readonly string[]): Variable[] {
   return names.flatMap((name) => {
-    const change = weights.adapter?.(name.replace(/\.weight$/, ""));
+    const change = changeOf(weights, name);
     return change ? [weights(name), change.down, change.up] : [weights(name)];
   });
 }
+
+/** Which parameters have a change, and at which scale: what a pass depends on beside the variables. */
+export function changesOf(weights: Weights, names: readonly string[]): string {
+  if (!weights.adapter) return "";
+  return names.map((name) => changeOf(weights, name)?.scale ?? "").join();
+}
+
+const changeOf = ({ adapter }: Weights, name: string) => adapter?.(name.replace(/\.weight$/, ""));
 
 /** A declared layer: a pure function of the weights and its input. */
 export type Layer = (weights: Weights, x: Tensor) => Tensor;

@@ -1,7 +1,8 @@
 import { add, gather, reshape, slice, type Tensor, type Tensor3D } from "@tensorflow/tfjs-core";
+import { asWholeGraph } from "../../core/whole-graph";
 import { gelu, quickGelu } from "../nn/activations";
 import { attention } from "../nn/attention";
-import { type Layer, type Layers, sequence, type Weights } from "../nn/layers";
+import { type Layer, type Layers, sequence, variablesOf, type Weights } from "../nn/layers";
 import { tabulate } from "../tabulate";
 import type { ClipTextConfig } from "./clip-config";
 
@@ -15,18 +16,27 @@ export function declareClipText(at: Layers, config: ClipTextConfig): (weights: W
     at.parameter(`embeddings.${name}.weight`, [rows, width], "as-is", { normal: 0.02 });
   const tokens = table("token_embedding", vocabularySize);
   const positions = table("position_embedding", maxLength);
+  const from = at.specs.length;
   const blocks = Array.from({ length: layers }, (_, i) => declareClipLayer(at.at(`encoder.layers.${i}`), config));
   const norm = at.layerNorm("final_layer_norm", width, normEps);
-  return (w, ids) => {
-    const [batch, length] = ids.shape as [number, number];
-    const words = reshape(gather(tokens(w), reshape(ids, [batch * length])), [batch, length, width]);
-    const mask = causalMask(length);
+  const names = at.specs.slice(from).map(({ name }) => name);
+  /** All that follows the embeddings. */
+  const encoded = (w: Weights, x: Tensor): Tensor => {
+    const mask = causalMask(x.shape[1] as number);
     const masked = blocks.map(
       (block): Layer =>
         (w, x) =>
           block(w, x, mask),
     );
-    return sequence([...masked, norm])(w, add(words, slice(positions(w), [0, 0], [length, width]))) as Tensor3D;
+    return sequence([...masked, norm])(w, x);
+  };
+  const key = `clip text ${JSON.stringify(config)}`;
+  return (w, ids) => {
+    const [batch, length] = ids.shape as [number, number];
+    const words = reshape(gather(tokens(w), reshape(ids, [batch * length])), [batch, length, width]);
+    const x = add(words, slice(positions(w), [0, 0], [length, width]));
+    const weights = variablesOf(w, names);
+    return asWholeGraph({ key, f: (x) => encoded(w, x as Tensor), inputs: [x], weights }) as Tensor3D;
   };
 }
 

@@ -4,7 +4,7 @@ import { gradientCheckpoint } from "../../core/gradient-checkpoint";
 import type { Timesteps } from "../../core/per-sample";
 import { asWholeGraph } from "../../core/whole-graph";
 import { silu } from "../nn/activations";
-import { declareLayers, variablesOf, type Weights } from "../nn/layers";
+import { changesOf, declareLayers, variablesOf, type Weights } from "../nn/layers";
 import { timeEmbedding } from "../nn/time-embedding";
 import type { ParameterSpec } from "../weights/types";
 import { attentionStage, type BlockContext, downsample, resnet, type Stage, stage, upsample, withSkip } from "./blocks";
@@ -148,10 +148,13 @@ export function describeUnet(config: UnetConfig, options: UnetMemoryOptions = {}
         freqShift: config.freqShift,
       });
       const inputs = [xt, embedding, cond] as const;
-      // Both would run a part of the network that the graph does not know of.
-      if (options.gradientCheckpointing || w.adapter) return f(w, ...inputs);
-      const run = (...[xt, embedding, cond]: Tensor[]) => f(w, xt as Tensor, embedding as Tensor, cond as Tensor);
-      return asWholeGraph(`${kind} ${key}`, run, inputs, variablesOf(w, names));
+      return asWholeGraph({
+        key: `${kind} ${key} ${changesOf(w, names)}`,
+        f: (...[xt, embedding, cond]) => f(w, xt as Tensor, embedding as Tensor, cond as Tensor),
+        inputs,
+        weights: variablesOf(w, names),
+        sparing: options.gradientCheckpointing,
+      });
     };
 
   const features: Pass = (w, xt, embedding, cond) => descend(w, xt, embedding, cond).features;

@@ -12,6 +12,7 @@ import { checkBackend } from "../../core/check-backend";
 import { checkObject, checkOneOf, checkText, describe, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { runIfThere } from "../../core/fused-kernels";
+import { releaseGraphs } from "../../core/graph-runner";
 import { markHalves } from "../../core/half-storage";
 import type { RandomStream } from "../../core/random";
 import { sharedState } from "../../core/shared-state";
@@ -166,6 +167,7 @@ export function parametersOf(
 /** Once only: by now the name, or a buffer shared by copyWeights, may be another network's. */
 export function disposeAll(variables: Iterable<Variable>): void {
   for (const v of variables) if (!v.isDisposed) v.dispose();
+  releaseGraphs();
 }
 
 /** Throws unless these are the live variables of `specs`, under this prefix; returns them. */

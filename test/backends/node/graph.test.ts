@@ -1,17 +1,39 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { add, backend, memory, mul, reshape, type Scalar, square, sum, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  add,
+  backend,
+  dispose,
+  memory,
+  mul,
+  reshape,
+  type Scalar,
+  square,
+  sum,
+  type Tensor,
+  tidy,
+  util,
+  variable,
+} from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { useBackend } from "../../../src/backends";
 import { graphRunner } from "../../../src/backends/node/graph/run";
-import { noGrad, randomStream, valueAndGradients, vjp } from "../../../src/core";
+import { noGrad, pullback, randomStream, valueAndGradients, vjp } from "../../../src/core";
 import { besideTape, mayNeedGradient, runTape } from "../../../src/core/tape";
 import { asWholeGraph } from "../../../src/core/whole-graph";
 import { lsg } from "../../../src/guidance";
 import { sidLsg } from "../../../src/methods";
-import { generatorFrom, parseUnetConfig, type Unet, unet } from "../../../src/models";
+import {
+  clipTextEncoder,
+  generatorFrom,
+  parseClipTextConfig,
+  parseUnetConfig,
+  type Unet,
+  unet,
+} from "../../../src/models";
 import { attention } from "../../../src/models/nn/attention";
+import { type Lora, type LoraOptions, lora } from "../../../src/models/sd";
 import { ddpmSchedule } from "../../../src/schedules";
 import { distill } from "../../../src/train";
 import { expectSidError } from "../../support/errors";
@@ -33,16 +55,19 @@ const config = parseUnetConfig({
 const schedule = ddpmSchedule();
 const network = (name: string, seed = 1, gradientCheckpointing = false): Unet =>
   unet(config, { name, schedule, predicts: "eps", weights: randomStream(seed), gradientCheckpointing });
+const tape = { besideTape, mayNeedGradient, runTape };
 const compile = (on: boolean) => useBackend("node", { compile: on });
 
-/** How often TensorFlow ran a graph, and how often it took one. */
+/** How often TensorFlow ran a graph, how many elements each run gave, and how often it took one. */
 function watch() {
   const { binding } = backend() as unknown as { binding: object };
-  const seen = { runs: 0, loads: 0 };
-  const counting = (name: "runSavedModel" | "loadSavedModel", count: keyof typeof seen) => ({
+  const seen = { runs: 0, loads: 0, given: [] as number[] };
+  const counting = (name: "runSavedModel" | "loadSavedModel", count: "runs" | "loads") => ({
     value: (...args: unknown[]) => {
       seen[count]++;
-      return (binding as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
+      const result = (binding as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
+      if (Array.isArray(result)) seen.given.push(result.reduce((sum, { shape }) => sum + util.sizeFromShape(shape), 0));
+      return result;
     },
   });
   const counted = Object.create(binding, {
@@ -64,7 +89,7 @@ afterAll(async () => {
 });
 
 /** Values and gradients of a network, in every way that training asks for them. */
-async function everything(on: boolean, model: Unet, size = 4): Promise<Record<string, Float32Array>> {
+async function everything(on: boolean, model: Unet | Lora, size = 4): Promise<Record<string, Float32Array>> {
   await compile(on);
   const stream = randomStream(7);
   const [x, dy] = [stream.normal([2, size, size, 3]), stream.normal([2, size, size, 3])];
@@ -92,16 +117,61 @@ async function everything(on: boolean, model: Unet, size = 4): Promise<Record<st
   return values;
 }
 
-test("a compiled network computes what it computes uncompiled, value and gradients", async () => {
-  const model = network("graph-same");
+/** A network whose adapter changes something. */
+function adapted(name: string, base: Unet): Lora {
+  const layers = { conv1: { rank: 3, alpha: 6 } };
+  const targets = ["to_q", "to_out.0", "conv1"];
+  const model = lora(base, { name, rank: 2, targets, layers, weights: randomStream(5) });
+  const stream = randomStream(6);
+  for (const v of model.variables) tidy(() => v.assign(mul(stream.normal(v.shape), 0.1)));
+  return model;
+}
+
+test.each([
+  { kind: "plain", checkpointing: false, withAdapter: false },
+  { kind: "checkpointed", checkpointing: true, withAdapter: false },
+  { kind: "adapted", checkpointing: false, withAdapter: true },
+  { kind: "adapted and checkpointed", checkpointing: true, withAdapter: true },
+])("a compiled network ($kind) computes what it computes uncompiled, value and gradients", async (options) => {
+  const { kind, checkpointing, withAdapter } = options;
+  const base = network(`graph-same ${kind}`, 1, checkpointing);
+  const model = withAdapter ? adapted(`graph-adapter ${kind}`, base) : base;
   const uncompiled = await everything(false, model);
+  const first = await everything(true, model);
   const before = watched.seen.runs;
-  for (const compiled of [await everything(true, model), await everything(true, model)])
+  for (const compiled of [first, await everything(true, model)])
     for (const [name, values] of Object.entries(uncompiled))
       expect(relativeError(compiled[name] as Float32Array, values), name).toBeLessThan(1e-5);
   // Each evaluation is one run, each backward pass another.
-  expect(watched.seen.runs - before).toBe(2 * (2 + 2 + 2 + 4 + 2 + 1 + 2 + 2 + 1));
-  model.dispose();
+  expect(watched.seen.runs - before).toBe(2 + 2 + 2 + 4 + 2 + 1 + 2 + 2 + 1);
+  for (const { dispose } of new Set([model, base])) dispose();
+});
+
+test("an adapter's scale is part of its graph, and an adapter of other layers another one", async () => {
+  const base = network("graph-scales");
+  const model = (name: string, options: Partial<LoraOptions>) => {
+    const made = lora(base, { name, rank: 2, weights: randomStream(5), ...options });
+    for (const v of made.variables) tidy(() => v.assign(mul(randomStream(6).normal(v.shape), 0.5)));
+    return made;
+  };
+  const models = [model("s1", {}), model("s2", { alpha: 3 }), model("s3", { targets: ["to_k", "to_v", "to_q"] })];
+  const [x, cond] = [randomStream(1).normal([2, 4, 4, 3]), randomStream(2).normal([2, 5, 12])];
+  const predictions = async (on: boolean) => {
+    await compile(on);
+    return models.map((model) => {
+      const y = model.predict(x, [30, 700], cond);
+      const values = y.dataSync<"float32">().slice();
+      y.dispose();
+      return values;
+    });
+  };
+  const [uncompiled, compiled] = [await predictions(false), await predictions(true)];
+  for (const [i, values] of uncompiled.entries()) {
+    expect(relativeError(compiled[i] as Float32Array, values)).toBeLessThan(1e-5);
+    expect(relativeError(compiled[(i + 1) % 3] as Float32Array, values)).toBeGreaterThan(1e-3);
+  }
+  dispose([x, cond]);
+  for (const { dispose } of [...models, base]) dispose();
 });
 
 test("weights are given to the graph, not part of it: networks of one plan share it", async () => {
@@ -191,8 +261,8 @@ test("the backward pass takes what the forward pass computed, up to a limit", as
   };
   const run = (room: number) => {
     const runner = graphRunner(backend() as never, { fs, tmpdir: tmpdir() } as never, room);
-    const tape = { besideTape, mayNeedGradient, runTape };
-    return vjp((...inputs) => runner("attention", f as never, inputs, [], tape) as Tensor, [q, k, v], dy);
+    const graph = { key: "attention", f: f as never, weights: [] };
+    return vjp((...inputs) => runner.run({ ...graph, inputs }, tape) as Tensor, [q, k, v], dy);
   };
   const plain = vjp(f as (...inputs: Tensor[]) => Tensor, [q, k, v], dy);
   const all = [plain, run(2 ** 28), run(0)];
@@ -209,11 +279,11 @@ test("a disk that takes no graph is named, and nothing is left", async () => {
   const full = () => {
     throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
   };
-  const tape = { mayNeedGradient: () => false, besideTape: (f: () => unknown) => f() };
   const disk = { fs: { mkdtempSync: full, writeFileSync: full, rmSync: full }, tmpdir: "/full" };
-  const run = graphRunner(backend() as never, disk as never);
+  const runner = graphRunner(backend() as never, disk as never);
   const before = memory().numTensors;
-  expectSidError("io", () => run("disk", (x) => mul(x as Tensor, 2), inputs, [], tape as never), /\/full/);
+  const graph = { key: "disk", f: (x: Tensor | undefined) => mul(x as Tensor, 2), inputs, weights: [] };
+  expectSidError("io", () => runner.run(graph, tape), /\/full/);
   expect(memory().numTensors).toBe(before);
   for (const x of inputs) x.dispose();
 });
@@ -227,7 +297,10 @@ test("what a graph cannot do runs operation by operation", async () => {
     captures: (x) => mul(x, foreign),
   };
   for (const [key, f] of Object.entries(cases)) {
-    const [whole, plain] = [tidy(() => asWholeGraph(key, f as never, [x], [])), tidy(() => f(x))];
+    const [whole, plain] = [
+      tidy(() => asWholeGraph({ key, f: f as never, inputs: [x], weights: [] })),
+      tidy(() => f(x)),
+    ];
     expect(whole.dataSync(), key).toEqual(plain.dataSync());
     for (const y of [whole, plain]) y.dispose();
   }
@@ -239,18 +312,123 @@ test("compile must be a boolean", async () => {
   await expect(useBackend("node", { compile: 1 as never })).rejects.toMatchObject({ code: "invalid-argument" });
 });
 
-test("gradientCheckpointing runs as before", async () => {
-  const model = network("graph-checkpointing", 1, true);
+test("with gradientCheckpointing a graph keeps what is between the parts, and no more", async () => {
+  await compile(true);
+  const kept = [false, true].map((checkpointing) => {
+    const model = network(`graph-kept ${checkpointing}`, 1, checkpointing);
+    const x = randomStream(1).normal([2, 8, 8, 3]);
+    const cond = randomStream(2).normal([2, 5, 12]);
+    const pass = () => valueAndGradients(() => sum(model.predict(x, [3, 4], cond)) as Scalar, model.variables);
+    for (const tensors of [pass()]) dispose([tensors.value, ...tensors.gradients]);
+    watched.seen.given = [];
+    const { value, gradients } = pass();
+    dispose([value, ...gradients, x, cond]);
+    model.dispose();
+    return watched.seen.given[0] as number;
+  }) as [number, number];
+  expect(kept[1]).toBeLessThan(kept[0] / 3);
+});
+
+test("graphs go with the last network that has them", async () => {
+  await compile(true);
+  const { binding } = backend() as unknown as { binding: { getNumOfSavedModels(): number } };
+  const graphs = () => binding.getNumOfSavedModels();
+  const before = graphs();
+  const x = randomStream(1).normal([1, 4, 4, 3]);
+  const cond = randomStream(2).normal([1, 5, 12]);
+  const use = (model: Unet | Lora) => {
+    const { value, gradients } = valueAndGradients(
+      () => sum(square(model.predict(x, [3], cond))) as Scalar,
+      model.variables,
+    );
+    dispose([value, ...gradients]);
+    return model;
+  };
+  for (let i = 0; i < 3; i++) {
+    const model = use(network("graph-gone"));
+    expect(graphs()).toBe(before + 1);
+    model.dispose();
+    expect(graphs()).toBe(before);
+  }
+  const [one, other] = [use(network("graph-gone-1")), use(network("graph-gone-2")) as Unet] as const;
+  const changes = ["a", "b"].map((name) => use(adapted(name, other)));
+  expect(graphs()).toBe(before + 2);
+  changes[0]?.dispose();
+  one.dispose();
+  expect(graphs()).toBe(before + 2);
+  changes[1]?.dispose();
+  expect(graphs()).toBe(before + 1);
+  // Not by dispose(): they are found when the next graph is made.
+  for (const v of other.variables) v.dispose();
+  const last = use(network("graph-gone-3"));
+  expect(graphs()).toBe(before + 1);
+  last.dispose();
+  expect(graphs()).toBe(before);
+  dispose([x, cond]);
+});
+
+test.each(["loadSavedModel", "runSavedModel"])(
+  "what TensorFlow refuses (%s) runs uncompiled, with one line",
+  (name) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { binding } = backend() as unknown as { binding: { getNumOfSavedModels(): number } };
+    const refuse = () => {
+      throw new Error("Session fail to run with error: no such operation\n\t [[n1]]");
+    };
+    const refusing = Object.create(binding, { [name]: { value: refuse } });
+    const before = { tensors: memory().numTensors, graphs: binding.getNumOfSavedModels() };
+    Object.assign(backend(), { binding: refusing });
+    try {
+      const fs = { mkdtempSync, rmSync, writeFileSync };
+      const runner = graphRunner(backend() as never, { fs, tmpdir: tmpdir() } as never);
+      const v = tidy(() => variable(randomStream(1).normal([2, 3])));
+      for (const key of ["a", "a", "b"])
+        expect(runner.run({ key, f: () => mul(v, 2), inputs: [], weights: [v] }, tape)).toBeUndefined();
+      v.dispose();
+      runner.release();
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/^useBackend: .*uncompiled: Session.*operation$/)]]);
+    } finally {
+      Object.assign(backend(), { binding });
+      warn.mockRestore();
+    }
+    expect({ tensors: memory().numTensors, graphs: binding.getNumOfSavedModels() }).toEqual(before);
+  },
+);
+
+test("a text encoder is one graph from its embeddings on, and trains", async () => {
+  const config = parseClipTextConfig({
+    ...{ vocab_size: 20, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 2, num_attention_heads: 2 },
+  });
+  const encoder = clipTextEncoder(config, { name: "graph-text", weights: randomStream(3) });
+  const ids = [
+    [1, 7, 9, 2],
+    [1, 5, 2, 0],
+  ];
+  const run = async (on: boolean) => {
+    await compile(on);
+    const text = encoder.encode(ids);
+    const dy = randomStream(4).normal(text.shape);
+    const gradients = pullback(() => encoder.encode(ids), dy, encoder.variables);
+    // Together: the gradient of a key's bias is 0 but for rounding.
+    const values = [text, gradients].map((x) => [x].flat().flatMap((x) => [...x.dataSync()]));
+    dispose([text, dy, ...gradients]);
+    return values;
+  };
+  const uncompiled = await run(false);
+  await run(true);
   const { runs } = watched.seen;
-  await everything(true, model);
-  expect(watched.seen.runs).toBe(runs);
-  model.dispose();
+  const compiled = await run(true);
+  expect(watched.seen.runs - runs).toBe(3);
+  for (const [i, values] of uncompiled.entries())
+    expect(relativeError(compiled[i] as number[], values), `result ${i}`).toBeLessThan(1e-5);
+  encoder.dispose();
 });
 
 test("training: same figures, and a resumed run is the same bit for bit", async () => {
   const run = async (on: boolean, iterations: number, path?: string, resume = false): Promise<number[]> => {
     await compile(on);
-    const models = [network("graph-t"), network("graph-f"), network("graph-g")] as [Unet, Unet, Unet];
+    const names = ["graph-t", "graph-f", "graph-g"];
+    const models = names.map((name) => network(path === undefined ? `${name} ${on}` : name)) as [Unet, Unet, Unet];
     const [teacher, fakeScore, student] = models;
     const text = (count: number) => randomStream(2).normal([count, 5, 12]);
     await distill({
@@ -266,9 +444,12 @@ test("training: same figures, and a resumed run is the same bit for bit", async 
       ...(path ? { checkpoint: { path, every: 2, resume } } : {}),
     });
     const weights = student.variables.flatMap((v) => [...v.dataSync()]);
-    for (const model of models) model.dispose();
+    // Those of the first runs stay, and with them the graphs for the others.
+    if (path === undefined) first.push(...models);
+    else for (const model of models) model.dispose();
     return weights;
   };
+  const first: Unet[] = [];
   const [uncompiled, compiled] = [await run(false, 4), await run(true, 4)];
   expect(relativeError(compiled, uncompiled)).toBeLessThan(1e-5);
   const folder = mkdtempSync(join(tmpdir(), "graph-test-"));
@@ -277,5 +458,6 @@ test("training: same figures, and a resumed run is the same bit for bit", async 
     expect(await run(true, 4, join(folder, "run.safetensors"), true)).toEqual(compiled);
   } finally {
     rmSync(folder, { recursive: true });
+    for (const model of first) model.dispose();
   }
 });
