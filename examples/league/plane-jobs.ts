@@ -6,12 +6,14 @@ import { generatorFrom, type ScoreModel } from "sid-lsg/models";
 import { gaugeOf } from "../experiments/metrics-log";
 import type { Job } from "../experiments/runs";
 import { type Cloud, drawGenerator, drawTruth, train } from "../plane/distillation";
+import { classShares, ring } from "../plane/law";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
-import { classShares, makeWorld, type Process, pretrain, type World } from "../plane/world";
+import { smoothedDensity, smoothedKl } from "../plane/smoothed";
+import { makeWorld, type Process, pretrain, type World } from "../plane/world";
 import { type LeagueTraining, median, passesOf, watchMemory } from "./cost";
 import { countPasses } from "./passes";
 import { affordable, backward, countedNetworks, countedWorld } from "./plane-cost";
-import { coverageOf, smoothedKl } from "./plane-law";
+import { coverageOf } from "./plane-law";
 import type { MethodRun, Rates } from "./search";
 
 /** What each run may cost, and what is searched. */
@@ -155,9 +157,9 @@ async function lawOf(folder: string, cloud: Cloud): Promise<LawFigures> {
   if (!flat.every((numbers) => numbers.every(Number.isFinite))) return { kl: null, covered: 0, stray: 1 };
   const coverage = flat.map(coverageOf);
   const mean = (values: readonly number[]) =>
-    values.reduce((sum, value, c) => sum + value * (classShares[c] as number), 0);
+    values.reduce((sum, value, c) => sum + value * (classShares(ring)[c] as number), 0);
   return {
-    kl: mean(flat.map(smoothedKl)),
+    kl: mean(flat.map((points, c) => smoothedKl(points, smoothedDensity(ring, c)))),
     covered: coverage.reduce((sum, { covered }) => sum + covered, 0),
     stray: mean(coverage.map(({ stray }) => stray)),
   };

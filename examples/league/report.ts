@@ -4,6 +4,7 @@ import type { SeedMean } from "../experiments/intervals";
 import { markdownTable, meanCell, seedsText, surroundingsText } from "../experiments/markdown";
 import { bySeedAndName } from "../experiments/runs";
 import { type PlaneMethod, planeMethods } from "../plane/methods";
+import { smoothing } from "../plane/smoothed";
 import type { LeagueTraining } from "./cost";
 import {
   compared,
@@ -20,7 +21,6 @@ import {
   valuesOf,
 } from "./findings";
 import { methodNames } from "./options";
-import { smoothing } from "./plane-law";
 import { searchText } from "./search-text";
 
 /** The page and its pictures: text by file name. */

@@ -3,9 +3,10 @@ import { randomStream } from "sid-lsg";
 import { slicedWasserstein } from "sid-lsg/metrics";
 import { copyWeights, type Discriminator, type GeneratorModel, generatorFrom, type ScoreModel } from "sid-lsg/models";
 import { cosineRate, type DistillMetrics, type Divergence, distill } from "sid-lsg/train";
+import { classConditions, classShares, ring } from "./law";
 import type { PlaneMethod } from "./methods";
 import type { Point } from "./plot";
-import { classConditions, classShares, type World } from "./world";
+import type { World } from "./world";
 
 /** Points of both classes. */
 export type Cloud = readonly [readonly Point[], readonly Point[]];
@@ -131,7 +132,7 @@ export async function drawGenerator(generator: GeneratorModel, count: number, se
   const stream = randomStream(seed);
   return drawClasses(count, (c, few) => {
     const noises = Array.from({ length: generator.steps }, () => stream.normal([few, 2]));
-    const cond = classConditions(Array<number>(few).fill(c));
+    const cond = classConditions(ring, Array<number>(few).fill(c));
     const samples = generator.generate(noises, cond);
     dispose([...noises, cond]);
     return samples;
@@ -140,7 +141,7 @@ export async function drawGenerator(generator: GeneratorModel, count: number, se
 
 async function drawClasses(count: number, draw: (c: number, few: number) => Tensor): Promise<Cloud> {
   const clouds: Point[][] = [];
-  for (const [c, share] of classShares.entries()) {
+  for (const [c, share] of classShares(ring).entries()) {
     const samples = draw(c, Math.round(share * count));
     clouds.push(await points(samples));
     samples.dispose();
@@ -159,7 +160,7 @@ export function measure(cloud: Cloud, truth: Cloud): Drawn {
   const distances = cloud.map((few, c) =>
     slicedWasserstein(few.flat(), (truth[c] as readonly Point[]).flat(), { dimension: 2 }),
   );
-  const distance = classShares.reduce((all, share, c) => all + share * (distances[c] as number), 0);
+  const distance = classShares(ring).reduce((all, share, c) => all + share * (distances[c] as number), 0);
   return { cloud, distance, spread: spreadOf(cloud) / spreadOf(truth) };
 }
 

@@ -24,9 +24,10 @@ import { lockFolder } from "../common/lock";
 import { projectPath, shown, userPath } from "../common/paths";
 import { runProgram } from "../common/program";
 import { type Cloud, type Drawn, distillInPlane, drawTruth, measure, type Outcome, points } from "./distillation";
+import { classConditions, ring } from "./law";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "./methods";
 import { type Dots, type Panel, type Point, plotPanels } from "./plot";
-import { classConditions, makeWorld, type Process, pretrain, type World } from "./world";
+import { makeWorld, type Process, pretrain, type World } from "./world";
 
 const extent = 2.4;
 const samples = 3000;
@@ -193,7 +194,14 @@ async function field({ schedule }: World, model: ScoreModel, t: number, colour: 
   const level = noiseLevel(schedule, times);
   const vectors = tidy(() => {
     const xt = tensor2d(grid.map(([x, y]) => [x, y]));
-    const prediction = model.predict(xt, times, classConditions(grid.map(() => 1)));
+    const prediction = model.predict(
+      xt,
+      times,
+      classConditions(
+        ring,
+        grid.map(() => 1),
+      ),
+    );
     return convertPrediction({ prediction, xt, level, predicts: model.predicts, to: "score" });
   });
   const arrows = (await points(vectors)).map(([x, y], i) => ({

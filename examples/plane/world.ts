@@ -1,4 +1,4 @@
-import { dispose, type Tensor, tensor2d } from "@tensorflow/tfjs-core";
+import { dispose } from "@tensorflow/tfjs-core";
 import {
   addNoise,
   ddpmSchedule,
@@ -12,6 +12,7 @@ import {
 } from "sid-lsg";
 import { gaussianMixtureModel, mlp, type ScoreModel } from "sid-lsg/models";
 import { adam, type ConditionSource, cosineRate, type ImageSource } from "sid-lsg/train";
+import { classConditions, classShares, type Law, ring } from "./law";
 
 /** A forward process, and what the networks predict under it. */
 export type Process = "ddpm" | "flow";
@@ -24,69 +25,34 @@ const processes: Readonly<Record<Process, { readonly schedule: NoiseSchedule; re
   flow: { schedule: flowSchedule(), predicts: "flow" },
 };
 
-/** How often each of the six Gaussians on the ring occurs. */
-const weights = [1, 2, 1, 2, 1, 2];
-/** Of each Gaussian, along both axes. */
-export const variance = 0.03;
-
-/** Centres of the six Gaussians, the first three of class 0, the others of class 1. */
-const centres = weights.map((_, k) => {
-  const angle = (2 * Math.PI * k) / weights.length;
-  return [1.4 * Math.cos(angle), 1.4 * Math.sin(angle)] as const;
-});
-
-const classOf = (component: number) => Math.floor(component / 3);
-
-/** The Gaussians of a class: where they are, and how often each occurs within the class. */
-export function modesOf(c: number): { readonly centre: readonly [number, number]; readonly share: number }[] {
-  const own = centres.flatMap((centre, k) => (classOf(k) === c ? [{ centre, weight: weights[k] as number }] : []));
-  const all = own.reduce((sum, { weight }) => sum + weight, 0);
-  return own.map(({ centre, weight }) => ({ centre, share: weight / all }));
-}
-const total = weights.reduce((a, b) => a + b, 0);
-
-/** How often each class occurs. */
-export const classShares = [0, 1].map(
-  (c) => weights.reduce((sum, w, k) => sum + (classOf(k) === c ? w : 0), 0) / total,
-);
-
-/** The conditions "it is of this class": the weights of its Gaussians, or of all where no class is told. */
-export function classConditions(classes: readonly (number | undefined)[]): Tensor {
-  return tensor2d(
-    classes.map((c) => {
-      const own = weights.map((w, k) => (c === undefined || classOf(k) === c ? w : 0));
-      const all = own.reduce((a, b) => a + b, 0);
-      return own.map((w) => w / all);
-    }),
-  );
-}
-
-/** The exact teacher of the ring: its score is known, and so is that of each class. */
+/** A law and its exact teacher: its score is known, and so is that of each class. */
 export type World = ReturnType<typeof makeWorld>;
 
-/** The ring under a forward process, with conditions and real samples to learn from. */
-export function makeWorld(process: Process) {
+/** A law under a forward process, with conditions and real samples to learn from. */
+export function makeWorld(process: Process, law: Law = ring) {
   const { schedule, predicts } = processes[process];
-  const teacher = gaussianMixtureModel({
-    weights,
-    means: centres.map((centre) => [...centre]),
-    variances: weights.map(() => variance),
-    schedule,
-  });
+  const { weights, means, variance, classes } = law;
+  const classOf = (component: number) => classes[component] as number;
+  const share = classShares(law)[0] as number;
+  const teacher = gaussianMixtureModel({ weights, means, variances: weights.map(() => variance), schedule });
   const conditions: ConditionSource = {
-    name: "two classes of a ring",
+    name: "classes of a mixture",
     sample: (stream, count) =>
-      classConditions(stream.uniform(count).map((u) => (u < (classShares[0] as number) ? 0 : 1))),
-    unconditional: () => classConditions([undefined]),
+      classConditions(
+        law,
+        stream.uniform(count).map((u) => (u < share ? 0 : 1)),
+      ),
+    unconditional: () => classConditions(law, [undefined]),
   };
   const images: ImageSource = {
-    name: "a ring of Gaussians",
+    name: "a mixture of Gaussians",
     sample(stream, count) {
       const components = teacher.components(stream, count);
-      return { images: teacher.sample(stream, components), cond: classConditions(components.map(classOf)) };
+      return { images: teacher.sample(stream, components), cond: classConditions(law, components.map(classOf)) };
     },
   };
   return {
+    law,
     schedule,
     teacher,
     conditions,
@@ -107,28 +73,45 @@ export function makeWorld(process: Process) {
 export const hidden = 64;
 
 /** Fits a network to the mixture by denoising its samples, one in ten without its class: stands in for pretraining. */
-export function pretrain(model: ScoreModel, { teacher, schedule }: World, stream: RandomStream, steps: number): void {
+export function pretrain(model: ScoreModel, world: World, stream: RandomStream, steps: number): void {
+  for (const _ of pretraining(model, world, stream, steps));
+}
+
+/** {@link pretrain}, one step at a time; yields how many are done. */
+export function* pretraining(
+  model: ScoreModel,
+  { law, teacher, schedule }: World,
+  stream: RandomStream,
+  steps: number,
+): Generator<number, void> {
   const optimizer = adam(model.variables, { learningRate: cosineRate(3e-3, { totalSteps: steps }), beta1: 0.9 });
   const batch = 256;
-  for (let step = 0; step < steps; step++) {
-    const t = schedule.discrete ? stream.integers(batch, 0, schedule.tMax + 1) : stream.uniform(batch);
-    const level = noiseLevel(schedule, t);
-    const components = teacher.components(stream, batch);
-    const told = stream.uniform(batch).map((u) => u > 0.1);
-    const x0 = teacher.sample(stream, components);
-    const cond = classConditions(components.map((k, i) => (told[i] ? classOf(k) : undefined)));
-    const noise = stream.normal([batch, 2]);
-    const xt = addNoise({ x0, noise, level });
-    const { value, gradients } = valueAndGradients(
-      () =>
-        fakeScoreLoss(
-          { prediction: model.predict(xt, t, cond), generated: x0, noise, level },
-          { predicts: model.predicts, weight: "none" },
-        ),
-      model.variables,
-    );
-    optimizer.step(gradients);
-    dispose([x0, cond, noise, xt, value, ...gradients]);
+  try {
+    for (let step = 0; step < steps; step++) {
+      const t = schedule.discrete ? stream.integers(batch, 0, schedule.tMax + 1) : stream.uniform(batch);
+      const level = noiseLevel(schedule, t);
+      const components = teacher.components(stream, batch);
+      const told = stream.uniform(batch).map((u) => u > 0.1);
+      const x0 = teacher.sample(stream, components);
+      const cond = classConditions(
+        law,
+        components.map((k, i) => (told[i] ? law.classes[k] : undefined)),
+      );
+      const noise = stream.normal([batch, 2]);
+      const xt = addNoise({ x0, noise, level });
+      const { value, gradients } = valueAndGradients(
+        () =>
+          fakeScoreLoss(
+            { prediction: model.predict(xt, t, cond), generated: x0, noise, level },
+            { predicts: model.predicts, weight: "none" },
+          ),
+        model.variables,
+      );
+      optimizer.step(gradients);
+      dispose([x0, cond, noise, xt, value, ...gradients]);
+      yield step + 1;
+    }
+  } finally {
+    optimizer.dispose();
   }
-  optimizer.dispose();
 }
