@@ -2,7 +2,14 @@ import { dispose, type Tensor } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { slicedWasserstein } from "sid-lsg/metrics";
 import { copyWeights, type Discriminator, type GeneratorModel, generatorFrom, type ScoreModel } from "sid-lsg/models";
-import { cosineRate, type DistillMetrics, type Divergence, distill } from "sid-lsg/train";
+import {
+  cosineRate,
+  type DistillMetrics,
+  type DistillRun,
+  type Divergence,
+  distill,
+  type LearningRateSchedule,
+} from "sid-lsg/train";
 import { classConditions, classShares, ring } from "./law";
 import type { PlaneMethod } from "./methods";
 import type { Point } from "./plot";
@@ -69,14 +76,15 @@ export async function distillInPlane(entry: PlaneMethod, workplace: Workplace): 
   return { before, after, seconds, divergence, fakeScore };
 }
 
-/** Copies of the student for a method, each as `watch` hands it on, and its discriminator; the caller disposes of them. */
+/** Copies of the student for a method, each as `watch` hands it on, and its discriminator, their names behind the prefix; the caller disposes of them. */
 export function networksOf(
   entry: PlaneMethod,
   { world, student, seed }: Pick<Workplace, "world" | "student" | "seed">,
   watch = (network: ScoreModel) => network,
+  prefix = "",
 ): Networks {
   const copy = (name: string) => {
-    const network = world.network(name, randomStream(seed));
+    const network = world.network(`${prefix}${name}`, randomStream(seed));
     copyWeights(student, network);
     return watch(network);
   };
@@ -84,36 +92,54 @@ export function networksOf(
     fakeScore: entry.method.fakeScore && copy("fake-score"),
     generator: generatorFrom(copy("generator"), entry.generator),
     average: generatorFrom(copy("average"), entry.generator),
-    discriminator: entry.discriminator?.(world, randomStream(seed)),
+    discriminator: entry.discriminator?.(world, randomStream(seed), prefix),
   };
 }
 
 /** Trains them. Returns the seconds that it took, and what the gauge told last. */
 export async function train(
   entry: PlaneMethod,
-  { average, ...networks }: Networks,
-  workplace: Omit<Workplace, "truth" | "student">,
+  networks: Networks,
+  workplace: Training & Pick<Workplace, "onMetrics">,
 ): Promise<Pick<Outcome, "seconds" | "divergence">> {
-  const { world, seed, batch = 256, iterations = entry.iterations, backward, onMetrics } = workplace;
-  const { method } = entry;
   const started = performance.now();
-  const run = distill({
-    ...{ teacher: world.teacher, method, ...networks },
-    ...{ conditions: world.conditions, images: world.images, sampleShape: [2] },
-    ema: { target: average, halfLife: 20 * batch, rampUp: null },
-    ...{ batch, iterations, backward, seed, ...ratesOf(entry, iterations) },
-    onWarning: () => {},
-  });
   let divergence: Divergence | undefined;
-  for await (const metrics of run) {
+  for await (const metrics of trainingRun(entry, networks, workplace)) {
     ({ divergence } = metrics);
-    onMetrics?.(metrics);
+    workplace.onMetrics?.(metrics);
   }
   return { seconds: (performance.now() - started) / 1000, divergence };
 }
 
+/** How networks train. */
+export interface Training extends Pick<Workplace, "world" | "seed" | "batch" | "iterations" | "backward"> {
+  /** @defaultValue the exact one of the world */
+  readonly teacher?: ScoreModel;
+  /** @defaultValue the method's, which fall to 0 along a cosine */
+  readonly rates?: Rates;
+}
+
+/** Both step sizes, by the steps that were taken before. */
+export type Rates = Readonly<Record<"learningRate" | "fakeLearningRate", LearningRateSchedule>>;
+
+/** The run that trains them, an iteration at a time. */
+export function trainingRun(
+  entry: PlaneMethod,
+  { average, ...networks }: Networks,
+  { world, seed, batch = 256, iterations = entry.iterations, backward, teacher, rates }: Training,
+): DistillRun {
+  const { method } = entry;
+  return distill({
+    ...{ teacher: teacher ?? world.teacher, method, ...networks },
+    ...{ conditions: world.conditions, images: world.images, sampleShape: [2] },
+    ema: { target: average, halfLife: 20 * batch, rampUp: null },
+    ...{ batch, iterations, backward, seed, ...(rates ?? ratesOf(entry, iterations)) },
+    onWarning: () => {},
+  });
+}
+
 /** Both step sizes, which fall to 0 along a cosine. */
-function ratesOf({ learningRate, fakeLearningRate = learningRate, method }: PlaneMethod, iterations: number) {
+function ratesOf({ learningRate, fakeLearningRate = learningRate, method }: PlaneMethod, iterations: number): Rates {
   const fakeSteps = iterations * (method.fakeScore?.updates ?? 1);
   return {
     learningRate: cosineRate(learningRate, { totalSteps: iterations }),

@@ -47,7 +47,8 @@ export interface PlaneMethod {
   readonly learningRate: number;
   /** @defaultValue as `learningRate` */
   readonly fakeLearningRate?: number;
-  readonly discriminator?: (world: World, stream: RandomStream) => Discriminator;
+  /** The prefix makes the names of its variables unique. */
+  readonly discriminator?: (world: World, stream: RandomStream, prefix: string) => Discriminator;
 }
 
 const oneStep = { iterations: 600, learningRate: 5e-3 } as const;
@@ -139,8 +140,8 @@ export const planeMethods = {
     method: dmd2({ guidanceScale: 1, fakeUpdates: 3, adversarialWeight: 1e-2 }),
     leads: "The divergence, and a discriminator on the fake score's features that has seen the mixture.",
     approaches: true,
-    discriminator: (_, weights) =>
-      headDiscriminator({ name: "head", reads: "fakeScore", features: "vector", channels: hidden, weights }),
+    discriminator: (_, weights, prefix) =>
+      headDiscriminator({ name: `${prefix}head`, reads: "fakeScore", features: "vector", channels: hidden, weights }),
     ...oneStep,
   },
   "decoupled-dmd": {
@@ -171,8 +172,8 @@ export const planeMethods = {
     method: fDistill({ guidanceScale: 1, fakeUpdates: 2 }),
     leads: "A discriminator's ratio weighs the divergence's gradient.",
     approaches: true,
-    discriminator: ({ schedule }, weights) =>
-      networkDiscriminator({ name: "judge", schedule, sampleShape: [2], weights }),
+    discriminator: ({ schedule }, weights, prefix) =>
+      networkDiscriminator({ name: `${prefix}judge`, schedule, sampleShape: [2], weights }),
     ...oneStep,
   },
   lcm: {

@@ -1,0 +1,37 @@
+/** What a contest is held on: the law, its teacher, and the network that all others start as copies of. */
+import { randomStream } from "sid-lsg";
+import type { ScoreModel } from "sid-lsg/models";
+import { ring } from "../plane/law";
+import { makeWorld, pretraining, type World } from "../plane/world";
+import { drawnLaw, preparedLaws } from "./laws";
+import type { LabState } from "./state";
+
+export interface Stage {
+  readonly world: World;
+  readonly student: ScoreModel;
+  readonly teacher: ScoreModel;
+  dispose(): void;
+}
+
+/** Is told how many steps of how many are done; what it returns is awaited, so that others get their turn. */
+export type OnProgress = (done: number, total: number) => void | Promise<void>;
+
+/** The law of a state. */
+export function lawOf({ law }: Pick<LabState, "law">) {
+  return typeof law === "string" ? (preparedLaws[law] ?? ring) : drawnLaw(law);
+}
+
+/** Builds the stage of a state; the caller disposes of it. */
+export async function openStage(state: LabState, onProgress?: OnProgress): Promise<Stage> {
+  const world = makeWorld(state.process, lawOf(state));
+  const student = world.network("student", randomStream(state.seed));
+  try {
+    for (const done of pretraining(student, world, randomStream(state.seed), state.pretraining))
+      if (done % 10 === 0 || done === state.pretraining) await onProgress?.(done, state.pretraining);
+  } catch (error) {
+    student.dispose();
+    throw error;
+  }
+  const teacher = state.teacher === "exact" ? world.teacher : student;
+  return { world, student, teacher, dispose: student.dispose };
+}

@@ -1,0 +1,96 @@
+import { fc, test } from "@fast-check/vitest";
+import { describe, expect, test as plain } from "vitest";
+import { fewestPoints, paper, preparedLaws, type Stroke } from "../../../examples/laboratory/laws";
+import { fromLink, toLink } from "../../../examples/laboratory/link";
+import { defaultsOf, methodNames } from "../../../examples/laboratory/methods";
+import {
+  type Contestant,
+  contestantRanges,
+  contestantWords,
+  defaultState,
+  type LabState,
+  type Range,
+  stateRanges,
+  stateWords,
+} from "../../../examples/laboratory/state";
+
+const within = ({ least, most, whole }: Range) =>
+  whole
+    ? fc.integer({ min: least, max: most })
+    : // −0 becomes 0 on the way.
+      fc.double({ min: least, max: most, noNaN: true }).map((x) => x + 0);
+const each = <T extends Readonly<Record<string, Range>>>(ranges: T) =>
+  Object.fromEntries(Object.entries(ranges).map(([name, range]) => [name, within(range)]));
+const any = (words: readonly string[]) => fc.constantFrom(...words);
+
+const contestants = fc.constantFrom(...methodNames).chain((method) => {
+  const taken = [...Object.keys(defaultsOf(method)), "learningRate", "fakeLearningRate", "passes"];
+  const all = {
+    ...each(contestantRanges),
+    ...Object.fromEntries(Object.entries(contestantWords).map(([name, words]) => [name, any(words)])),
+  };
+  const own = Object.fromEntries(Object.entries(all).filter(([name]) => taken.includes(name)));
+  return fc.record(own, { requiredKeys: [] }).map((settings) => ({ method, ...settings }) as Contestant);
+});
+const strokes = fc
+  .array(
+    fc.record({
+      class: fc.constantFrom(0 as const, 1 as const),
+      points: fc.array(fc.tuple(fc.nat(paper), fc.nat(paper)), { minLength: fewestPoints, maxLength: 30 }),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((all): readonly Stroke[] => all);
+const states = fc.record({
+  law: fc.oneof(any(Object.keys(preparedLaws)), strokes),
+  ...Object.fromEntries(Object.entries(stateWords).map(([name, words]) => [name, any(words)])),
+  ...each(stateRanges),
+  contestants: fc.array(contestants, { minLength: 1, maxLength: 2 }),
+}) as unknown as fc.Arbitrary<LabState>;
+
+describe("a link", () => {
+  test.prop({ state: states })("brings its state back", ({ state }) => {
+    expect(fromLink(toLink(state))).toEqual(state);
+    expect(fromLink(`#${toLink(state)}`)).toEqual(state);
+  });
+
+  test.prop({ state: states, at: fc.nat(), letter: fc.string({ minLength: 0, maxLength: 2 }) })(
+    "that was damaged is told in words, or is another state, and never anything else",
+    ({ state, at, letter }) => {
+      const link = toLink(state);
+      const place = at % link.length;
+      try {
+        fromLink(link.slice(0, place) + letter + link.slice(place + 1));
+      } catch (error) {
+        expect(error).toHaveProperty("name", "SidError");
+      }
+    },
+  );
+
+  plain("is short, and reads itself", () => {
+    expect(toLink(defaultState)).toBe(
+      "v=1&law=ring&teacher=exact&process=ddpm&seed=1&batch=256&iterations=600&pretraining=600&a=sid-lsg_kappa1_1_kappa2_1_kappa4_1",
+    );
+    expect(fromLink("v=1")).toEqual(defaultState);
+  });
+
+  plain.each([
+    ["", /damaged: it does not say its version/],
+    ["v=2&law=ring", /of version 2 .* reads version 1: reload/],
+    ["v=1&v=1", /twice/],
+    ["v=1&lav=ring", /"lav"; is law meant/],
+    ["v=1&law=rings", /law must be one of ring, .*did you mean ring/],
+    ["v=1&seed=x", /seed is "x", which is no number/],
+    ["v=1&batch=5000", /batch must be a whole number from 16 to 1024, got 5000/],
+    ["v=1&iterations=1.5", /iterations must be a whole number/],
+    ["v=1&a=sidd", /no method "sidd"; did you mean sid/],
+    ["v=1&a=sid_alpha_9", /alpha must be a number from -1 to 3, got 9/],
+    ["v=1&a=sid_alpha", /alpha has no value/],
+    ["v=1&a=sid_alpha_1_alpha_2", /alpha stands there twice/],
+    ["v=1&a=sds_kappa1_1", /SDS.* has no kappa1; it takes kappa4|has no kappa1; it takes/],
+    ["v=1&law=draw.0AAAAA", /drawing is cut off/],
+    ["v=1&law=draw.0AAAABBBBCCCC", /3 points, and a law wants at least 8/],
+  ])("%s: told in words", (link, words) => {
+    expect(() => fromLink(link)).toThrow(words);
+  });
+});
