@@ -2,7 +2,8 @@
 import { type Tensor, tensor2d, tile } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import type { GeneratorModel } from "sid-lsg/models";
-import { classConditions, classShares, type Law } from "../plane/law";
+import { type Coverage, coverageOf } from "../plane/coverage";
+import { classConditions, classShares, type Law, type Mode, modesOf } from "../plane/law";
 import { type SmoothedDensity, smoothedDensity, smoothedKl } from "../plane/smoothed";
 
 /** Points of the plane, x and y in turn, and the mass of each. */
@@ -129,33 +130,66 @@ function gaussianMasses(nodes: number, parts: number): Float64Array {
   return masses;
 }
 
-/** Measures how far generators' laws are from a mixture; holds what of the mixture is needed for it. */
+/** Measures generators' laws against a mixture; holds what of the mixture is needed for it. */
 export interface Rule {
   readonly law: Law;
   readonly densities: readonly SmoothedDensity[];
 }
 
-/** What {@link exactKl} measures by. */
+/** What {@link measure} measures by. */
 export function ruleOf(law: Law): Rule {
   return { law, densities: classShares(law).map((_, c) => smoothedDensity(law, c)) };
 }
 
+/** What a generator's law is; all by how often the classes occur, and NaN where it draws what is not finite. */
+export interface Measured extends Coverage {
+  /** KL(generator ‖ law) in nats, both after the same small noise: see `smoothedKl`. */
+  readonly kl: number;
+  /** Root mean square distance to the class's mean, that of the law being 1. */
+  readonly spread: number;
+}
+
 /**
- * KL(generator ‖ law) in nats, both after the same small noise (see `smoothedKl`), by how often the classes occur.
+ * Measures a generator.
  *
  * @param oneNoise - whether the first noise alone has an effect; with K fresh ones samples are drawn, which adds about 2e-3 nats.
  */
-export async function exactKl(
+export async function measure(
   generator: GeneratorModel,
   rule: Rule,
   cut: Cut = {},
   oneNoise?: boolean,
-): Promise<number> {
-  let kl = 0;
-  for (const [c, share] of classShares(rule.law).entries()) {
-    const { points, masses } = await pushForward(generator, rule.law, c, cut, oneNoise);
-    if (!points.every(Number.isFinite)) return Number.NaN;
-    kl += share * smoothedKl(points, rule.densities[c] as SmoothedDensity, masses);
+): Promise<Measured> {
+  const { law, densities } = rule;
+  let [kl, square, wanted, covered, stray] = [0, 0, 0, 0, 0];
+  for (const [c, share] of classShares(law).entries()) {
+    const { points, masses } = await pushForward(generator, law, c, cut, oneNoise);
+    if (!points.every(Number.isFinite)) return { kl: Number.NaN, spread: Number.NaN, covered: 0, stray: 1 };
+    const coverage = coverageOf(points, law, c, masses);
+    const modes = modesOf(law, c);
+    kl += share * smoothedKl(points, densities[c] as SmoothedDensity, masses);
+    square += share * squareSpread((i) => [points[2 * i] as number, points[2 * i + 1] as number], masses);
+    wanted +=
+      share *
+      (2 * law.variance +
+        squareSpread(
+          (k) => (modes[k] as Mode).centre,
+          modes.map((mode) => mode.share),
+        ));
+    covered += coverage.covered;
+    stray += share * coverage.stray;
   }
-  return kl;
+  return { kl, spread: Math.sqrt(square / wanted), covered, stray };
+}
+
+/** Mean square distance to the mean. */
+function squareSpread(at: (i: number) => readonly [number, number], masses: ArrayLike<number>): number {
+  let [x, y, square] = [0, 0, 0];
+  for (let i = 0; i < masses.length; i++) {
+    const [mass, [u, v]] = [masses[i] as number, at(i)];
+    x += mass * u;
+    y += mass * v;
+    square += mass * (u * u + v * v);
+  }
+  return square - x * x - y * y;
 }

@@ -5,6 +5,7 @@ import { writeSafetensors } from "sid-lsg/io";
 import { generatorFrom, type ScoreModel } from "sid-lsg/models";
 import { gaugeOf } from "../experiments/metrics-log";
 import type { Job } from "../experiments/runs";
+import { coverageOf } from "../plane/coverage";
 import { type Cloud, drawGenerator, drawTruth, train } from "../plane/distillation";
 import { classShares, ring } from "../plane/law";
 import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
@@ -13,7 +14,6 @@ import { makeWorld, type Process, pretrain, type World } from "../plane/world";
 import { type LeagueTraining, median, passesOf, watchMemory } from "./cost";
 import { countPasses } from "./passes";
 import { affordable, backward, countedNetworks, countedWorld } from "./plane-cost";
-import { coverageOf } from "./plane-law";
 import type { MethodRun, Rates } from "./search";
 
 /** What each run may cost, and what is searched. */
@@ -155,7 +155,7 @@ async function lawOf(folder: string, cloud: Cloud): Promise<LawFigures> {
   });
   await writeSafetensors(join(folder, pointsFile), new Map(some));
   if (!flat.every((numbers) => numbers.every(Number.isFinite))) return { kl: null, covered: 0, stray: 1 };
-  const coverage = flat.map(coverageOf);
+  const coverage = flat.map((points, c) => coverageOf(points, ring, c));
   const mean = (values: readonly number[]) =>
     values.reduce((sum, value, c) => sum + value * (classShares(ring)[c] as number), 0);
   return {
