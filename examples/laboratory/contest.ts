@@ -23,12 +23,12 @@ export interface Contender {
   dispose(): Promise<void>;
 }
 
-/** The networks of a contestant, ready to train; the caller disposes of it. */
-export function openContender(contestant: Contestant, prefix: string, state: LabState, stage: Stage): Contender {
+/** The networks of a contestant, ready to train; the caller disposes of it. No two on a stage have the same name. */
+export function openContender(contestant: Contestant, name: string, state: LabState, stage: Stage): Contender {
   const entry = entryOf(contestant, state);
   const { world, student, teacher } = stage;
   const { batch, iterations, seed } = state;
-  const networks = networksOf(entry, { world, student, seed }, undefined, prefix);
+  const networks = networksOf(entry, { world, student, seed }, undefined, `${stage.name}/${name}/`);
   const free = () => {
     for (const network of Object.values(networks)) network?.dispose();
   };
@@ -69,7 +69,7 @@ export async function openContenders(state: LabState, stage: Stage): Promise<Con
   const opened: Contender[] = [];
   try {
     for (const [i, contestant] of state.contestants.entries())
-      opened.push(openContender(contestant, `${i}/`, state, stage));
+      opened.push(openContender(contestant, String(i), state, stage));
     return opened;
   } catch (error) {
     for (const contender of opened) await contender.dispose();

@@ -7,6 +7,8 @@ import { drawnLaw, preparedLaws } from "./laws";
 import type { LabState } from "./state";
 
 export interface Stage {
+  /** No two have the same: names of variables begin with it. */
+  readonly name: string;
   readonly world: World;
   readonly student: ScoreModel;
   readonly teacher: ScoreModel;
@@ -21,10 +23,14 @@ export function lawOf({ law }: Pick<LabState, "law">) {
   return typeof law === "string" ? (preparedLaws[law] ?? ring) : drawnLaw(law);
 }
 
+let opened = 0;
+
 /** Builds the stage of a state; the caller disposes of it. */
 export async function openStage(state: LabState, onProgress?: OnProgress): Promise<Stage> {
   const world = makeWorld(state.process, lawOf(state));
-  const student = world.network("student", randomStream(state.seed));
+  opened++;
+  const name = `stage-${opened}`;
+  const student = world.network(`${name}/student`, randomStream(state.seed));
   try {
     for (const done of pretraining(student, world, randomStream(state.seed), state.pretraining))
       if (done % 10 === 0 || done === state.pretraining) await onProgress?.(done, state.pretraining);
@@ -33,5 +39,5 @@ export async function openStage(state: LabState, onProgress?: OnProgress): Promi
     throw error;
   }
   const teacher = state.teacher === "exact" ? world.teacher : student;
-  return { world, student, teacher, dispose: student.dispose };
+  return { name, world, student, teacher, dispose: student.dispose };
 }
