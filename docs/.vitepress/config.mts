@@ -1,0 +1,49 @@
+// The site, of what scripts/site/build.ts puts into .cache/site.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { defineConfig } from "vitepress";
+import { formulas } from "../../scripts/site/formulas.ts";
+import { anchorOf } from "../../scripts/site/markdown.ts";
+import { baseScript, baseToken } from "../../scripts/site/relocate.ts";
+import { referenceSidebar } from "../../scripts/site/reference.ts";
+
+const staged = resolve(".cache/site");
+const sidebar = JSON.parse(readFileSync(`${staged}/sidebar.json`, "utf8"));
+const building = process.argv.includes("build") || process.env["SID_SITE_BUILD"] !== undefined;
+
+export default defineConfig({
+  title: "sid-lsg",
+  description: "Score distillation in TypeScript: a pretrained diffusion model becomes a one-step generator.",
+  lang: "en",
+  srcDir: staged,
+  outDir: resolve("docs/site"),
+  cacheDir: resolve(".cache/vitepress"),
+  // A build works from any folder: relocate.ts replaces this word by the way from each page.
+  base: building ? baseToken : "/",
+  head: building ? [["script", {}, baseScript]] : [],
+  appearance: true,
+  lastUpdated: false,
+  markdown: {
+    anchor: { slugify: anchorOf },
+    image: { lazyLoading: true },
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    config: formulas,
+  },
+  themeConfig: {
+    nav: [
+      { text: "Guide", link: "/guide/", activeMatch: "/guide/" },
+      { text: "Methods", link: "/methods/", activeMatch: "/methods/" },
+      { text: "Measured", link: "/league/", activeMatch: "/(league|study|evaluation)" },
+      { text: "Reference", link: "/api/", activeMatch: "/api/" },
+    ],
+    sidebar: { "/api/": referenceSidebar(resolve(".cache/site-navigation.json")), "/": sidebar },
+    outline: { level: [2, 3] },
+    search: {
+      provider: "local",
+      options: { detailedView: false, miniSearch: { searchOptions: { fuzzy: 0.1, prefix: true, boost: { title: 4, titles: 2, text: 1 } } } },
+    },
+    docFooter: { prev: "Before", next: "Next" },
+    footer: { message: "Apache-2.0" },
+  },
+  vite: { resolve: { dedupe: ["vue"] }, build: { chunkSizeWarningLimit: 4000, assetsInlineLimit: 0 } },
+});

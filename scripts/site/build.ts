@@ -1,0 +1,50 @@
+/**
+ * Builds the site of docs/ and of the reference into docs/site, which works from any folder of any server.
+ *
+ *     npm run docs [-- --dev]
+ */
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { build, createServer } from "vitepress";
+import { relocate } from "./relocate.ts";
+import { stage } from "./stage.ts";
+
+const staged = ".cache/site";
+const out = "docs/site";
+
+/** Writes what changed, so that the development server sees only that. */
+function writeStaged(): void {
+  const { files, sidebar } = stage();
+  const put = (path: string, bytes: Buffer | string) => {
+    const file = join(staged, path);
+    if (existsSync(file) && readFileSync(file).equals(Buffer.from(bytes))) return;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, bytes);
+  };
+  for (const [path, file] of files) put(path, "text" in file ? file.text : readFileSync(file.copyOf));
+  put("sidebar.json", JSON.stringify(sidebar));
+  for (const path of readdirSync(staged, { recursive: true, encoding: "utf8" }))
+    if (/\.(md|png|svg|webp)$/.test(path) && !path.startsWith("api/") && !files.has(path)) rmSync(join(staged, path));
+}
+
+const seconds = () => `${process.uptime().toFixed(0)} s`;
+execFileSync(process.execPath, ["node_modules/typedoc/bin/typedoc", "--logLevel", "Warn"], { stdio: "inherit" });
+console.log(`the reference: ${seconds()}`);
+writeStaged();
+if (existsSync("docs/.vitepress/public")) cpSync("docs/.vitepress/public", join(staged, "public"), { recursive: true });
+if (process.argv.includes("--dev")) {
+  const server = await createServer("docs");
+  await server.listen();
+  server.printUrls();
+  for (const folder of ["docs", "README.md", "CHANGELOG.md"])
+    watch(folder, { recursive: true }, (_, name) => {
+      if (!name?.startsWith("site/")) writeStaged();
+    });
+} else {
+  process.env["SID_SITE_BUILD"] = "1";
+  rmSync(out, { recursive: true, force: true });
+  await build("docs");
+  relocate(out);
+  console.log(`the site: ${seconds()}`);
+}
