@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig } from "vitepress";
-import { formulas } from "../../scripts/site/formulas.ts";
+import { setMarkdown, withoutFormulas } from "../../scripts/site/set-markdown.ts";
 import { anchorOf } from "../../scripts/site/markdown.ts";
 import { baseScript, baseToken } from "../../scripts/site/relocate.ts";
-import { referenceSidebar } from "../../scripts/site/reference.ts";
+import { referenceSidebars } from "../../scripts/site/reference.ts";
 
 const staged = resolve(".cache/site");
 const sidebar = JSON.parse(readFileSync(`${staged}/sidebar.json`, "utf8"));
@@ -22,12 +22,15 @@ export default defineConfig({
   base: building ? baseToken : "/",
   head: building ? [["script", {}, baseScript]] : [],
   appearance: true,
-  lastUpdated: false,
+  metaChunk: true,
+  router: { prefetchLinks: false },
+  // They are checked below, with all others, in what was built.
+  ignoreDeadLinks: [/\.jsonl$/],
   markdown: {
     anchor: { slugify: anchorOf },
     image: { lazyLoading: true },
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
-    config: formulas,
+    config: setMarkdown,
   },
   themeConfig: {
     nav: [
@@ -36,11 +39,15 @@ export default defineConfig({
       { text: "Measured", link: "/league/", activeMatch: "/(league|study|evaluation)" },
       { text: "Reference", link: "/api/", activeMatch: "/api/" },
     ],
-    sidebar: { "/api/": referenceSidebar(resolve(".cache/site-navigation.json")), "/": sidebar },
+    sidebar: { ...referenceSidebars(resolve(".cache/site-navigation.json")), "/": sidebar },
     outline: { level: [2, 3] },
     search: {
       provider: "local",
-      options: { detailedView: false, miniSearch: { searchOptions: { fuzzy: 0.1, prefix: true, boost: { title: 4, titles: 2, text: 1 } } } },
+      options: {
+        _render: (source, env, markdown) =>
+          env.frontmatter?.search === false ? "" : withoutFormulas(markdown.render(source, env)),
+        miniSearch: { searchOptions: { fuzzy: 0.1, prefix: true, boost: { title: 4, titles: 2, text: 1 } } },
+      },
     },
     docFooter: { prev: "Before", next: "Next" },
     footer: { message: "Apache-2.0" },

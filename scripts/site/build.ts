@@ -4,7 +4,7 @@
  *     npm run docs [-- --dev]
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build, createServer } from "vitepress";
 import { relocate } from "./relocate.ts";
@@ -32,7 +32,6 @@ const seconds = () => `${process.uptime().toFixed(0)} s`;
 execFileSync(process.execPath, ["node_modules/typedoc/bin/typedoc", "--logLevel", "Warn"], { stdio: "inherit" });
 console.log(`the reference: ${seconds()}`);
 writeStaged();
-if (existsSync("docs/.vitepress/public")) cpSync("docs/.vitepress/public", join(staged, "public"), { recursive: true });
 if (process.argv.includes("--dev")) {
   const server = await createServer("docs");
   await server.listen();

@@ -8,12 +8,20 @@ interface Entry {
   readonly children?: Entry[];
 }
 
-export function referenceSidebar(file: string): SidebarItem[] {
-  const toItem = (depth: number) => (entry: Entry): SidebarItem => ({
+/** For each module a sidebar of its own, so that no page holds the names of all. */
+export function referenceSidebars(file: string): Record<string, SidebarItem[]> {
+  const linkOf = (path: string) => `/api/${path.replace(/(index)?\.md$/, "")}`;
+  const toItem = (entry: Entry): SidebarItem => ({
     text: entry.title,
-    ...(entry.path === undefined ? {} : { link: `/api/${entry.path.replace(/(index)?\.md$/, "")}` }),
-    ...(entry.children === undefined ? {} : { items: entry.children.map(toItem(depth + 1)), collapsed: true }),
+    ...(entry.path === undefined ? {} : { link: linkOf(entry.path) }),
+    ...(entry.children === undefined ? {} : { items: entry.children.map(toItem) }),
   });
   const modules = JSON.parse(readFileSync(file, "utf8")) as Entry[];
-  return [{ text: "All documents", link: "/overview" }, { text: "Reference", link: "/api/", items: modules.map(toItem(0)) }];
+  const all = modules.map(({ title, path = "" }) => ({ text: title, link: linkOf(path) }));
+  const start = { text: "Reference", link: "/api/" };
+  const own = modules.map(({ title, path = "", children = [] }): [string, SidebarItem[]] => [
+    linkOf(path),
+    [start, { text: title, link: linkOf(path), items: children.map(toItem) }, { text: "All modules", items: all, collapsed: true }],
+  ]);
+  return { "/api/": [start, { text: "Modules", items: all }], ...Object.fromEntries(own) };
 }

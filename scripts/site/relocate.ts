@@ -45,7 +45,8 @@ export function relocatePage(html: string, depth: number): string {
   const up = depth === 0 ? "./" : "../".repeat(depth);
   return html.replace(/(<script\b[^>]*>)([\s\S]*?)(<\/script>)|[^<]+|</g, (whole, open?: string, body = "", close = "") => {
     if (open === undefined) return whole.replaceAll(baseToken, up);
-    const script = body.trim() === baseScript ? body.replaceAll(baseToken, up) : relocateScript(body);
+    const isFirst = body.startsWith(baseScript.slice(0, baseScript.indexOf("(")));
+    const script = isFirst ? body.replaceAll(baseToken, up) : relocateScript(body);
     return `${open.replaceAll(baseToken, up)}${script}${close}`;
   });
 }

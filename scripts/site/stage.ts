@@ -105,6 +105,10 @@ export function stage(): { files: Staged; sidebar: SidebarItem[] } {
       return `${page === from.path ? "" : relative(page)}#${anchor}`;
     }
     if (!existsSync(file) || !statSync(file).isFile()) throw new Error(`${from.source}: no file for ${target}`);
+    if (file.endsWith(".jsonl")) {
+      files.set(`public/source/${file}`, { copyOf: file });
+      return relative(`source/${file}`);
+    }
     if (!wanted.includes(file)) wanted.push(file);
     return `${relative(sourceName(file))}${anchor === undefined ? "" : `#${anchor}`}`;
   };
