@@ -25,7 +25,7 @@ const work = resolve(".cache/snippets");
 
 function listFiles(folder: string, extension: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(extension) && !name.startsWith("api/"))
+    .filter((name) => name.endsWith(extension) && !name.startsWith("site/"))
     .map((name) => `${folder}/${name}`)
     .sort();
 }

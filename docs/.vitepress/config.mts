@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig } from "vitepress";
-import { setMarkdown, withoutFormulas } from "../../scripts/site/set-markdown.ts";
 import { anchorOf } from "../../scripts/site/markdown.ts";
-import { baseScript, baseToken } from "../../scripts/site/relocate.ts";
 import { referenceSidebars } from "../../scripts/site/reference.ts";
+import { baseScript, baseToken } from "../../scripts/site/relocate.ts";
+import { setMarkdown, withoutFormulas } from "../../scripts/site/set-markdown.ts";
 
+// Links to results are links to files.
+process.env["VITE_EXTRA_EXTENSIONS"] = "jsonl";
 const staged = resolve(".cache/site");
 const sidebar = JSON.parse(readFileSync(`${staged}/sidebar.json`, "utf8"));
 const building = process.argv.includes("build") || process.env["SID_SITE_BUILD"] !== undefined;
@@ -24,8 +26,6 @@ export default defineConfig({
   appearance: true,
   metaChunk: true,
   router: { prefetchLinks: false },
-  // They are checked below, with all others, in what was built.
-  ignoreDeadLinks: [/\.jsonl$/],
   markdown: {
     anchor: { slugify: anchorOf },
     image: { lazyLoading: true },
@@ -44,8 +44,11 @@ export default defineConfig({
     search: {
       provider: "local",
       options: {
-        _render: (source, env, markdown) =>
-          env.frontmatter?.search === false ? "" : withoutFormulas(markdown.render(source, env)),
+        // What a page says of itself is known once it is rendered.
+        _render: (source, env, markdown) => {
+          const html = markdown.render(source, env);
+          return env.frontmatter?.search === false ? "" : withoutFormulas(html);
+        },
         miniSearch: { searchOptions: { fuzzy: 0.1, prefix: true, boost: { title: 4, titles: 2, text: 1 } } },
       },
     },

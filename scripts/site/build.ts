@@ -7,6 +7,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build, createServer } from "vitepress";
+import { brokenLinks } from "./check.ts";
+import { documents } from "./documents.ts";
+import { staleNumbers } from "./numbers.ts";
+import { landingPicture, pictureName } from "./picture-name.mjs";
 import { relocate } from "./relocate.ts";
 import { stage } from "./stage.ts";
 
@@ -28,7 +32,20 @@ function writeStaged(): void {
     if (/\.(md|png|svg|webp)$/.test(path) && !path.startsWith("api/") && !files.has(path)) rmSync(join(staged, path));
 }
 
+/** Ends the program where something is wrong. */
+function refuse(problems: readonly string[]): void {
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) process.exit(1);
+}
+
 const seconds = () => `${process.uptime().toFixed(0)} s`;
+if (!existsSync(join("docs/.vitepress/pages", pictureName())))
+  refuse([`${landingPicture} is another: node scripts/site/picture.mjs`]);
+refuse(
+  documents
+    .filter(({ source }) => existsSync(source))
+    .flatMap(({ source }) => staleNumbers(readFileSync(source, "utf8")).map((problem) => `${source}, ${problem}`)),
+);
 execFileSync(process.execPath, ["node_modules/typedoc/bin/typedoc", "--logLevel", "Warn"], { stdio: "inherit" });
 console.log(`the reference: ${seconds()}`);
 writeStaged();
@@ -45,5 +62,6 @@ if (process.argv.includes("--dev")) {
   rmSync(out, { recursive: true, force: true });
   await build("docs");
   relocate(out);
+  refuse(brokenLinks(out));
   console.log(`the site: ${seconds()}`);
 }

@@ -42,7 +42,9 @@ export interface Section {
 /** A text cut at its headings of the second level. */
 export function sectionsOf(text: string): Section[] {
   const marked = changeProse(text, (prose) => prose.replace(/^## /gm, "\u0000## "));
-  return marked.split("\u0000").map((part) => ({ title: /^## (.*)$/m.exec(part.split("\n")[0] ?? "")?.[1] ?? "", text: part }));
+  return marked
+    .split("\u0000")
+    .map((part) => ({ title: /^## (.*)$/m.exec(part.split("\n")[0] ?? "")?.[1] ?? "", text: part }));
 }
 
 /** A section as a page: every heading a level higher. */

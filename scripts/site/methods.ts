@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { headingsOf, sectionsOf } from "./markdown.ts";
+import { headingsOf } from "./markdown.ts";
 import { cutPanels } from "./panels.ts";
 import type { Staged } from "./stage.ts";
 
@@ -14,7 +14,11 @@ export function methodOfSection(text: string): string | undefined {
 }
 
 const overview = () => readFileSync("docs/methods.md", "utf8");
-const cells = (row: string) => row.slice(1, -1).split(/(?<!\\) ?\| ?/).map((cell) => cell.trim());
+const cells = (row: string) =>
+  row
+    .slice(1, -1)
+    .split(/(?<!\\) ?\| ?/)
+    .map((cell) => cell.trim());
 
 /** The tables of the section under a heading, each as rows of cells, the head first. */
 function tablesUnder(text: string, heading: string): string[][][] {
@@ -25,19 +29,25 @@ function tablesUnder(text: string, heading: string): string[][][] {
 }
 
 const table = (rows: readonly (readonly string[])[]) =>
-  rows.flatMap((row, i) => [`| ${row.join(" | ")} |`, ...(i === 0 ? [`|${row.map(() => "---|").join("")}`] : [])]).join("\n");
+  rows
+    .flatMap((row, i) => [`| ${row.join(" | ")} |`, ...(i === 0 ? [`|${row.map(() => "---|").join("")}`] : [])])
+    .join("\n");
 
 /** What the first table that has a method says of it, a line a column. */
 function rowOf(tables: readonly string[][][], is: (name: string) => boolean): string | undefined {
-  const found = tables.flatMap(([head = [], ...rows]) => rows.flatMap((row) => (is(row[0] ?? "") ? [{ head, row }] : [])));
-  return found[0] && table([["", ""], ...found[0].head.slice(1).map((title, i) => [title, found[0]?.row[i + 1] ?? ""])]);
+  const found = tables.flatMap(([head = [], ...rows]) =>
+    rows.flatMap((row) => (is(row[0] ?? "") ? [{ head, row }] : [])),
+  );
+  return (
+    found[0] && table([["", ""], ...found[0].head.slice(1).map((title, i) => [title, found[0]?.row[i + 1] ?? ""])])
+  );
 }
 
 /** The doc comment of the exported function of a file. */
 function commentOf(file: string): { name: string; comment: string } {
   const text = readFileSync(file, "utf8");
-  const found = [...text.matchAll(/^\/\*\*\n((?: \*.*\n)+) \*\/\nexport function (\w+)/gm)].find(([, comment = ""]) =>
-    /^ \* \| \| default \| \|$/m.test(comment) || file.endsWith("reward.ts"),
+  const found = [...text.matchAll(/^\/\*\*\n((?: \*.*\n)+) \*\/\nexport function (\w+)/gm)].find(
+    ([, comment = ""]) => /^ \* \| \| default \| \|$/m.test(comment) || file.endsWith("reward.ts"),
   );
   if (!found) throw new Error(`${file}: no function whose comment has the table of defaults`);
   return { name: found[2] ?? "", comment: (found[1] ?? "").replace(/^ \* ?/gm, "") };
@@ -57,7 +67,11 @@ export function methodPage(method: string, section: string, files: Staged): stri
   const { name, comment } = commentOf(`src/methods/${method}.ts`);
   const plain = title.toLowerCase().replace(/^a reward$/, "reward");
   const named = (cell: string) =>
-    cell.toLowerCase().replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").split(/, (?=[a-z-]+(?: |$|,))/).some((part) => part === plain || part.startsWith(`${plain},`) || part.startsWith(`${plain} on `));
+    cell
+      .toLowerCase()
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .split(/, (?=[a-z-]+(?: |$|,))/)
+      .some((part) => part === plain || part.startsWith(`${plain},`) || part.startsWith(`${plain} on `));
 
   const panel = cutPanels("docs/images/methods.svg").find(({ title }) => named(title));
   const [mixture] = cutPanels("docs/images/methods.svg");

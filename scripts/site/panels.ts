@@ -15,7 +15,10 @@ export function cutPanels(sheet: string): Panel[] {
   const groups = text.split(/(?=<g transform="translate\()/).slice(1);
   const panels = groups.map((group): Panel => {
     const [title = "", note = ""] = [...group.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, line]) => line ?? "");
-    const inner = group.replace(/<\/svg>\s*$/, "").replace(/^<g transform="[^"]*"/, '<g transform="translate(6,34)"');
+    const inner = group
+      .trimEnd()
+      .replace(/\s*<\/svg>$/, "")
+      .replace(/^<g transform="[^"]*"/, '<g transform="translate(6,34)"');
     return {
       title,
       note,

@@ -21,7 +21,7 @@ export function referenceSidebars(file: string): Record<string, SidebarItem[]> {
   const start = { text: "Reference", link: "/api/" };
   const own = modules.map(({ title, path = "", children = [] }): [string, SidebarItem[]] => [
     linkOf(path),
-    [start, { text: title, link: linkOf(path), items: children.map(toItem) }, { text: "All modules", items: all, collapsed: true }],
+    [start, { text: title, link: linkOf(path), items: children.map(toItem) }, { text: "All modules", items: all }],
   ]);
   return { "/api/": [start, { text: "Modules", items: all }], ...Object.fromEntries(own) };
 }

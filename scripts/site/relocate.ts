@@ -26,7 +26,8 @@ export function relocateScript(code: string): string {
       if (isString && code.slice(found.start, found.end).includes(baseToken)) {
         if (/^(Import|Export)|Property$/.test(parent?.type ?? "") && parent?.["key"] === found)
           throw new Error(`relocate: the folder is in a name, ${code.slice(found.start, found.end).slice(0, 80)}`);
-        if (/^(Import|Export)/.test(parent?.type ?? "")) throw new Error("relocate: a script is imported by the folder");
+        if (/^(Import|Export)/.test(parent?.type ?? ""))
+          throw new Error("relocate: a script is imported by the folder");
         literals.push(found);
       } else for (const child of Object.values(found)) visit(child, found);
     }
@@ -43,12 +44,15 @@ export function relocateScript(code: string): string {
 /** A page that lies `depth` folders down. */
 export function relocatePage(html: string, depth: number): string {
   const up = depth === 0 ? "./" : "../".repeat(depth);
-  return html.replace(/(<script\b[^>]*>)([\s\S]*?)(<\/script>)|[^<]+|</g, (whole, open?: string, body = "", close = "") => {
-    if (open === undefined) return whole.replaceAll(baseToken, up);
-    const isFirst = body.startsWith(baseScript.slice(0, baseScript.indexOf("(")));
-    const script = isFirst ? body.replaceAll(baseToken, up) : relocateScript(body);
-    return `${open.replaceAll(baseToken, up)}${script}${close}`;
-  });
+  return html.replace(
+    /(<script\b[^>]*>)([\s\S]*?)(<\/script>)|[^<]+|</g,
+    (whole, open?: string, body = "", close = "") => {
+      if (open === undefined) return whole.replaceAll(baseToken, up);
+      const isFirst = body.startsWith(baseScript.slice(0, baseScript.indexOf("(")));
+      const script = isFirst ? body.replaceAll(baseToken, up) : relocateScript(body);
+      return `${open.replaceAll(baseToken, up)}${script}${close}`;
+    },
+  );
 }
 
 /** Changes all files of a build in place. */

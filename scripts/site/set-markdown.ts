@@ -12,23 +12,29 @@ interface Markdown {
   readonly renderer: { readonly rules: Record<string, unknown> };
 }
 
-const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const escapeHtml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 /** For `markdown.config` of VitePress. */
 export function setMarkdown(markdown: Markdown): void {
-  markdown.renderer.rules["table_open"] = () => '<div class="table" tabindex="0" role="group" aria-label="table"><table>\n';
+  markdown.renderer.rules["table_open"] = () =>
+    '<div class="table" tabindex="0" role="group" aria-label="table"><table>\n';
   markdown.renderer.rules["table_close"] = () => "</table></div>\n";
   markdown.renderer.rules["code_inline"] = (tokens: Token[], index: number) => {
     const text = tokens[index]?.content ?? "";
     return isInlineFormula(text)
       ? `<span v-pre>${render(toTex(text))}</span>`
-      : `<code v-pre>${escape(text)}</code>`;
+      : `<code v-pre>${escapeHtml(text)}</code>`;
   };
   markdown.renderer.rules["code_block"] = (tokens: Token[], index: number) => {
     const text = tokens[index]?.content ?? "";
-    if (!isFormula(text)) return `<pre v-pre class="plain" tabindex="0"><code>${escape(text)}</code></pre>\n`;
+    if (!isFormula(text)) return `<pre v-pre class="plain" tabindex="0"><code>${escapeHtml(text)}</code></pre>\n`;
     const lines = text.trimEnd().split("\n");
-    const set = lines.map((line) => `<div>${equationsOf(line).map((tex) => `<span>${render(tex)}</span>`).join(" ")}</div>`);
+    const set = lines.map(
+      (line) =>
+        `<div>${equationsOf(line)
+          .map((tex) => `<span>${render(tex)}</span>`)
+          .join(" ")}</div>`,
+    );
     return `<div v-pre class="formula" tabindex="0" role="group" aria-label="formula">${set.join("")}</div>\n`;
   };
 }

@@ -3,7 +3,7 @@
  * links led to the pages that have what they point at, a page for each method, and one for each file that is linked to.
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, posix } from "node:path";
+import { posix } from "node:path";
 import { type Document, documents } from "./documents.ts";
 import { anchorOf, changeLinks, headingsOf, promote, sectionsOf } from "./markdown.ts";
 import { methodOfSection, methodPage } from "./methods.ts";
@@ -15,7 +15,6 @@ export interface SidebarItem {
   readonly text: string;
   readonly link?: string;
   readonly items?: SidebarItem[];
-  readonly collapsed?: boolean;
 }
 
 interface Page {
@@ -56,7 +55,9 @@ function linkTable(pages: readonly Page[]) {
   for (const { source } of documents.filter(({ source }) => existsSync(source))) {
     // Anchors are numbered over the whole document, as on GitHub.
     for (const { anchor } of headingsOf(readFileSync(source, "utf8"))) {
-      const page = pages.find((page) => page.source === source && headingsOf(page.text).some((heading) => heading.anchor === anchor));
+      const page = pages.find(
+        (page) => page.source === source && headingsOf(page.text).some((heading) => heading.anchor === anchor),
+      );
       if (page) anchors.set(`${source}#${anchor}`, page.path);
     }
   }
@@ -122,12 +123,15 @@ export function stage(): { files: Staged; sidebar: SidebarItem[] } {
   for (const file of wanted) {
     const page = { path: sourceName(file), source: file, title: file, text: sourcePage(file) };
     const text = file.endsWith(".md") ? changeLinks(page.text, lead(page)) : page.text;
-    files.set(page.path, { text: `---\nsearch: false\neditLink: false\naside: ${file.endsWith(".md")}\n---\n\n${text}` });
+    files.set(page.path, {
+      text: `---\nsearch: false\neditLink: false\naside: ${file.endsWith(".md")}\n---\n\n${text}`,
+    });
   }
   return { files, sidebar: sidebarOf(pages) };
 }
 
-const sourceName = (file: string) => `source/${file.endsWith(".md") ? file : `${file}.md`}`.replace(/README\.md$/, "index.md");
+const sourceName = (file: string) =>
+  `source/${file.endsWith(".md") ? file : `${file}.md`}`.replace(/README\.md$/, "index.md");
 
 function sidebarOf(pages: readonly Page[]): SidebarItem[] {
   const item = ({ path, title }: Page): SidebarItem => ({
@@ -135,18 +139,29 @@ function sidebarOf(pages: readonly Page[]): SidebarItem[] {
     link: `/${path.replace(/(index)?\.md$/, "")}`,
   });
   const of = (source: string) => pages.filter((page) => page.source === source).map(item);
-  const one = (source: string, text?: string) => of(source).slice(0, 1).map((first) => (text === undefined ? first : { ...first, text }));
+  const one = (source: string, text?: string) =>
+    of(source)
+      .slice(0, 1)
+      .map((first) => (text === undefined ? first : { ...first, text }));
   const methods = pages.filter((page) => page.source === "docs/methods.md");
   const isMethod = (page: Page) => methodOfSection(page.text) !== undefined;
   const about = methods.filter((page) => !isMethod(page)).map(item);
   return [
     { text: "Start", items: [...one("README.md", "What it is"), ...one("docs/faq.md")] },
-    { text: "Guide", items: [...one("docs/guide.md", "What is where"), ...of("docs/guide.md").slice(1), ...one("docs/extending.md")] },
+    {
+      text: "Guide",
+      items: [...one("docs/guide.md", "What is where"), ...of("docs/guide.md").slice(1), ...one("docs/extending.md")],
+    },
     { text: "Methods", items: [{ text: "All side by side", link: about[0]?.link ?? "" }, ...about.slice(1)] },
-    { text: "One by one", items: methods.filter(isMethod).map(item), collapsed: false },
+    { text: "One by one", items: methods.filter(isMethod).map(item) },
     {
       text: "Where it runs",
-      items: [...one("docs/backends.md"), ...one("docs/distributed.md"), ...one("docs/stable-diffusion.md"), ...one("docs/performance.md")],
+      items: [
+        ...one("docs/backends.md"),
+        ...one("docs/distributed.md"),
+        ...one("docs/stable-diffusion.md"),
+        ...one("docs/performance.md"),
+      ],
     },
     {
       text: "Measured",

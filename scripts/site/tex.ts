@@ -105,7 +105,7 @@ export function toTex(formula: string): string {
       tex += `^{${toTex(power[1] ?? "")}}`;
       continue;
     }
-    const index = take(/_\{([^{}]*)\}|_([\p{L}\p{Nd}∅]+(?:[′']|\|\p{L})?(?:,[\p{L}∅]\d?(?![\p{L}\d]))?)/uy);
+    const index = take(/_\{([^{}]*)\}|_([\p{Ll}\p{Lu}\p{Nd}∅]+(?:[′']|\|\p{L})?(?:,[\p{L}∅]\d?(?![\p{L}\d]))?)/uy);
     if (index) {
       tex += `_{${subscript(index[1] ?? index[2] ?? "")}}${take(/\*/y) ? "^{*}" : ""}`;
       continue;

@@ -1,9 +1,7 @@
 // What TypeDoc lacks for this library: categories by the file that declares a symbol, so that none is forgotten and no
-// comment repeats its folder's name; documents under their own titles; and formulas set as formulas. The comments hold
-// these as Unicode in indented blocks, which an editor's hover shows as they are; LaTeX would be legible in a browser only.
-import { Application, CommentTag, Converter, MarkdownEvent, ReflectionKind } from "typedoc";
+// comment repeats its folder's name.
+import { Application, CommentTag, Converter, ReflectionKind } from "typedoc";
 import { categories } from "./categories.mjs";
-import { setFormula } from "./formula.mjs";
 
 const elsewhere = "On the pages of the modules";
 
@@ -24,21 +22,4 @@ export function load(app) {
       commented?.comment.blockTags.push(new CommentTag("@category", [{ kind: "text", text: category ?? elsewhere }]));
     }
   });
-
-  app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, document) => {
-    const [, title] = /^# (.*)$/m.exec(document.content[0]?.text ?? "") ?? [];
-    if (title === undefined) return app.logger.error(`${document.name}: a document begins with its heading`);
-    document.name = title;
-  });
-
-  app.renderer.on(
-    MarkdownEvent.PARSE,
-    (event) => {
-      event.parsedText = event.parsedText.replace(
-        /<pre><code>([\s\S]*?)<\/code>(?:<button[^>]*>[^<]*<\/button>)?<\/pre>/g,
-        (block, code) => (/[=←]/.test(code) ? `<div class="formula">${setFormula(code.trimEnd())}</div>` : block),
-      );
-    },
-    -1000, // after the Markdown is HTML
-  );
 }

@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { documents as sitePages } from "../../scripts/site/documents";
+import { headingsOf } from "../../scripts/site/markdown";
 
 const documents = ["README.md", ...readdirSync("docs").flatMap((name) => (name.endsWith(".md") ? `docs/${name}` : []))];
 const readmes = readdirSync("examples").map((name) => `examples/${name}/README.md`);
@@ -12,15 +14,7 @@ const { exports, files, sideEffects, scripts } = JSON.parse(text("package.json")
 /** A document without its blocks of code. */
 const prose = (path: string) => text(path).replace(/^```[\s\S]*?^```$/gm, "");
 
-/** The anchor that GitHub gives a heading. */
-const anchorOf = (heading: string) =>
-  heading
-    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\p{M} _-]/gu, "")
-    .replaceAll(" ", "-");
-const anchors = (path: string) =>
-  [...prose(path).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading ?? ""));
+const anchors = (path: string) => headingsOf(text(path)).map(({ anchor }) => anchor);
 
 describe.each(pages)("%s", (page) => {
   test("links to files and headings that are there", () => {
@@ -63,9 +57,9 @@ test.each(documents)("%s names nothing that the code lacks", (page) => {
   expect([...new Set(unknown)]).toEqual([]);
 });
 
-test.each(documents.slice(1))("%s is in the package, in the reference and in the README", (page) => {
+test.each(documents.slice(1))("%s is in the package, on the site and in the README", (page) => {
   expect(files).toContain(page);
-  expect(JSON.parse(text("typedoc.json")).projectDocuments).toContain(page);
+  expect(sitePages.map(({ source }) => source)).toContain(page);
   expect(text("README.md")).toContain(`](${page})`);
 });
 

@@ -1,0 +1,2 @@
+export const landingPicture: string;
+export function pictureName(): string;

@@ -1,1 +1,0 @@
-export function setFormula(html: string): string;
