@@ -4,9 +4,7 @@ import { baseScript, relocatePage, relocateScript } from "../../../scripts/site/
 const run = (code: string, siteBase: string) => new Function("globalThis", `${code}; return [a, b];`)({ siteBase });
 
 test("strings and templates of a script put the folder in when they are read", () => {
-  const script = relocateScript(
-    "const a = \"/__base__/x.js\"; const b = `$" + "{1 + 1}: /__base__/y and '/__base__/'`;",
-  );
+  const script = relocateScript('const a = "/__base__/x.js"; const b = `$' + "{1 + 1}: /__base__/y and '/__base__/'`;");
   expect(run(script, "/a/b/")).toEqual(["/a/b/x.js", "2: /a/b/y and '/a/b/'"]);
   expect(run(script, "/")).toEqual(["/x.js", "2: /y and '/'"]);
 });
