@@ -34,10 +34,10 @@ export default defineConfig({
   },
   themeConfig: {
     nav: [
-      { text: "Guide", link: "/guide/", activeMatch: "/guide/" },
-      { text: "Methods", link: "/methods/", activeMatch: "/methods/" },
-      { text: "Measured", link: "/league/", activeMatch: "/(league|study|evaluation)" },
-      { text: "Reference", link: "/api/", activeMatch: "/api/" },
+      { text: "Guide", link: "/guide/", activeMatch: "^/guide/" },
+      { text: "Methods", link: "/methods/", activeMatch: "^/methods/" },
+      { text: "Measured", link: "/league/", activeMatch: "^/(league|study|evaluation)" },
+      { text: "Reference", link: "/api/", activeMatch: "^/api/" },
     ],
     sidebar: { ...referenceSidebars(resolve(".cache/site-navigation.json")), "/": sidebar },
     outline: { level: [2, 3] },

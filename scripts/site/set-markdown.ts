@@ -22,7 +22,12 @@ export function setMarkdown(markdown: Markdown): void {
   markdown.renderer.rules["code_inline"] = (tokens: Token[], index: number) => {
     const text = tokens[index]?.content ?? "";
     return isInlineFormula(text)
-      ? `<span v-pre>${render(toTex(text))}</span>`
+      ? `<span v-pre>${render(
+          text
+            .split(/, (?=\S+ = )/)
+            .map(toTex)
+            .join(",\\quad "),
+        )}</span>`
       : `<code v-pre>${escapeHtml(text)}</code>`;
   };
   markdown.renderer.rules["code_block"] = (tokens: Token[], index: number) => {
@@ -42,7 +47,7 @@ export function setMarkdown(markdown: Markdown): void {
 /** A symbol with an index, or an equation with a sign that no code has. */
 const isInlineFormula = (text: string) =>
   /^\p{L}\p{M}?_(?:\{[^{}]+\}|[\p{L}∅]{1,2}(?:,[κ∅]\d?)?)$/u.test(text) ||
-  (/^\p{L}(?:_\S+)? = /u.test(text) && /[·−√ωκδφψε]/u.test(text) && !/[a-z]{9}|[a-z][A-Z][a-z]/.test(text));
+  (/^\p{L}(?:_\S+)? = /u.test(text) && /[·−√ωκδφψεθ]/u.test(text) && !/[a-z]{9}|[a-z][A-Z][a-z]/.test(text));
 
 function render(tex: string): string {
   return `${formulaMarks[0]}${katex.renderToString(tex, { strict: "error", output: "htmlAndMathml" })}${formulaMarks[1]}`;

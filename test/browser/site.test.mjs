@@ -72,10 +72,10 @@ test("and so does every page that one walks to", { timeout: 600_000 }, async () 
       const link = document.createElement("a");
       link.href = `/${path}`;
       document.body.append(link);
-      const before = document.querySelector("#VPContent main, #VPContent .VPPage");
+      const before = document.querySelector("#VPContent h1");
       link.click();
       link.remove();
-      for (let i = 0; i < 500 && document.querySelector("#VPContent main, #VPContent .VPPage") === before; i++)
+      for (let i = 0; i < 500 && document.querySelector("#VPContent h1") === before; i++)
         await new Promise((resolve) => setTimeout(resolve, 5));
       if (document.querySelector(".NotFound") || !document.querySelector("h1")) lost.push(path);
     }
