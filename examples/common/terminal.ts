@@ -1,5 +1,14 @@
 /** A line that is renewed in place, with the cursor at its end. */
 let open = false;
+/** Whether this program says nothing. */
+let muted = false;
+
+/** Says no more, but for errors: another process speaks for this one. */
+export function mute(): void {
+  muted = true;
+  console.log = () => {};
+  console.info = () => {};
+}
 
 /** Output that nobody reads any more (a closed pipe, a terminal that is gone) ends no work: it goes on in silence. */
 export function outliveOutput(): void {
@@ -8,7 +17,7 @@ export function outliveOutput(): void {
 
 /** Whether lines can be renewed in place. */
 export function isLive(): boolean {
-  return process.stdout.isTTY === true && process.env["TERM"] !== "dumb";
+  return !muted && process.stdout.isTTY === true && process.env["TERM"] !== "dumb";
 }
 
 /** Characters that fit on a line; terminals that do not know say 0. */

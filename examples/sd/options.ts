@@ -1,6 +1,7 @@
 import type { Method } from "sid-lsg";
 import { backends, choice, commandLine, fmaOf, integer, number, positive } from "../common/command-line";
 import { projectPath, userPath, userPaths } from "../common/paths";
+import { parseRanks, rankFlags } from "../common/ranks";
 import { textOf, type Values } from "./method-options";
 import { methodFlags, methodNamed, methodOf, type Start, usual } from "./methods";
 import type { MemoryOptions, ModelPlace } from "./model";
@@ -44,6 +45,7 @@ const runFlags = {
     "snapshot-every": text,
     samples: text,
   },
+  ...rankFlags,
   help: flag,
 } as const;
 
@@ -69,6 +71,9 @@ export function parseDistillOptions(args: readonly string[]) {
   const given = values.lr === undefined ? undefined : positive("lr", values.lr, 1);
   const learningRate = given ?? recipe.learningRate ?? 1e-6;
   const batch = integer("batch", values.batch, start.batch, 1);
+  const backend = choice("backend", values.backend, "wasm", backends);
+  const ranks = parseRanks(values, backend);
+  const size = ranks?.size ?? 1;
   const settings = {
     name,
     method,
@@ -78,7 +83,7 @@ export function parseDistillOptions(args: readonly string[]) {
     place: { model, hub, variant } satisfies ModelPlace,
     adapter,
     ...{ prompts, captionKey: values["caption-key"], out, resume: values.resume, dryRun: values["dry-run"] },
-    backend: choice("backend", values.backend, "wasm", backends),
+    ...{ backend, ranks },
     arithmetic: fmaOf(values),
     allowOtherArithmetic: values["allow-other-arithmetic"],
     memory: {
@@ -97,7 +102,7 @@ export function parseDistillOptions(args: readonly string[]) {
       steps: integer("steps", values.steps, start.steps, 1),
       gradientThrough: choice("gradient-through", values["gradient-through"], start.gradientThrough, ["all", "last"]),
     },
-    microBatch: integer("micro-batch", values["micro-batch"], 1, 1),
+    microBatch: integer("micro-batch", values["micro-batch"], size, 1),
     /** Options of `distill` as they are. */
     recipe: {
       iterations: integer("iterations", values.iterations, defaults.iterations, 1),
@@ -117,6 +122,10 @@ export function parseDistillOptions(args: readonly string[]) {
   };
   const { microBatch } = settings;
   if (batch % microBatch !== 0) throw new Error(`--micro-batch must divide the batch of ${batch}, got ${microBatch}.`);
+  if (microBatch % size !== 0)
+    throw new Error(
+      `--micro-batch is computed by ${size} ranks together, so it must be a multiple of ${size}, got ${microBatch}.`,
+    );
   return settings;
 }
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { randomStream, SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
+import type { Reducer } from "sid-lsg/distributed";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
 import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
@@ -12,6 +13,7 @@ import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible, listen } from "../common/program";
 import { startProgress } from "../common/progress";
+import { joinRanks, threadsOf } from "../common/ranks";
 import { readAdapter } from "./adapter";
 import { describeRun } from "./describe";
 import { arrange, decodePictures, encodePicture } from "./grid";
@@ -29,6 +31,19 @@ import { checkSpace, inUnits } from "./space";
 
 /** Checks everything, distills, writes the result. Ctrl-C saves and stops. */
 export async function runDistillation(settings: DistillSettings): Promise<void> {
+  const ranks = settings.ranks && (await joinRanks(settings.ranks));
+  try {
+    await runOn(settings, ranks);
+  } catch (error) {
+    // What all ranks are told at once, one repeats.
+    if (!(ranks && ranks.rank > 0 && error instanceof SidError && error.code === "rank-mismatch")) throw error;
+    process.exitCode = 1;
+    return;
+  }
+  await ranks?.close();
+}
+
+async function runOn(settings: DistillSettings, ranks: Reducer | undefined): Promise<void> {
   const { out } = settings;
   checkStart(settings);
   await checkResumed(settings);
@@ -41,12 +56,13 @@ export async function runDistillation(settings: DistillSettings): Promise<void> 
   checkTimes(model, settings);
   model.checkPrompts(prompts);
   makeFolder(outputs(out).samples);
-  const release = lockFolder("out", out);
+  const release = isFirst(ranks) ? lockFolder("out", out) : () => {};
   try {
     checkStart(settings); // another run may have come and gone
-    await useBackend(settings.backend, settings.arithmetic);
+    const threads = settings.ranks && { threads: threadsOf(settings.ranks) };
+    await useBackend(settings.backend, { ...settings.arithmetic, ...(usesProcessors(settings) && threads) });
     await checkMemory(model, settings);
-    await withNetworks({ settings, model, prompts, images }, change);
+    await withNetworks({ settings, model, prompts, images, ranks }, change);
   } finally {
     release();
   }
@@ -68,14 +84,14 @@ async function withNetworks(opened: Opened, change: LoraWeights | undefined): Pr
 
 /** The run, once everything is loaded. */
 async function carryOut(inputs: Inputs): Promise<void> {
-  const { settings, model, networks, prompts } = inputs;
+  const { settings, model, networks, prompts, ranks } = inputs;
   const { out, dryRun, resume } = settings;
   if (dryRun) {
     await distillation(inputs, { iterations: 0 });
     return console.log(`A dry run: ${prompts.length} prompts, all checks passed, nothing was trained.`);
   }
-  if (!resume) await drawSamples(inputs, networks.generator, 0);
-  if (!(await train(inputs))) return;
+  if (!resume && isFirst(ranks)) await drawSamples(inputs, networks.generator, 0);
+  if (!(await train(inputs)) || !isFirst(ranks)) return;
   const result = { network: networks.result, generator: settings.generator, output: settings.lora?.output ?? "merged" };
   const written = await interruptible("the generator is still being written", () => writeResult(out, model, result));
   console.log(
@@ -90,6 +106,17 @@ interface Opened {
   readonly prompts: Prompts;
   /** For methods that learn from real images. */
   readonly images: ImageFolder | undefined;
+  /** The other programs of this run. */
+  readonly ranks: Reducer | undefined;
+}
+
+/** Whether this program writes and speaks for all. */
+function isFirst(ranks: Reducer | undefined): boolean {
+  return ranks === undefined || ranks.rank === 0;
+}
+
+function usesProcessors({ backend }: DistillSettings): boolean {
+  return backend === "wasm" || backend === "node";
 }
 
 interface Inputs extends Opened {
@@ -121,12 +148,12 @@ function checkTimes({ schedule }: OpenModel, { tMax, generator }: DistillSetting
 
 /** Tells what the run takes; throws where that is more than the WASM backend can hold. */
 async function checkMemory(model: OpenModel, settings: DistillSettings): Promise<void> {
-  const { recipe, lora, memory, microBatch, emaHalfLife, backend, generator } = settings;
+  const { recipe, lora, memory, microBatch, emaHalfLife, backend, generator, ranks } = settings;
   const { weights, peak } = await estimateMemory({
     ...{
       unet: model.configs.unet,
       size: sizeOf(model, settings),
-      batch: microBatch,
+      batch: microBatch / (ranks?.size ?? 1),
       tokens: model.tokenizer.maxLength,
     },
     ...{ method: settings.method, backward: recipe.backward, beta1: recipe.adam.beta1, ema: emaHalfLife > 0 },
@@ -151,7 +178,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
 
 /** The run as `distill` wants it. */
 function distillation(inputs: Inputs, over: { readonly iterations?: number; readonly signal?: AbortSignal }) {
-  const { settings, model, networks, text, vae, prompts, images } = inputs;
+  const { settings, model, networks, text, vae, prompts, images, ranks } = inputs;
   const { teacher, fakeScore, discriminator, generator, average } = networks;
   const { recipe, checkpointEvery, snapshotEvery, emaHalfLife: halfLife, emaRamp: rampUp } = settings;
   const { resume, keep, allowOtherArithmetic } = settings;
@@ -160,6 +187,7 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
     ...{ teacher, fakeScore, discriminator, generator, ema: average && { target: average, halfLife, rampUp } },
     sampleShape: [...sizeOf(model, settings), model.configs.unet.inChannels],
     accumulationRounds: recipe.batch / settings.microBatch,
+    ...(ranks && { distributed: ranks, checkRanks: settings.ranks?.checkRanks }),
     method: settings.method,
     conditions: promptConditions({ prompts, conditioner: text }),
     images: images && imageFolderSource(images, { vae, conditioner: text, size: settings.resolution }),
@@ -177,23 +205,25 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
 async function train(inputs: Inputs): Promise<boolean> {
   const { recipe, method } = inputs.settings;
   const { iterations } = recipe;
-  const log = openLog(outputs(inputs.settings.out).log);
+  const log = isFirst(inputs.ranks) ? openLog(outputs(inputs.settings.out).log) : undefined;
   const progress = startProgress("distilling", iterations);
   let iteration = 0;
   let stopped = false;
   let last: Divergence | undefined;
   const run = async (signal: AbortSignal) => {
     console.log("Ctrl-C stops and saves; --resume goes on.");
-    for await (const metrics of distillation(inputs, { signal })) {
+    const job = distillation(inputs, { signal });
+    for await (const metrics of job) {
       iteration = metrics.iteration;
       const { divergence, fakeLoss, generatorLoss, droppedSamples } = metrics;
       last = divergence;
       const kl = divergence && { KL: divergenceText(divergence) };
       const figures = method.fakeScore ? { ...kl, "fake loss": fakeLoss } : { "generator loss": generatorLoss };
       progress.update(iteration, { ...figures, "NaN samples": droppedSamples === 0 ? undefined : droppedSamples });
-      await log.add(metrics);
+      await log?.add(metrics);
     }
-    stopped = signal.aborted;
+    // Another rank may have been asked.
+    stopped = (await job).ended === "signal";
   };
   try {
     await interruptible("stopping after this iteration, then the run is saved", run);

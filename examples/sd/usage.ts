@@ -41,7 +41,7 @@ Recipe, with the defaults of ${name}
   --gradient-through WHICH  all or last of them (${start.gradientThrough})
   --iterations N            in all, those before a resume included (${defaults.iterations})
   --batch N                 images per step (${start.batch})
-  --micro-batch N           images computed at a time, a divisor of the batch (1)
+  --micro-batch N           images computed at a time, by all ranks together, a divisor of the batch (1 a rank)
   --lr R --fake-lr R        step sizes of generator and fake score (${learningRate}; ${fakeLearningRate ?? "that of the generator"})
   --beta1 B --beta2 B --epsilon E     of Adam (${beta1}, ${beta2}, ${defaults.epsilon})
   --weight-decay D          of AdamW (${weightDecay})
@@ -71,6 +71,9 @@ Running
   --keep N                  checkpoints, the newest included; the disk needs room for one more (${defaults.keep})
   --snapshot-every N        iterations from one grid of samples to the next (${defaults.snapshotEvery})
   --samples N               pictures in such a grid (${defaults.samples})
+  --distributed mpi         one run on all ranks that mpirun or srun started; see docs/distributed.md
+  --check-ranks N           iterations from one comparison of the ranks' weights to the next (100)
+  --gpu-per-rank            each rank of a machine its own GPU, on node-gpu
   --help                    this text
 
 Negative numbers are written with "=": --kappa=-1.`;
