@@ -134,6 +134,8 @@ export function trainingRun(
     ...{ conditions: world.conditions, images: world.images, sampleShape: [2] },
     ema: { target: average, halfLife: 20 * batch, rampUp: null },
     ...{ batch, iterations, backward, seed, ...(rates ?? ratesOf(entry, iterations)) },
+    // One that was hardly trained declares rightly what it predicts badly.
+    checkTeacher: teacher === undefined || teacher === world.teacher,
     onWarning: () => {},
   });
 }

@@ -1,0 +1,227 @@
+/** Carries out orders and reports, without knowing who gives and gets them: a worker's, or a test's. */
+import { SidError } from "sid-lsg";
+import { useBackend } from "sid-lsg/backends";
+import { type Contender, checkAlive, openContenders } from "./contest";
+import { type Rule, ruleOf } from "./density";
+import { identityGaps } from "./identity";
+import type { ContenderView, Order, Report, Views } from "./protocol";
+import { advanceAll, measureNow } from "./run";
+import { openStage, type Stage } from "./stage";
+import { checkState, type LabState } from "./state";
+import { fieldsOf, samplesOf, termsOf, truthOf } from "./views";
+
+/** What the engine needs of its surroundings. */
+export interface Surroundings {
+  /** Sends a report; the buffers may be handed over. */
+  readonly report: (report: Report, buffers: ArrayBufferLike[]) => void;
+  /** Lets waiting orders in. */
+  readonly breathe: () => Promise<void>;
+}
+
+/** Milliseconds from frame to frame, at least. */
+const frameEvery = 1000 / 30;
+/** Of the time, what readings may take. */
+const shareOfReadings = 0.15;
+
+/** A stage and all on it. */
+interface Contest {
+  readonly id: number;
+  readonly state: LabState;
+  readonly stage: Stage;
+  readonly rule: Rule;
+  readonly contenders: readonly Contender[];
+}
+
+/** Takes orders in any order; each resolves when it is carried out, but `run`, which goes on until something stops it. */
+export function makeEngine({ report, breathe }: Surroundings) {
+  let contest: Contest | undefined;
+  let views: Views = { samples: 0 };
+  let latest = 0;
+  let running = false;
+  let stale = false;
+  let queue = Promise.resolve();
+  /** Orders that training stops for between two iterations. */
+  const between: Order[] = [];
+
+  const send = (message: Report) => report(message, [...new Set(buffersOf(message))]);
+  const fail = (order: Order["kind"], error: unknown) =>
+    send({
+      ...{ kind: "failed", order },
+      code: error instanceof SidError ? error.code : undefined,
+      message: error instanceof Error ? error.message : String(error),
+    });
+
+  async function carryOut(order: Order): Promise<void> {
+    if (order.kind === "start") return start(order);
+    if (order.kind === "open") return open(order);
+    if (order.kind === "run" && !running) return;
+    if (contest === undefined) throw new SidError("invalid-argument", "Nothing is open yet.");
+    if (order.kind === "run") return train(contest);
+    if (order.kind === "step") {
+      if (await advance(contest)) await showAll(contest);
+    } else if (order.kind === "look") await showFrame(contest);
+    else if (order.kind === "identity") await showIdentity(contest, order.contender, order.t);
+  }
+
+  async function start({ backend, wasmPath }: Extract<Order, { kind: "start" }>): Promise<void> {
+    let line = `${backend}, as it was asked for`;
+    await useBackend(backend, {
+      ...(wasmPath !== undefined && { wasmPath }),
+      log: (chosen) => {
+        line = chosen.replace(/^sid-lsg: backend /, "");
+      },
+    });
+    send({ kind: "backend", line });
+  }
+
+  async function open({ id, state }: Extract<Order, { kind: "open" }>): Promise<void> {
+    if (id !== latest) return;
+    await close();
+    checkState(state);
+    const stage = await openStage(state, async (done, total) => {
+      send({ kind: "pretraining", id, done, total });
+      await breathe();
+      if (id !== latest) throw givenUp;
+    });
+    try {
+      const contenders = await openContenders(state, stage);
+      contest = { id, state, stage, rule: ruleOf(stage.world.law), contenders };
+    } catch (error) {
+      stage.dispose();
+      throw error;
+    }
+    send({ kind: "opened", id, truth: await truthOf(stage, views.samples, state.seed) });
+    await showAll(contest);
+  }
+
+  /** Trains until it is done, paused, or another state shall be opened; shows itself meanwhile. */
+  async function train(current: Contest): Promise<void> {
+    let shown = 0;
+    let read = performance.now();
+    let reading = 0;
+    while (running && current.id === latest) {
+      if (!(await advance(current))) {
+        running = false;
+        await showAll(current);
+        return send({ kind: "done", id: current.id });
+      }
+      const now = performance.now();
+      if (stale || now - shown >= frameEvery) {
+        shown = now;
+        await showFrame(current);
+      }
+      if ((now - read) * shareOfReadings >= reading) {
+        const began = performance.now();
+        await showReading(current);
+        read = performance.now();
+        reading = read - began;
+      }
+      for (const order of between.splice(0)) await carryOut(order);
+      await breathe();
+    }
+  }
+
+  async function advance({ contenders }: Contest): Promise<boolean> {
+    const any = await advanceAll(contenders);
+    for (const contender of contenders) checkAlive(contender);
+    return any;
+  }
+
+  async function showAll(current: Contest): Promise<void> {
+    await showFrame(current);
+    await showReading(current);
+  }
+
+  async function showFrame({ id, state, stage, contenders }: Contest): Promise<void> {
+    const began = performance.now();
+    stale = false;
+    const { samples, fields = [], terms } = views;
+    const all: ContenderView[] = [];
+    for (const contender of contenders) {
+      const { metrics } = contender;
+      const shown = [];
+      for (const view of fields) shown.push(await fieldsOf(contender, stage, view));
+      all.push({
+        samples: await samplesOf(contender, stage, samples, state.seed),
+        fields: shown,
+        terms: terms && (await termsOf(contender, stage, terms)),
+        loss: metrics?.generatorLoss ?? 0,
+        divergence: metrics?.divergence,
+      });
+    }
+    const milliseconds = performance.now() - began;
+    send({ kind: "frame", id, iteration: iterationOf(contenders), contenders: all, milliseconds });
+  }
+
+  async function showReading({ id, rule, contenders }: Contest): Promise<void> {
+    const measured = [];
+    for (const contender of contenders) measured.push(await measureNow(contender, rule));
+    send({ kind: "reading", id, iteration: iterationOf(contenders), measured });
+  }
+
+  async function showIdentity({ id, state, stage, contenders }: Contest, contender: number, t: number): Promise<void> {
+    const one = contenders[contender];
+    if (one === undefined) throw new SidError("out-of-range", `There is no contender ${contender}.`);
+    const gaps = await identityGaps(one, stage, { t, count: 1000, seed: state.seed });
+    send({ kind: "identity", id, contender, gaps });
+  }
+
+  async function close(): Promise<void> {
+    const { contenders = [], stage } = contest ?? {};
+    contest = undefined;
+    for (const contender of contenders) await contender.dispose();
+    stage?.dispose();
+  }
+
+  function inTurn(order: Order): Promise<void> {
+    const turn = queue
+      .then(() => carryOut(order))
+      .catch((error: unknown) => {
+        running = false;
+        if (error !== givenUp) fail(order.kind, error);
+      });
+    queue = turn;
+    return turn;
+  }
+
+  return {
+    /** What cannot wait is done at once, even while training runs; all else when it is its turn. */
+    order(order: Order): Promise<void> {
+      if (order.kind === "open") {
+        latest = order.id;
+        running = false;
+        views = order.views;
+      } else if (order.kind === "look") {
+        views = order.views;
+        stale = true;
+        if (running) return Promise.resolve();
+      } else if (order.kind === "rate") {
+        const one = contest?.contenders[order.contender];
+        if (one) one.rates[order.rate] = order.value;
+        return Promise.resolve();
+      } else if (order.kind === "identity" && running) {
+        between.push(order);
+        return Promise.resolve();
+      } else if (order.kind === "run") {
+        if (running) return Promise.resolve();
+        running = true;
+      } else if (order.kind === "pause" || order.kind === "step") running = false;
+      return inTurn(order);
+    },
+    close,
+  };
+}
+
+/** Thrown where a later state makes the building of a stage needless. */
+const givenUp = Symbol("given up");
+
+function iterationOf(contenders: readonly Contender[]): number {
+  return Math.max(0, ...contenders.map(({ metrics }) => metrics?.iteration ?? 0));
+}
+
+/** The buffers of all arrays of numbers in a report. */
+function buffersOf(value: unknown): ArrayBufferLike[] {
+  if (value instanceof Float32Array) return [value.buffer];
+  if (value === null || typeof value !== "object") return [];
+  return Object.values(value).flatMap(buffersOf);
+}

@@ -1,0 +1,148 @@
+import { setImmediate } from "node:timers/promises";
+import { memory } from "@tensorflow/tfjs-core";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { makeEngine } from "../../../examples/laboratory/engine";
+import type { Frame, Order, Reading, Report, Views } from "../../../examples/laboratory/protocol";
+import { defaultState, type LabState } from "../../../examples/laboratory/state";
+import { useBackend } from "../../../src/backends";
+
+const state: LabState = {
+  ...{ ...defaultState, batch: 32, iterations: 12, pretraining: 20 },
+  contestants: [{ method: "sid" }, { method: "diff-instruct" }],
+};
+const views: Views = {
+  samples: 18,
+  fields: [{ t: 300, across: 3, extent: 2 }],
+  terms: { t: 300, class: 0, count: 1, seed: 1 },
+};
+
+let tensors: number;
+let reports: Report[];
+let engine: ReturnType<typeof makeEngine>;
+/** Is called at each breath. */
+let onBreath: () => void;
+
+beforeAll(async () => {
+  await useBackend("wasm");
+});
+beforeEach(() => {
+  tensors = memory().numTensors;
+  reports = [];
+  onBreath = () => {};
+  engine = makeEngine({
+    report: (message, buffers) => reports.push(structuredClone(message, { transfer: buffers as ArrayBuffer[] })),
+    async breathe() {
+      onBreath();
+      await setImmediate();
+    },
+  });
+});
+afterEach(async () => {
+  await engine.close();
+  expect(memory().numTensors, "leaked tensors").toBe(tensors);
+});
+
+const kinds = () => reports.map(({ kind }) => kind);
+const all = <K extends Report["kind"]>(kind: K) =>
+  reports.filter((report) => report.kind === kind) as Extract<Report, { kind: K }>[];
+const open = (id: number, changes: Partial<LabState> = {}): Order => ({
+  kind: "open",
+  id,
+  state: { ...state, ...changes },
+  views,
+});
+const last = () => all("frame").at(-1) as Frame;
+
+test("a state is opened, shown, run to its end and measured", async () => {
+  await engine.order({ kind: "start", backend: "wasm" });
+  await engine.order(open(1));
+  expect(kinds()).toEqual(["backend", "pretraining", "pretraining", "opened", "frame", "reading"]);
+  const [first] = all("frame");
+  expect(first?.iteration).toBe(0);
+  expect(first?.contenders.map(({ samples }) => samples.map((points) => points.length))).toEqual([
+    [16, 20],
+    [16, 20],
+  ]);
+  expect(first?.contenders[0]?.samples).toEqual(first?.contenders[1]?.samples);
+  expect(first?.contenders[0]?.fields[0]?.teacher).toHaveLength(18);
+  expect(Object.keys(first?.contenders[0]?.terms?.answers ?? {})).toEqual(["teacher", "fake"]);
+  await engine.order({ kind: "run" });
+  expect(all("done")).toHaveLength(1);
+  expect(last().iteration).toBe(12);
+  expect(last().contenders[0]?.samples).not.toEqual(last().contenders[1]?.samples);
+  const reading = all("reading").at(-1) as Reading;
+  expect(reading.iteration).toBe(12);
+  for (const { kl } of reading.measured) expect(kl).toBeGreaterThan(0);
+});
+
+test("orders that come while it trains are heeded: views, rates, a check in between, a pause", async () => {
+  await engine.order(open(1));
+  let breaths = 0;
+  onBreath = () => {
+    breaths++;
+    if (breaths === 2) engine.order({ kind: "look", views: { samples: 9 } });
+    if (breaths === 3) engine.order({ kind: "identity", contender: 0, t: 300 });
+    if (breaths === 4) engine.order({ kind: "rate", contender: 1, rate: "learningRate", value: 0 });
+    if (breaths === 6) engine.order({ kind: "pause" });
+  };
+  await engine.order({ kind: "run" });
+  expect(all("done")).toHaveLength(0);
+  expect(all("identity")).toHaveLength(1);
+  const paused = last();
+  expect(paused.contenders[0]?.samples.map((points) => points.length)).toEqual([8, 10]);
+  expect(paused.contenders[0]?.fields).toEqual([]);
+  const average = (frame: Frame) => frame.contenders[1]?.samples[0]?.[0];
+  await engine.order({ kind: "step" });
+  const [before, { iteration }] = [average(last()), last()];
+  expect(iteration).toBe(7);
+  await engine.order({ kind: "step" });
+  expect(last().iteration).toBe(8);
+  // The average still follows the generator, which stands.
+  expect(Math.abs((average(last()) as number) - (before as number))).toBeLessThan(0.05);
+  await engine.order({ kind: "run" });
+  expect(all("done")).toHaveLength(1);
+  expect(last().iteration).toBe(12);
+});
+
+test("a later state takes the place of one that is being built or trains; nothing of the earlier one follows", async () => {
+  const given = engine.order(open(1));
+  await engine.order(open(2));
+  await given;
+  expect(new Set(all("opened").map(({ id }) => id))).toEqual(new Set([2]));
+  let later: Promise<void> | undefined;
+  onBreath = () => {
+    later ??= engine.order(open(3, { seed: 2 }));
+  };
+  await engine.order({ kind: "run" });
+  await later;
+  expect(all("done")).toHaveLength(0);
+  expect(last().id).toBe(3);
+  expect(all("failed")).toEqual([]);
+});
+
+test("what cannot be is told in words, and the next state is opened all the same", async () => {
+  await engine.order({ kind: "run" });
+  expect(all("failed")[0]).toMatchObject({ order: "run", code: "invalid-argument", message: "Nothing is open yet." });
+  await engine.order(open(1, { batch: 4 }));
+  expect(all("failed")[1]).toMatchObject({
+    order: "open",
+    code: "out-of-range",
+    message: expect.stringMatching(/batch must be/),
+  });
+  await engine.order(open(2));
+  await engine.order({ kind: "identity", contender: 2, t: 300 });
+  expect(all("failed")[2]).toMatchObject({ order: "identity", message: "There is no contender 2." });
+  await engine.order({ kind: "step" });
+  expect(last().iteration).toBe(1);
+});
+
+test("ten runs leave no more than one", async () => {
+  await engine.order(open(1));
+  const after = memory().numTensors;
+  for (let id = 2; id <= 10; id++) {
+    await engine.order(open(id, { iterations: 1, pretraining: 2 }));
+    await engine.order({ kind: "run" });
+  }
+  await engine.order(open(11));
+  expect(memory().numTensors).toBe(after);
+});
