@@ -11,6 +11,7 @@ import {
 } from "@tensorflow/tfjs-core";
 import { checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
+import { callsArePrograms } from "../core/fused-kernels";
 import { sampleSize } from "../core/per-sample";
 import type { ScoreModel } from "../models/types";
 import { noiseLevel } from "../predict/level";
@@ -49,8 +50,10 @@ function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]):
   const { generator, teacher, method } = objective;
   const stream = probeStream();
   // Few images, no more than the memory must hold anyway, or enough points in the plane for the figures to mean something.
-  const few = Math.min(2, plan.batch / plan.accumulationRounds / (plan.ranks?.size ?? 1));
-  const count = Math.min(256, Math.max(few, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
+  // Where kernels are programs, whose choice goes by the shapes, a whole batch: they are compiled before the first iteration.
+  const whole = plan.batch / plan.accumulationRounds / (plan.ranks?.size ?? 1);
+  const few = callsArePrograms() ? whole : Math.min(2, whole);
+  const count = Math.max(few, Math.min(256, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
   const passes = generator.steps;
   const moment = momentOf(objective, { nimg: Number.MAX_SAFE_INTEGER, iteration: 0, passes });
   const draw = (network: Drawing["network"], cond?: Tensor) => {
