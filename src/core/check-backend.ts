@@ -1,5 +1,6 @@
-import { backend, getBackend, getKernel } from "@tensorflow/tfjs-core";
+import { backend, getBackend } from "@tensorflow/tfjs-core";
 import { SidError } from "./errors";
+import { hasOwnKernels } from "./fused-kernels";
 
 /** Backends of TensorFlow.js that cannot train as they come, by its names, and what `useBackend` calls them. */
 const mended: Readonly<Record<string, string>> = { wasm: "wasm", tensorflow: "node" };
@@ -24,7 +25,7 @@ export function checkBackend(where: string): void {
   checkRunning(where);
   const name = getBackend();
   const known = mended[name];
-  if (known && !getKernel("SidAttention", name))
+  if (known && !hasOwnKernels(name))
     throw new SidError(
       "missing-backend",
       `${where}: the backend "${name}" runs as TensorFlow.js started it, without the kernels that training needs; ${remedy(known)}`,

@@ -59,6 +59,11 @@ export type StorageKernel = "SidHalf";
 type AnyFused = FusedKernel | GpuFusedKernel;
 type Any = AnyFused | `${AnyFused}Gradient` | StepKernel | GpuStepKernel | StorageKernel;
 
+/** Whether a backend runs with this library's kernels, as `useBackend` starts it. */
+export function hasOwnKernels(backend: string): boolean {
+  return getKernel("SidAttention", backend) !== undefined;
+}
+
 /** Whether the current backend has a kernel. */
 export function hasKernel(name: Any): boolean {
   return getKernel(name, getBackend()) !== undefined;

@@ -1,5 +1,6 @@
-import { engine, getKernel } from "@tensorflow/tfjs-core";
+import { engine } from "@tensorflow/tfjs-core";
 import { checkArray, checkBoolean, checkInteger, checkObject, checkOneOf, type KeysOf } from "../core/checks";
+import { hasOwnKernels } from "../core/fused-kernels";
 import type { WeightMap } from "../core/host-tensor";
 import { randomStream } from "../core/random";
 import { sid } from "../methods/sid";
@@ -174,7 +175,7 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
 
 function hasFusedKernels(): boolean {
   const name = engine().backendName;
-  return Boolean(name && getKernel("SidAttention", name));
+  return Boolean(name && hasOwnKernels(name));
 }
 
 /** The run's networks, listed in `owned`, their weights as meaningless as everything on the dry backend. */

@@ -1,4 +1,5 @@
 import { backend, getKernel, type KernelFunc, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
+import { hasOwnKernels } from "../../core/fused-kernels";
 import { convFilterGradient, convInputGradient, convolution } from "./convolution";
 import { registerFusedKernels } from "./fused";
 import type { NodeBackend } from "./operations";
@@ -26,7 +27,7 @@ const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
 
 /** Puts the kernels in place, once the backend runs; a second call, of another copy of this package too, changes nothing. */
 export function registerNodeKernels(): void {
-  if (getKernel("SidAttention", backendName)) return;
+  if (hasOwnKernels(backendName)) return;
   shareReshaped(backend() as unknown as NodeBackend);
   registerFusedKernels(backendName);
   for (const [kernelName, build] of Object.entries(kernels)) {

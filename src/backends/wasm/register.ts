@@ -1,5 +1,6 @@
 import { getKernel, type KernelFunc, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
 import { SidError } from "../../core/errors";
+import { hasOwnKernels } from "../../core/fused-kernels";
 import { fastBinary } from "./binary";
 import { convFilterGradient } from "./conv-filter-gradient";
 import { convInputGradient } from "./conv-input-gradient";
@@ -37,7 +38,7 @@ const kernels: Readonly<Record<string, (stock: KernelFunc) => KernelFunc>> = {
 
 /** Puts the kernels in place; a second call, of another copy of this package too, changes nothing. */
 export function registerWasmKernels(): void {
-  if (getKernel("SidAttention", "wasm")) return;
+  if (hasOwnKernels("wasm")) return;
   registerFusedKernels();
   for (const [kernelName, build] of Object.entries(kernels)) {
     const stock = getKernel(kernelName, "wasm");

@@ -1,7 +1,8 @@
-import { backend, engine, env, getKernel } from "@tensorflow/tfjs-core";
+import { backend, engine, env } from "@tensorflow/tfjs-core";
 import { wasmArithmetic } from "../../core/arithmetic";
 import { checkBoolean, checkInteger, checkObject, checkText } from "../../core/checks";
 import { SidError } from "../../core/errors";
+import { hasOwnKernels } from "../../core/fused-kernels";
 import { notInstalled, start } from "../start";
 import type { UseBackendOptions } from "../use-backend";
 import { chooseArithmetic } from "./assembly";
@@ -52,7 +53,7 @@ export async function useWasm(options: WasmOptions = {}): Promise<void> {
       "useBackend: fma wants an engine whose relaxed SIMD fuses multiply-adds (Node 22 or Chrome 114 or newer, on a processor that can), which is missing here; leave fma out to compute without.",
     );
   const running = "wasm" in engine().registry;
-  const chosen = running && getKernel("SidAttention", "wasm") !== undefined;
+  const chosen = running && hasOwnKernels("wasm");
   registerWasmKernels();
   const startIt = () => start("wasm", "; are its .wasm files where wasmPath says?");
   const toStart = await withoutListeners(async () => {

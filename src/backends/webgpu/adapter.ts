@@ -28,7 +28,7 @@ export function isSoftware(info: AdapterInfo = {}): boolean {
 }
 
 /** Which GPU; see `UseBackendOptions`. */
-export interface AdapterChoice {
+interface AdapterChoice {
   readonly powerPreference: PowerPreference;
   readonly adapter?: string | undefined;
 }

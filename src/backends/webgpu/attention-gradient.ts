@@ -104,12 +104,13 @@ ${begin(variant, "keys")}
 /** Gradients of queries, keys and values. */
 export function attentionGradient({ all, attrs, output, scratch, run }: Call): TensorInfo[] {
   const [dy, q, k, v, y, logSums] = all as [TensorInfo, TensorInfo, TensorInfo, TensorInfo, TensorInfo, TensorInfo];
-  const { count, queries, keys, params, variant, rowBlocks } = sizesOf(q, k, attrs);
+  const { count, queries, keys, params, variant, rowBlocks, ofProduct } = sizesOf(q, k, attrs);
   const [dq, dk, dv] = [output(q.shape), output(k.shape), output(v.shape)];
   const dots = scratch([count, queries]);
-  const reads = { dy, q, k, v, logSums };
-  const writes = { dq, dots };
-  run(gradientOfQueries, variant, { reads: { ...reads, y }, writes, params, groups: rowBlocks(queries) });
-  run(gradientOfKeys, variant, { reads: { ...reads, dots }, writes: { dk, dv }, params, groups: rowBlocks(keys) });
+  const common = { dy, q, k, v, logSums };
+  const ofQueries = { reads: { ...common, y }, writes: { dq, dots }, groups: rowBlocks(queries) };
+  const ofKeys = { reads: { ...common, dots }, writes: { dk, dv }, groups: rowBlocks(keys) };
+  run(gradientOfQueries, variant, { ...ofQueries, params, work: 3 * ofProduct });
+  run(gradientOfKeys, variant, { ...ofKeys, params, work: 4 * ofProduct });
   return [dq, dk, dv];
 }

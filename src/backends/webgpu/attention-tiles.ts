@@ -56,7 +56,9 @@ export function sizesOf(q: TensorInfo, k: TensorInfo, attrs: NamedAttrMap) {
   };
   const values = { count: batch * heads, heads, queries, keys, width, all, scale: 1 / Math.sqrt(width) };
   const rowBlocks = (tokens: number) => values.count * Math.ceil(tokens / tileRows(variant));
-  return { ...values, params: values, variant, rowBlocks };
+  /** Multiplications of one product with the scores' matrix. */
+  const ofProduct = values.count * queries * keys * width;
+  return { ...values, params: values, variant, rowBlocks, ofProduct };
 }
 
 /** Rows of a tile. */

@@ -69,8 +69,12 @@ ${begin(variant, "queries")}
 /** See `SidAttention`; then the result again, and the logarithm of the sum of each query's exponentials. */
 export function attention({ inputs, attrs, output, share, run }: Call): TensorInfo[] {
   const [q, k, v] = inputs;
-  const { count, queries, params, variant, rowBlocks } = sizesOf(q, k, attrs);
+  const { count, queries, params, variant, rowBlocks, ofProduct } = sizesOf(q, k, attrs);
   const [y, logSums] = [output(q.shape), output([count, queries])];
-  run(forward, variant, { reads: { q, k, v }, writes: { y, logSums }, params, groups: rowBlocks(queries) });
+  const [reads, writes] = [
+    { q, k, v },
+    { y, logSums },
+  ];
+  run(forward, variant, { reads, writes, params, groups: rowBlocks(queries), work: 2 * ofProduct });
   return [y, share(y), logSums];
 }

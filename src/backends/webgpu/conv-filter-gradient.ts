@@ -1,8 +1,8 @@
-import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
+import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { convGeometry, isPointwise } from "../conv-geometry";
 import { isPlain, windowParams } from "./convolution";
 import { gemmShader, runProducts, type Variant } from "./gemm";
-import { type Call, kernelFunc } from "./kernel";
+import type { Call } from "./kernel";
 import { products } from "./matmul";
 import { matrices } from "./operands";
 import type { Program } from "./program";
@@ -17,12 +17,8 @@ const program: Program<Variant> = {
  * conv2d's gradient with respect to its filter, `dW[ky, kx, c, o] = Σ x[s·y + ky, s·x + kx, c]·dy[y, x, o]`: a product that
  * has few rows and columns, and summands from every pixel, so that it is done in parts.
  */
-export function convFilterGradient(stock: KernelFunc | undefined): KernelFunc {
-  const ours = kernelFunc(gradient);
-  return (args) => (isPlain(args) ? ours : (stock ?? ours))(args);
-}
-
-function gradient(call: Call): TensorInfo {
+export function convFilterGradient(call: Call): TensorInfo | undefined {
+  if (!isPlain(call)) return undefined;
   const { x, dy } = call.named as unknown as { x: TensorInfo; dy: TensorInfo };
   const { filterShape } = call.attrs as unknown as { filterShape: number[] };
   const g = convGeometry("Conv2DBackpropFilter", x.shape, filterShape, call.attrs);

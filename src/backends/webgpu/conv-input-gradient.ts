@@ -1,9 +1,9 @@
-import { type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { convGeometry, isPointwise } from "../conv-geometry";
 import { isPlain } from "./convolution";
 import { gemmShader, runProducts, type Variant } from "./gemm";
 import { isHalf } from "./half";
-import { type Call, kernelFunc } from "./kernel";
+import type { Call } from "./kernel";
 import { products } from "./matmul";
 import type { Program } from "./program";
 import { filterColumns, windows } from "./windows";
@@ -91,12 +91,8 @@ fn rowAt(matrix: u32, row: u32) -> u32 {
  * conv2d's gradient with respect to its input: each pixel sums over the windows that it stands in, a product of the windows
  * of `dy` by the filter turned.
  */
-export function convInputGradient(stock: KernelFunc | undefined): KernelFunc {
-  const ours = kernelFunc(gradient);
-  return (args) => (isPlain(args) ? ours : (stock ?? ours))(args);
-}
-
-function gradient(call: Call): TensorInfo {
+export function convInputGradient(call: Call): TensorInfo | undefined {
+  if (!isPlain(call)) return undefined;
   const { dy, filter } = call.named as unknown as { dy: TensorInfo; filter: TensorInfo };
   const { inputShape } = call.attrs as unknown as { inputShape: number[] };
   const g = convGeometry("Conv2DBackpropInput", inputShape, filter.shape, call.attrs);

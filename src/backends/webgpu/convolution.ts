@@ -1,8 +1,8 @@
-import { type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { type ConvGeometry, convGeometry, isPointwise } from "../conv-geometry";
-import { type Ending, gemmShader, isActivation, runProducts, type Variant } from "./gemm";
+import { gemmShader, isActivation, runProducts, type Variant } from "./gemm";
 import { isHalf } from "./half";
-import { type Call, kernelFunc } from "./kernel";
+import type { Call } from "./kernel";
 import { products } from "./matmul";
 import { matrices } from "./operands";
 import type { Program } from "./program";
@@ -45,21 +45,10 @@ interface Attributes {
 }
 
 /** Whether a convolution or its gradient is one that these kernels take: float32, channels last, not dilated. */
-export function isPlain({ inputs, attrs }: Parameters<KernelFunc>[0]): boolean {
+export function isPlain({ all, attrs }: Call): boolean {
   const { dilations = 1, dataFormat = "NHWC" } = attrs as unknown as Attributes;
-  const floats = Object.values(inputs).every((x) => !x || (x as TensorInfo).dtype === "float32");
+  const floats = all.every((x) => !x || x.dtype === "float32");
   return floats && dataFormat === "NHWC" && [dilations].flat().every((dilation) => dilation === 1);
-}
-
-/** conv2d, and with a bias and an activation. Others, dilated ones and channels first are the stock kernel's. */
-export function fastConvolution(stock: KernelFunc | undefined): KernelFunc {
-  const ours = kernelFunc(convolve);
-  return (args) => {
-    const { filter, bias } = args.inputs as unknown as Inputs;
-    const { activation } = args.attrs as unknown as Attributes;
-    const vector = !bias || util.sizeFromShape(bias.shape) === filter.shape[3];
-    return isPlain(args) && vector && isActivation(activation ?? "linear") ? ours(args) : (stock ?? ours)(args);
-  };
 }
 
 interface Inputs {
@@ -70,9 +59,12 @@ interface Inputs {
   readonly addend?: TensorInfo;
 }
 
-function convolve(call: Call): TensorInfo {
+/** conv2d, and with a bias and an activation. Others, dilated ones and channels first are the stock kernel's. */
+export function convolution(call: Call): TensorInfo | undefined {
   const { x, filter, bias: given, addend } = call.named as unknown as Inputs;
-  const activation = ((call.attrs as unknown as Attributes).activation ?? "linear") as Ending["activation"];
+  const activation = (call.attrs as unknown as Attributes).activation ?? "linear";
+  const vector = !given || util.sizeFromShape(given.shape) === filter.shape[3];
+  if (!isPlain(call) || !vector || !isActivation(activation)) return undefined;
   const g = convGeometry("Conv2D", x.shape, filter.shape, call.attrs);
   const out = call.output([g.batch, g.outHeight, g.outWidth, g.outChannels]);
   const n = g.outChannels;

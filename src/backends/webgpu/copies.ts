@@ -1,18 +1,8 @@
-import { backend_util, type KernelFunc, slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { type Call, kernelFunc } from "./kernel";
+import { backend_util, slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import type { Call, Kernel } from "./kernel";
 import { clear, type Program, sizeOf } from "./program";
 import { joinColumns, splitColumns } from "./rows";
-
-/** A kernel that may leave a call to tfjs's. */
-type PartialKernel = (call: Call) => TensorInfo | TensorInfo[] | undefined;
-
-/** Puts it before tfjs's kernel. */
-export function partly(body: PartialKernel): (stock: KernelFunc | undefined) => KernelFunc {
-  return (stock) => {
-    const theirs = stock as KernelFunc;
-    return (given) => kernelFunc((call) => body(call) ?? (theirs(given) as TensorInfo | TensorInfo[]))(given);
-  };
-}
+import { entry } from "./wgsl";
 
 const sizes = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
@@ -110,8 +100,7 @@ const widen: Program<null> = {
     writes: { y: "f32" },
     params: { size: "u32" },
     body: `
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(64)} {
   let i = groupIndex(group, groups) * 64u + lane;
   if (i < params.size) { y[i] = f32(x[i]); }
 }`,
@@ -143,7 +132,7 @@ export function fill(call: Call): TensorInfo | undefined {
 
 /** Zeros or ones of a tensor's shape. */
 export const filledLike =
-  (value: number): PartialKernel =>
+  (value: number): Kernel =>
   (call) =>
     filled(call, call.inputs[0].shape, value, call.inputs[0].dtype);
 

@@ -82,7 +82,7 @@ export function plan(count: number, m: number, k: number, n: number, { slots, br
 }
 
 /** What a plan is made for. */
-export interface Machine {
+interface Machine {
   /** Workgroups that run at once. */
   readonly slots: number;
   /** Tiles by broadcast, or the others. */

@@ -3,6 +3,7 @@ import { depth, lanes, machineOf, type Plan, plan, type Tile, tiles } from "./ge
 import type { Call } from "./kernel";
 import type { Operand } from "./operands";
 import { type Program, type Shader, sizeOf } from "./program";
+import { entry } from "./wgsl";
 
 /** Activations that a product ends with, of `v`. */
 const activations = {
@@ -22,7 +23,7 @@ export interface Ending {
   readonly addend: boolean;
 }
 
-export const plainEnding: Ending = { bias: false, activation: "linear", addend: false };
+const plainEnding: Ending = { bias: false, activation: "linear", addend: false };
 
 /** Whether products may end so. */
 export function isActivation(name: string): name is Ending["activation"] {
@@ -129,8 +130,7 @@ fn finished(sum: f32, at: u32, column: u32) -> f32 {
   if (params.splits > 1u) { return sum; }
   return ended(sum, at, column);
 }
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(lanes)} {
   let index = groupIndex(group, groups);
   let rest = index / params.columnTiles;
   let product = rest / params.rowTiles;
@@ -172,8 +172,7 @@ const addition: Program<Ending> = {
     params: numbers(["size", "splits", "n"]),
     body: `
 ${endingCode(ending)}
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(lanes)} {
   let i = groupIndex(group, groups) * ${lanes}u + lane;
   if (i >= params.size) { return; }
   var sum = 0.0;
@@ -228,6 +227,7 @@ export function runProducts<V>(call: Call, program: Program<V & Variant>, varian
       writes: { out: parts },
       params: { m, k, n, count, rowTiles, columnTiles, splits, part, size, ...products.params },
       groups: count * splits * rowTiles * columnTiles,
+      work: count * m * k * n,
     },
     ["b"],
   );

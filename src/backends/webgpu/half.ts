@@ -6,6 +6,7 @@ import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { sharedState } from "../../core/shared-state";
 import { dispatch, type Program } from "./program";
 import type { Buffer, WebgpuBackend } from "./types";
+import { entry } from "./wgsl";
 
 const halves = /* @__PURE__ */ sharedState("webgpu halves", () => new WeakSet<object>());
 
@@ -46,8 +47,7 @@ const widen: Program<null> = {
     writes: { y: "f32" },
     params: { size: "u32" },
     body: `${widenHalf}
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(64)} {
   let i = groupIndex(group, groups) * 64u + lane;
   if (i >= params.size) { return; }
   y[i] = widened(x[i / 2u], i);

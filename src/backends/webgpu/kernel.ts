@@ -37,18 +37,26 @@ export interface Call {
   run<V>(program: Program<V>, variant: V, call: Dispatch, asHalves?: readonly string[]): void;
 }
 
-/** A kernel's results from its inputs: a list, but where tfjs's kernel of that name gives one. */
-export type Kernel = (call: Call) => TensorInfo | TensorInfo[];
+/**
+ * A kernel's results from its inputs: a list, but where tfjs's kernel of that name gives one. Nothing where the call is left
+ * to tfjs's.
+ */
+export type Kernel = (call: Call) => TensorInfo | TensorInfo[] | undefined;
 
-/** Makes tfjs's function of a kernel. A program whose result has no elements is not run. */
-export function kernelFunc(body: Kernel): KernelFunc {
-  return ({ inputs, attrs = {}, backend: anyBackend }) => {
+/**
+ * Makes tfjs's function of a kernel. A program whose result has no elements is not run.
+ *
+ * @param stock - tfjs's kernel of that name, for what `body` leaves to it.
+ */
+export function kernelFunc(body: Kernel, stock?: KernelFunc): KernelFunc {
+  return (given) => {
+    const { inputs, attrs = {}, backend: anyBackend } = given;
     const backend = anyBackend as unknown as WebgpuBackend;
     const all = Object.values(inputs) as TensorInfo[];
     const passing: TensorInfo[] = [];
     const results: TensorInfo[] = [];
     try {
-      return body({
+      const own = body({
         ...{ backend, all, inputs: all as never, named: inputs as never, attrs: attrs as NamedAttrMap },
         capabilities: capabilitiesOf(backend),
         output(shape, dtype = "float32") {
@@ -81,6 +89,7 @@ export function kernelFunc(body: Kernel): KernelFunc {
           });
         },
       });
+      return own ?? ((stock as KernelFunc)(given) as TensorInfo | TensorInfo[]);
     } catch (error) {
       for (const { dataId } of results) backend.disposeData(dataId);
       throw error;
@@ -97,9 +106,9 @@ function emptied(backend: WebgpuBackend, { dataId, dtype }: TensorInfo): void {
 
 const backendName = "webgpu";
 
-/** Puts a kernel in the place of tfjs's, which `build` is given; or beside them, where tfjs has none of that name. */
-export function replaceKernel(kernelName: string, build: (stock: KernelFunc | undefined) => KernelFunc): void {
+/** Puts a kernel before tfjs's of that name, or beside them all, where tfjs has none. */
+export function putKernel(kernelName: string, body: Kernel): void {
   const stock = getKernel(kernelName, backendName);
   if (stock) unregisterKernel(kernelName, backendName);
-  registerKernel({ ...stock, kernelName, backendName, kernelFunc: build(stock?.kernelFunc) });
+  registerKernel({ ...stock, kernelName, backendName, kernelFunc: kernelFunc(body, stock?.kernelFunc) });
 }

@@ -1,7 +1,7 @@
-import { broadcast_util, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { type Ending, gemmShader, isActivation, type Products, runProducts, type Variant } from "./gemm";
+import { broadcast_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { gemmShader, isActivation, type Products, runProducts, type Variant } from "./gemm";
 import { isHalf } from "./half";
-import { type Call, kernelFunc } from "./kernel";
+import type { Call } from "./kernel";
 import { matrices, type Numbers } from "./operands";
 import type { Program } from "./program";
 
@@ -45,12 +45,6 @@ export function products(
   });
 }
 
-/** matMul, and with a bias and an activation. What is not float32, and wilder broadcasts, are the stock kernel's. */
-export function fastMatMul(stock: KernelFunc | undefined): KernelFunc {
-  const ours = kernelFunc(multiply);
-  return (args) => (stock && !isOurs(args) ? stock(args) : ours(args));
-}
-
 interface Attributes {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
@@ -63,20 +57,6 @@ interface Inputs {
   readonly bias?: TensorInfo | null;
   /** This library's own: added to the result, of its shape. */
   readonly addend?: TensorInfo;
-}
-
-function isOurs({ inputs, attrs }: Parameters<KernelFunc>[0]): boolean {
-  const { a, b, bias } = inputs as unknown as Inputs;
-  const { activation, ...rest } = attrs as unknown as Attributes;
-  const { sizes, stored } = layout(a, b, rest);
-  const [, , k, n] = sizes;
-  return (
-    [a, b, bias ?? a].every(({ dtype }) => dtype === "float32") &&
-    stored.every((one) => one !== undefined) &&
-    k === (rest.transposeB ? b.shape.at(-1) : b.shape.at(-2)) &&
-    (!bias || util.sizeFromShape(bias.shape) === n) &&
-    isActivation(activation ?? "linear")
-  );
 }
 
 /** Sizes of the products, the result's shape, and how the matrices are stored. */
@@ -100,12 +80,19 @@ function repetition(own: readonly number[], outer: readonly number[]): Repetitio
   return { count: util.sizeFromShape([...own]), each: Math.max(1, each) };
 }
 
-function multiply(call: Call): TensorInfo {
+/** matMul, and with a bias and an activation. What is not float32, and wilder broadcasts, are the stock kernel's. */
+export function matMul(call: Call): TensorInfo | undefined {
   const { a, b, bias, addend } = call.named as unknown as Inputs;
   const { transposeA, transposeB, activation } = call.attrs as unknown as Attributes;
   const { sizes, shape, stored } = layout(a, b, { transposeA, transposeB });
   const [count, m, k, n] = sizes;
-  const [aStored, bStored] = stored as [Repetition, Repetition];
+  const [aStored, bStored] = stored;
+  const ends = activation ?? "linear";
+  const isOurs =
+    [a, b, bias ?? a].every(({ dtype }) => dtype === "float32") &&
+    k === b.shape.at(transposeB ? -1 : -2) &&
+    (!bias || util.sizeFromShape(bias.shape) === n);
+  if (!isOurs || !aStored || !bStored || !isActivation(ends)) return undefined;
   const out = call.output(shape);
   // Left matrices of one right matrix are one tall matrix.
   const tall = !transposeA && bStored.count === 1 && aStored.count === count;
@@ -116,7 +103,7 @@ function multiply(call: Call): TensorInfo {
     { x: b, transposed: transposeB, ...(tall ? one : bStored) },
     out,
     tall ? [1, count * m, k, n] : [count, m, k, n],
-    { bias: bias ?? undefined, activation: (activation ?? "linear") as Ending["activation"], addend },
+    { bias: bias ?? undefined, activation: ends, addend },
   );
   return out;
 }

@@ -1,3 +1,4 @@
+import { submitRecorded } from "./submit";
 import type { WebgpuBackend } from "./types";
 
 /** What may be allocated, as a multiple of what was in use at the peak. */
@@ -17,13 +18,7 @@ export function boundPool(backend: WebgpuBackend): void {
   const makeRoom = (size: number) => {
     const most = bound * Math.max(peak, pool.numBytesUsed + size) - size;
     if (pool.numBytesAllocated <= most) return;
-    // A command that was recorded and not submitted may still name a buffer; one that was submitted keeps it.
-    backend.endComputePassEncoder();
-    if (backend.commandEncoder) {
-      backend.submitQueue();
-      // tfjs's timing of kernels goes on with an encoder where it had one.
-      backend.ensureCommandEncoderReady();
-    }
+    submitRecorded(backend);
     for (const buffers of freeBuffers.values())
       while (pool.numBytesAllocated > most) {
         const buffer = buffers.pop();

@@ -1,6 +1,7 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { sharedState } from "../../core/shared-state";
 import { checkAlive, mustSucceed } from "./guard";
+import { submitAfter, submitRecorded, workOfOne } from "./submit";
 import type { Buffer, Pipeline, WebgpuBackend } from "./types";
 
 /** What kernels may use beyond what every GPU has. */
@@ -10,7 +11,7 @@ export interface Capabilities {
 }
 
 /** Type of the elements of a buffer. */
-export type Element = "f32" | "i32" | "u32" | "vec2<f32>" | "vec4<f32>" | "vec2<u32>" | "vec4<u32>";
+export type Element = "f32" | "i32" | "u32" | "vec2<f32>" | "vec4<f32>" | "vec4<u32>";
 
 /** A compute shader but for its declarations: `body` has the entry point `main`, and sees each buffer and `params` by name. */
 export interface Shader {
@@ -19,7 +20,7 @@ export interface Shader {
   /** Buffers to write, or to read and write. */
   readonly writes: Readonly<Record<string, Element>>;
   /** Fields of `params`. */
-  readonly params?: Readonly<Record<string, "u32" | "i32" | "f32">>;
+  readonly params?: Readonly<Record<string, "u32" | "f32">>;
   readonly body: string;
 }
 
@@ -36,6 +37,8 @@ export interface Dispatch {
   readonly params?: Readonly<Record<string, number>>;
   /** Workgroups; a bare number is laid out in two dimensions where it must be: `groupIndex` gives it back. */
   readonly groups: number | readonly [x: number, y?: number, z?: number];
+  /** Multiplications, where they are many: for {@link workOfOne}. */
+  readonly work?: number;
 }
 
 /** What is kept of a backend. */
@@ -88,7 +91,7 @@ export function dispatch<V>(backend: WebgpuBackend, program: Program<V>, variant
     layout: compiled.layout,
     entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
   });
-  record(backend, program.name, (pass) => {
+  record(backend, { name: program.name, work: call.work }, (pass) => {
     pass.setPipeline(compiled.pipeline);
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(...layOut(backend, call.groups));
@@ -98,7 +101,7 @@ export function dispatch<V>(backend: WebgpuBackend, program: Program<V>, variant
 /** Records `commands` in the compute pass that is open, or in a new one. */
 function record(
   backend: WebgpuBackend,
-  name: string,
+  { name, work = 0 }: { readonly name: string; readonly work?: number | undefined },
   commands: (pass: NonNullable<WebgpuBackend["computePassEncoder"]>) => void,
 ): void {
   backend.ensureCommandEncoderReady();
@@ -113,18 +116,12 @@ function record(
       : {},
   ) as NonNullable<WebgpuBackend["computePassEncoder"]>;
   commands(backend.computePassEncoder);
-  backend.dispatchCountInPass++;
+  backend.dispatchCountInPass += Math.max(1, Math.round(work / workOfOne));
   if (backend.activeTimers != null) {
     backend.endComputePassEncoder();
     backend.activeTimers.push({ name, query: backend.getQueryTime() });
-  } else if (backend.dispatchCountInPass >= submitAfter) {
-    backend.endComputePassEncoder();
-    backend.submitQueue();
-  }
+  } else if (backend.dispatchCountInPass >= submitAfter) submitRecorded(backend);
 }
-
-/** Dispatches that go to the GPU together: enough that sending them is cheap, few enough that it does not wait for work. */
-export const submitAfter = 256;
 
 /** Copies bytes from one tensor's buffer into another's, in the order of the dispatches. It is no program. */
 export function copyBytes(
@@ -184,7 +181,7 @@ export function compile(
 }
 
 /** The whole shader. */
-export function withDeclarations({ reads, writes, params = {}, body }: Shader, { subgroups }: Capabilities): string {
+function withDeclarations({ reads, writes, params = {}, body }: Shader, { subgroups }: Capabilities): string {
   const lines = [...(subgroups && /\bsubgroup[A-Z_]/.test(body) ? ["enable subgroups;"] : [])];
   let binding = 0;
   for (const [name, element] of Object.entries(reads))
@@ -219,9 +216,7 @@ function paramsBuffer(
   const found = known.get(key);
   if (found) return found;
   if (known.size >= mostParams) {
-    // A command that was recorded and not submitted may still name a buffer; one that was submitted keeps it.
-    backend.endComputePassEncoder();
-    if (backend.commandEncoder) backend.submitQueue();
+    submitRecorded(backend);
     for (const buffer of known.values()) buffer.destroy();
     known.clear();
   }
@@ -231,7 +226,6 @@ function paramsBuffer(
   fields.forEach(([name, type], i) => {
     const value = values[name] as number;
     if (type === "f32") view.setFloat32(4 * i, value, true);
-    else if (type === "i32") view.setInt32(4 * i, value, true);
     else view.setUint32(4 * i, value, true);
   });
   buffer.unmap();

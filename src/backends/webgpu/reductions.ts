@@ -1,5 +1,5 @@
-import { backend_util, type KernelFunc, type NamedAttrMap, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { type Call, kernelFunc } from "./kernel";
+import { backend_util, type NamedAttrMap, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import type { Call, Kernel } from "./kernel";
 import { type Program, sizeOf } from "./program";
 import { entry, totalOverLanes, totalOverRows } from "./wgsl";
 
@@ -126,15 +126,10 @@ interface Run {
 }
 
 /** tfjs's `Sum` or `Mean` of float32; other types are tfjs's own business. */
-export function reduction(what: "sum" | "mean"): (stock: KernelFunc | undefined) => KernelFunc {
-  return (stock) => {
-    const own = kernelFunc((call) => reduced(call, what));
-    return (args) => {
-      const x = args.inputs["x"] as TensorInfo;
-      return x.dtype === "float32" || !stock ? own(args) : stock(args);
-    };
-  };
-}
+export const reduction =
+  (what: "sum" | "mean"): Kernel =>
+  (call) =>
+    call.inputs[0].dtype === "float32" ? reduced(call, what) : undefined;
 
 function reduced(call: Call, what: "sum" | "mean"): TensorInfo {
   const x = call.inputs[0];

@@ -2,6 +2,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { withFloats } from "./half";
 import type { Call } from "./kernel";
 import { copyBytes, type Program, sizeOf } from "./program";
+import { entry } from "./wgsl";
 
 /** A tensor seen as rows of `width` elements: columns of a larger one. */
 export interface Columns {
@@ -51,8 +52,7 @@ const program: Program<Variant> = {
         ...Object.fromEntries(parts.map((i) => [`end${i}`, "u32" as const])),
       },
       body: `
-@compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(invocations)} {
   let first = groupIndex(group, groups) * ${invocations * perInvocation}u + lane;
   for (var n = 0u; n < ${perInvocation}u; n++) {
     let i = first + n * ${invocations}u;

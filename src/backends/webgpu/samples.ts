@@ -1,6 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Call } from "./kernel";
 import { type Program, sizeOf } from "./program";
+import { entry } from "./wgsl";
 
 const invocations = 256;
 
@@ -22,8 +23,7 @@ const finite: Program<number> = {
       params: { batch: "u32", goOn: "u32", ...Object.fromEntries(names.map((i) => [`size${i}`, "u32"] as const)) },
       body: `
 var<workgroup> all: array<u32, ${invocations}>;
-@compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(invocations)} {
   let sample = groupIndex(group, groups);
   if (sample >= params.batch) { return; }
   var own = 1u;${names.map(look).join("")}
@@ -62,8 +62,7 @@ const select: Program<null> = {
     writes: { y: "u32" },
     params: { size: "u32", sample: "u32" },
     body: `
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(64)} {
   let first = groupIndex(group, groups) * 256u + lane;
   for (var n = 0u; n < 4u; n++) {
     let i = first + n * 64u;

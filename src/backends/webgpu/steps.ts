@@ -1,8 +1,9 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { each } from "./gates";
+import { each, elementwise } from "./elementwise";
 import type { Call } from "./kernel";
-import { type Program, sizeOf } from "./program";
+import { clear, type Program, sizeOf } from "./program";
 import { joinColumns, splitColumns } from "./rows";
+import { entry } from "./wgsl";
 
 const columns = (tensor: TensorInfo) => ({ tensor, width: sizeOf(tensor) });
 
@@ -43,8 +44,7 @@ const clean: Program<null> = {
     writes: { out: "u32", partial: "vec2<f32>" },
     params: { size: "u32", limit: "f32" },
     body: `${addUp}
-@compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(invocations)} {
   var own = vec2(0.0);
   for (var i = group.x * ${invocations}u + lane; i < params.size; i += groups.x * ${invocations}u) {
     // A compiler may take it that no float is NaN or infinite; bits it leaves alone.
@@ -71,8 +71,7 @@ const addPartial: Program<null> = {
     writes: { out: "vec2<f32>" },
     params: { size: "u32" },
     body: `${addUp}
-@compute @workgroup_size(${invocations})
-fn main(@builtin(local_invocation_index) lane: u32) {
+${entry(invocations)} {
   var own = vec2(0.0);
   for (var i = lane; i < params.size; i += ${invocations}u) { own += partial[i]; }
   addUp(lane, own);
@@ -89,7 +88,7 @@ export function cleanGradient(call: Call): TensorInfo[] {
   const size = sizeOf(g);
   const groups = Math.min(256, Math.ceil(size / invocations));
   if (size === 0) {
-    each(call, { reads: [], writes: ["out"], statements: "out[i] = 0.0;" }, {}, { out: figures });
+    clear(call.backend, figures);
     return [call.share(g), figures];
   }
   const partial = call.scratch([groups, 2]);
@@ -99,18 +98,20 @@ export function cleanGradient(call: Call): TensorInfo[] {
   return [out, figures];
 }
 
+const adam = elementwise("adam", {
+  ...{ reads: ["p", "v", "g"], writes: ["next", "moment"], params: ["keep", "take", "rate", "epsilon"] },
+  statements: `
+    let gradient = g[i];
+    let square = params.keep * v[i] + params.take * gradient * gradient;
+    moment[i] = square;
+    next[i] = p[i] - params.rate * gradient / (sqrt(square) + params.epsilon);`,
+});
+
 /** See `SidAdam`. */
 export function adamStep(call: Call): TensorInfo[] {
   const [p, v, g] = call.inputs;
   const { beta2, rate, epsilon } = call.attrs as { beta2: number; rate: number; epsilon: number };
   const [next, moment] = [call.output(p.shape), call.output(p.shape)];
-  const statements = `
-    let gradient = g[i];
-    let square = params.keep * v[i] + params.take * gradient * gradient;
-    moment[i] = square;
-    next[i] = p[i] - params.rate * gradient / (sqrt(square) + params.epsilon);`;
-  const params = { keep: beta2, take: 1 - beta2, rate, epsilon };
-  const formula = { reads: ["p", "v", "g"], writes: ["next", "moment"], statements, params: Object.keys(params) };
-  each(call, formula, { p, v, g }, { next, moment }, params);
+  each(call, adam, { p, v, g }, { next, moment }, { keep: beta2, take: 1 - beta2, rate, epsilon });
   return [next, moment];
 }

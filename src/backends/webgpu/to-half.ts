@@ -2,6 +2,7 @@ import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { isHalf, storeAsHalves } from "./half";
 import type { Call } from "./kernel";
 import { dispatch, type Program } from "./program";
+import { entry } from "./wgsl";
 
 /** Rounded to nearest, ties to even, on every GPU alike; WGSL's own conversion may round either way. */
 const narrow: Program<null> = {
@@ -29,8 +30,7 @@ fn toEven(n: u32, shift: u32) -> u32 {
   let middle = 1u << (shift - 1u);
   return floor + select(0u, 1u, rest > middle || (rest == middle && (floor & 1u) == 1u));
 }
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${entry(64)} {
   let i = groupIndex(group, groups) * 64u + lane;
   if (2u * i >= params.size) { return; }
   let lower = narrowed(x[2u * i]);

@@ -17,8 +17,8 @@ import { dawnGpu, withNavigatorGpu } from "./dawn";
 import { guardDevice, hasFailed } from "./guard";
 import { spreadForOthers } from "./half";
 import { boundPool, reuseAtOnce } from "./pool";
-import { submitAfter } from "./program";
 import { registerWebgpuKernels } from "./register";
+import { submitAfter } from "./submit";
 import type { AdapterInfo, Gpu, WebgpuBackend } from "./types";
 
 /** Options of `useBackend` that concern WebGPU. */

@@ -25,33 +25,44 @@ import { operation } from "./custom-gradient";
  * the tape wants them, and keep the two factors.
  */
 
-/** Matrices, `activation` always linear and transposition never used: see linear.ts. */
+type Gradients = {
+  readonly x: () => Tensor;
+  readonly weight: () => Tensor;
+  readonly bias: () => Tensor;
+};
+
+/** Of `a·b + bias`; `activation` is always linear and transposition never used: see linear.ts. */
+const ofProduct = (dy: Tensor, a: Tensor, b: Tensor): Gradients => ({
+  x: () => matMul(dy as Tensor2D, b as Tensor2D, false, true),
+  weight: () => matMul(a as Tensor2D, dy as Tensor2D, true, false),
+  bias: () => sum(dy, 0),
+});
+
+const ofConvolution = (dy: Tensor, x: Tensor, filter: Tensor, attrs: NamedAttrMap): Gradients => {
+  const inputShape: number[] = x.shape;
+  const filterShape: number[] = filter.shape;
+  return {
+    x: () => engine().runKernel(Conv2DBackpropInput, { dy, filter }, { ...attrs, inputShape }) as Tensor,
+    weight: () => engine().runKernel(Conv2DBackpropFilter, { x, dy }, { ...attrs, filterShape }) as Tensor,
+    bias: () => sum(dy, [0, 1, 2]),
+  };
+};
+
 const matMulGradient: GradConfig = {
   kernelName: _FusedMatMul,
   inputsToSave: ["a", "b"],
   gradFunc: (dy, saved) => {
-    const [a, b] = saved as [Tensor2D, Tensor2D];
-    return {
-      a: () => matMul(dy as Tensor2D, b, false, true),
-      b: () => matMul(a, dy as Tensor2D, true, false),
-      bias: () => sum(dy as Tensor, 0),
-    };
+    const { x, weight, bias } = ofProduct(dy as Tensor, saved[0] as Tensor, saved[1] as Tensor);
+    return { a: x, b: weight, bias };
   },
 };
 
 const convGradient: GradConfig = {
   kernelName: FusedConv2D,
   inputsToSave: ["x", "filter"],
-  gradFunc: (dyOrDys, saved, attrs) => {
-    const dy = dyOrDys as Tensor;
-    const [x, filter] = saved as [Tensor, Tensor];
-    const inputShape: number[] = x.shape;
-    const filterShape: number[] = filter.shape;
-    return {
-      x: () => engine().runKernel(Conv2DBackpropInput, { dy, filter }, { ...attrs, inputShape }) as Tensor,
-      filter: () => engine().runKernel(Conv2DBackpropFilter, { x, dy }, { ...attrs, filterShape }) as Tensor,
-      bias: () => sum(dy, [0, 1, 2]),
-    };
+  gradFunc: (dy, saved, attrs) => {
+    const { x, weight, bias } = ofConvolution(dy as Tensor, saved[0] as Tensor, saved[1] as Tensor, attrs);
+    return { x, filter: weight, bias };
   },
 };
 
@@ -60,13 +71,6 @@ export function registerFusedGradients(): void {
   registerGradient(matMulGradient);
   registerGradient(convGradient);
 }
-
-type Gradients = {
-  readonly x: () => Tensor;
-  readonly weight: () => Tensor;
-  readonly bias: () => Tensor;
-  readonly both: () => Tensor[] | undefined;
-};
 
 /** x, weight, bias, and what may be added to the result. */
 export type LayerInputs = readonly [x: Tensor, weight: Tensor, bias: Tensor, addend?: Tensor | undefined];
@@ -79,6 +83,7 @@ function layerInOne<T extends Tensor>(
   inputs: LayerInputs,
   forward: (...inputs: LayerInputs) => T,
   backward: (dy: T, x: Tensor, weight: Tensor) => Gradients,
+  both: (dy: T, x: Tensor) => Tensor[] | undefined,
 ): T {
   const given = inputs.filter((x) => x !== undefined);
   const [wantsX, wantsWeight, wantsBias] = given.map(mayNeedGradient);
@@ -88,7 +93,7 @@ function layerInOne<T extends Tensor>(
     backward: (dy, saved) => {
       const [x, weight, bias] = saved as [Tensor, Tensor, Tensor];
       const gradients = backward(dy, x, weight);
-      const [dWeight, dBias] = (wantsWeight && wantsBias && gradients.both()) || [
+      const [dWeight, dBias] = (wantsWeight && wantsBias && both(dy, x)) || [
         wantsWeight ? gradients.weight() : weight,
         wantsBias ? gradients.bias() : bias,
       ];
@@ -105,27 +110,19 @@ export function linearInOne(inputs: LayerInputs, attrs: NamedAttrMap): Tensor {
   return layerInOne(
     inputs,
     (a, b, bias, addend) => engine().runKernel(_FusedMatMul, { a, b, bias, ...withAddend(addend) }, attrs) as Tensor,
-    (dy, a, b) => ({
-      x: () => matMul(dy as Tensor2D, b as Tensor2D, false, true),
-      weight: () => matMul(a as Tensor2D, dy as Tensor2D, true, false),
-      bias: () => sum(dy, 0),
-      both: () => runIfThere("SidLinearGradient", [a, dy]),
-    }),
+    ofProduct,
+    (dy, a) => runIfThere("SidLinearGradient", [a, dy]),
   );
 }
 
 /** A convolution with a bias, plus `addend`. */
 export function convInOne(inputs: LayerInputs, attrs: NamedAttrMap): Tensor4D {
-  const [{ shape: inputShape }, { shape: filterShape }] = inputs;
+  const [, { shape: filterShape }] = inputs;
   return layerInOne(
     inputs,
     (x, filter, bias, addend) =>
       engine().runKernel(FusedConv2D, { x, filter, bias, ...withAddend(addend) }, attrs) as Tensor4D,
-    (dy, x, filter) => ({
-      x: () => engine().runKernel(Conv2DBackpropInput, { dy, filter }, { ...attrs, inputShape }) as Tensor,
-      weight: () => engine().runKernel(Conv2DBackpropFilter, { x, dy }, { ...attrs, filterShape }) as Tensor,
-      bias: () => sum(dy, [0, 1, 2]),
-      both: () => runIfThere("SidConvGradient", [x, dy], { ...attrs, filterShape }),
-    }),
+    (dy, x, filter) => ofConvolution(dy, x, filter, attrs),
+    (dy, x) => runIfThere("SidConvGradient", [x, dy], { ...attrs, filterShape }),
   );
 }

@@ -1,17 +1,8 @@
-import {
-  getBackend,
-  getKernel,
-  type Tensor,
-  tensor,
-  tidy,
-  transpose,
-  type Variable,
-  variable,
-} from "@tensorflow/tfjs-core";
+import { getBackend, type Tensor, tensor, tidy, transpose, type Variable, variable } from "@tensorflow/tfjs-core";
 import { checkBackend } from "../../core/check-backend";
 import { checkObject, checkOneOf, checkText, describe, type KeysOf } from "../../core/checks";
 import { SidError } from "../../core/errors";
-import { runIfThere } from "../../core/fused-kernels";
+import { hasKernel, runIfThere } from "../../core/fused-kernels";
 import { releaseGraphs } from "../../core/graph-runner";
 import { markHalves } from "../../core/half-storage";
 import type { RandomStream } from "../../core/random";
@@ -98,7 +89,7 @@ const optionKeys: KeysOf<ParameterOptions> = { weights: 1 };
 export function checkParameterOptions(where: string, options: ParameterOptions): Required<ParameterOptions> {
   const { weights = "f32" } = checkObject(where, "options", options, optionKeys);
   checkOneOf(where, "weights", weights, ["f32", "f16"]);
-  if (weights === "f16" && !getKernel("SidHalf", getBackend())) throw noHalves(where);
+  if (weights === "f16" && !hasKernel("SidHalf")) throw noHalves(where);
   return { weights };
 }
 
