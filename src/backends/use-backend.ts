@@ -37,8 +37,9 @@ export interface UseBackendOptions {
   readonly threads?: number | undefined;
   /**
    * Whether `wasm` computes with fused multiply-adds, which round once where others round twice, and take less time.
-   * `true` demands them; `false` gives the same bits on every machine, engine and browser. `arithmetic()` tells what
-   * runs; a run is the same bit for bit within either, and a checkpoint of the other is refused. A later call with it
+   * `true` demands them; `false` gives the same bits on every machine, engine and browser. Other backends do not know of
+   * it: under `auto` one that is better than `wasm` runs as ever, and where `true` cannot be had `wasm` is passed over, as
+   * the line of `log` says. `arithmetic()` tells what runs; a run is the same bit for bit within either, and a checkpoint of the other is refused. A later call with it
    * changes it, one without leaves it.
    * @defaultValue `true` where the engine has relaxed SIMD and the processor fuses: Node 22 and Chrome 114 or newer
    */

@@ -34,7 +34,8 @@ import { shareFigures } from "./ranks/figures";
  * moments (its first ones too unless β1 = 0) and the empty condition; when it ends, in whatever way,
  * only what the caller made is left.
  * Before the first iteration it checks the options (at the call), then the weights, one small batch
- * through all networks, and the checkpoint's folder (once it is awaited or iterated).
+ * through all networks (on `webgpu` a whole one, whose programs are compiled then), and the checkpoint's folder (once it
+ * is awaited or iterated).
  *
  * Source: arXiv:2406.01561, algorithm 1; SiD-LSG@709fc22 training/sid_training_loop.py.
  *

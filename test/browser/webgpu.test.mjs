@@ -29,6 +29,16 @@ test("auto prefers wasm to a processor that plays a GPU; by name it starts, with
   assert.ok(buffer > 2 ** 28 && binding > 2 ** 27, `${buffer}, ${binding}: no more than WebGPU grants unasked`);
 });
 
+test("a picture that is taken before another one is read keeps its pixels", async () => {
+  assert.equal(await use("webgpu"), "webgpu");
+  const pictures = await page.evaluate((colours) => globalThis.pictures(colours), ["#ff0000", "#00ff00", "#0000ff"]);
+  assert.deepEqual(pictures, [
+    [255, 0, 0],
+    [0, 255, 0],
+    [0, 0, 255],
+  ]);
+});
+
 for (const how of ["lost", "refused"])
   test(`a GPU that ${how === "lost" ? "is lost" : "refused a command"} throws until it is started anew`, async () => {
     assert.equal(await use("webgpu"), "webgpu");

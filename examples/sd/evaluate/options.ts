@@ -1,5 +1,5 @@
 import type { InceptionProtocol } from "sid-lsg/models/features";
-import { backends, choice, commandLine, integer } from "../../common/command-line";
+import { backends, choice, commandLine, fmaOf, integer } from "../../common/command-line";
 import { projectPath, userPath, userPaths } from "../../common/paths";
 import { type GenerateSettings, parseGenerateOptions } from "../generate-options";
 import type { Shard } from "./set";
@@ -21,7 +21,7 @@ docs/evaluation.md says what the figures mean, where they mislead and how to get
 
 A picture of each caption, caption i with a seed of its own, and what feature networks say of them all
   --model, --hub, --variant, --adapter, --prompts, --caption-key, --first, --steps, --t-init, --ddim,
-  --guidance-scale, --resolution, --backend, --batch    as sd:generate has them
+  --guidance-scale, --resolution, --batch               as sd:generate has them
   --seed-offset N           the first caption's seed, the next one's is one more (0)
 or pictures that are there
   --images DIR              PNG or JPEG, with captions as sd:distill reads them (for --clip)
@@ -43,6 +43,8 @@ What they are compared with
 
   --shard I/N               captions I, I + N, …, to be merged later
   --merge DIR               a finished shard's folder; give all of them, and no pictures
+  --backend NAME            ${backends.join(", ")} (wasm)
+  --no-fma                  the same bits on every machine: wasm without fused multiply-adds
   --out DIR                 where to write (runs/sd-evaluation)
   --resume                  go on where the folder's evaluation stopped
   --help                    this text`;
@@ -71,7 +73,7 @@ export function parseEvaluateOptions(args: readonly string[]) {
     ...{ "seed-offset": text, images: text, network: text, protocol: text, clip: text, "clip-prefix": text },
     ...{ reference: text, size: text, sample: text, nearest: text, shard: text },
     merge: { type: "string", multiple: true },
-    ...{ out: text, resume: flag, help: flag },
+    ...{ "no-fma": flag, out: text, resume: flag, help: flag },
   });
   if (values.help) return undefined;
   const { merge } = values;
@@ -108,6 +110,7 @@ export function parseEvaluateOptions(args: readonly string[]) {
     nearest: integer("nearest", values.nearest, 5, 1),
     batch: integer("batch", values.batch, 1, 1),
     backend: choice("backend", values.backend, "wasm", backends),
+    arithmetic: fmaOf(values),
     shard: parseShard(values.shard),
   };
 }

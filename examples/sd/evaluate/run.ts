@@ -26,7 +26,7 @@ export async function evaluate(settings: EvaluateSettings): Promise<void> {
   try {
     if (source) checkShard(source, settings);
     if (settings.network !== undefined || settings.clip !== undefined) {
-      await useBackend(settings.backend);
+      await useBackend(settings.backend, settings.arithmetic);
       judges = await loadJudges(settings);
     }
     makeFolder(settings.out);
