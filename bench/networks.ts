@@ -1,4 +1,5 @@
 import { ddpmSchedule, generatorFrom, lsg, type Method, randomStream, sidLsg } from "sid-lsg";
+import type { Reducer } from "sid-lsg/distributed";
 import { parseUnetConfig, unet } from "sid-lsg/models";
 import { type ConditionSource, type DistillMetrics, distill } from "sid-lsg/train";
 import shapes from "./networks.json" with { type: "json" };
@@ -33,7 +34,8 @@ export function iterations(
   { unet: json, size, batch, tokens }: Shape,
   backward: "joint" | "staged" = "joint",
   method: Method = sidLsg({ guidance: lsg(1.5) }),
-): Iterations {
+  distributed?: Reducer,
+): Iterations & { readonly weights: number } {
   const config = parseUnetConfig(json);
   const schedule = ddpmSchedule();
   const network = (name: string) =>
@@ -52,8 +54,10 @@ export function iterations(
     batch,
     iterations: Number.MAX_SAFE_INTEGER,
     checkTeacher: false,
+    distributed,
   })[Symbol.asyncIterator]();
   return {
+    weights: student.variables.reduce((sum, { size }) => sum + size, 0),
     async next() {
       const { value } = await run.next();
       return value as DistillMetrics;
