@@ -5,4 +5,5 @@
  */
 export { type Launch, launchOf } from "./launch";
 export { type MpiOptions, mpi } from "./mpi";
+export { gpuOfRank, threadsOfRank } from "./placing";
 export type { Reducer } from "./types";

@@ -129,7 +129,7 @@ export function mpiReducer(
     allReduceSync(data) {
       checkKind("allReduceSync", data, Float32Array);
       const call: Call = { kind: "allReduceSync", length: data.length, root: 0 };
-      const request = new Uint8Array(requestSize);
+      const request = new Uint8Array(new ArrayBuffer(requestSize));
       const over = new Int32Array(1);
       const wait = (isDone: () => boolean) => waitFor(isDone, seconds(), () => late(call));
       begin(call);

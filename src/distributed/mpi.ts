@@ -86,7 +86,7 @@ async function start(
   { launcher, size: launched }: Launch,
   seconds: number,
 ): Promise<{ readonly rank: number; readonly size: number }> {
-  const number = new Int32Array(1);
+  const number = new Int32Array(new ArrayBuffer(4));
   library.call("MPI_Initialized", number);
   if (number[0] !== 0)
     throw new SidError(
@@ -115,11 +115,14 @@ async function start(
   library.call("MPI_Finalize");
   if (size === launched)
     throw new SidError("unsupported", `mpi: ${library.name} (${library.path}) cannot be called from several threads.`);
+  const remedy =
+    launcher === "Slurm's srun"
+      ? "name what starts this MPI's ranks: srun --mpi=pmix for Open MPI, --mpi=pmi2 for MPICH."
+      : "take the launcher of this library, or name the launcher's library: the option library or SID_MPI_LIBRARY.";
   throw new SidError(
     "invalid-argument",
     `mpi: ${launcher} started ${launched} ranks, but ${library.name} (${library.path}) sees ${size}: the launcher and the ` +
-      "library are not of one MPI. Take the launcher of this library, or name the launcher's library: the option library " +
-      "or SID_MPI_LIBRARY.",
+      `library do not know each other; ${remedy}`,
   );
 }
 

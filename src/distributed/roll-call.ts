@@ -38,13 +38,14 @@ export interface RollCall {
 export function rollCall(mpi: MpiLibrary, rank: number, size: number): RollCall {
   const { world, byte, statusIgnore, requestSize } = mpi.handles;
   const count = rank === 0 ? size - 1 : 1;
-  const requests = new Uint8Array(count * requestSize);
+  // On buffers of their own: V8 moves small arrays that are made without one, and MPI keeps addresses.
+  const requests = new Uint8Array(new ArrayBuffer(count * requestSize));
   const requestOf = Array.from({ length: count }, (_, i) => requests.subarray(i * requestSize, (i + 1) * requestSize));
-  const own = new Float64Array(fields);
-  const heard = new Float64Array(size * fields);
+  const bytes = fields * Float64Array.BYTES_PER_ELEMENT;
+  const own = new Float64Array(new ArrayBuffer(bytes));
+  const heard = new Float64Array(new ArrayBuffer(size * bytes));
   const heardOf = Array.from({ length: size }, (_, i) => heard.subarray(i * fields, (i + 1) * fields));
   const over = new Int32Array(1);
-  const bytes = fields * Float64Array.BYTES_PER_ELEMENT;
   let calls = 0;
 
   return {

@@ -8,24 +8,30 @@ import { beforeAll, describe, expect, test } from "vitest";
 const launchers = process.env["SID_MPI"] ? launchersHere() : [];
 const program = resolve("node_modules/.cache/sid-lsg/rank-program.mjs");
 
-function launchersHere(): readonly {
+interface Launcher {
+  readonly command: string;
   readonly path: string;
   readonly name: string;
   readonly flags: readonly string[];
-}[] {
+}
+
+function launchersHere(): readonly Launcher[] {
+  // Those of the PATH by their name: Open MPI 4 takes the folder of a launcher that is named by its path for a prefix.
   const folders = (process.env["PATH"] ?? "").split(":");
-  const named = ["mpirun.openmpi", "mpirun.mpich", "mpirun"].flatMap((n) => folders.map((folder) => `${folder}/${n}`));
+  const find = (name: string) => folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  const named = ["mpirun.openmpi", "mpirun.mpich", "mpirun"].map((command) => ({ command, path: find(command) }));
   const cache = resolve(".cache/mpi");
-  const kept = existsSync(cache) ? readdirSync(cache).map((folder) => join(cache, folder, "bin/mpirun")) : [];
+  const kept = (existsSync(cache) ? readdirSync(cache) : []).map((folder) => join(cache, folder, "bin/mpirun"));
+  const all = [...named, ...kept.map((path) => ({ command: path, path: existsSync(path) ? path : undefined }))];
   const byPlace = new Map(
-    [...named, ...kept].filter((path) => existsSync(path)).map((path) => [realpathSync(path), path]),
+    all.flatMap(({ command, path }) => (path ? [[realpathSync(path), { command, path }] as const] : [])).reverse(),
   );
-  return [...byPlace.values()].map((path) => {
-    const version = execFileSync(path, ["--version"], { encoding: "utf8" });
-    const isOpenMpi = /Open MPI|prte/i.test(version);
+  return [...byPlace.values()].map(({ command, path }) => {
+    const version = execFileSync(command, ["--version"], { encoding: "utf8" });
+    const isOpenMpi = /Open MPI|OpenRTE|prte/i.test(version);
     const number = /(\d+\.\d+\.\d+)/.exec(version)?.[1];
     const flags = isOpenMpi ? ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"] : [];
-    return { path, name: `${isOpenMpi ? "Open MPI" : "MPICH"} ${number}`, flags };
+    return { command, path, name: `${isOpenMpi ? "Open MPI" : "MPICH"} ${number}`, flags };
   });
 }
 
@@ -50,11 +56,11 @@ describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {
     expect(names).toMatch(/MPICH/);
   });
 
-  describe.each(launchers)("$name", ({ path, flags, name }) => {
+  describe.each(launchers)("$name", ({ command, flags, name }) => {
     const run = (size: number, mode: string, environment: Readonly<Record<string, string>> = {}) => {
       const started = performance.now();
       const { status, stdout, stderr, signal } = spawnSync(
-        path,
+        command,
         [...flags, "-n", String(size), process.execPath, program, mode],
         { encoding: "utf8", timeout: 240_000, env: { ...process.env, NO_COLOR: "1", ...environment } },
       );
@@ -114,8 +120,11 @@ describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {
       const found = folders
         .flatMap((folder) => names.map((file) => join(folder, file)))
         .find((path) => existsSync(path));
+      // MPICH 5 sees that Open MPI's launcher is not its own, and says so itself.
       const { status, text } = run(2, "sound", { SID_MPI_LIBRARY: found ?? "" });
-      expect(text).toMatch(/mpi: (Open MPI's mpirun|MPICH's mpiexec) started 2 ranks, but .* sees 1: the launcher and/);
+      expect(text).toMatch(
+        /mpi: (Open MPI's mpirun|MPICH's mpiexec) started 2 ranks, but .* sees 1: the launcher and|unsupported PMI version/,
+      );
       expect(status).not.toBe(0);
     });
   });
