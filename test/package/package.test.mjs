@@ -54,6 +54,7 @@ test("every file that the README and the guide link to is there", async () => {
   for (const page of [
     "README.md",
     "docs/backends.md",
+    "docs/distributed.md",
     "docs/evaluation.md",
     "docs/extending.md",
     "docs/faq.md",
