@@ -48,7 +48,7 @@ export type FusedAttributes = Readonly<Record<string, number | boolean>>;
 export type StepKernel = "SidPack" | "SidUnpack" | "SidClean" | "SidAdam";
 
 /** Of these, what only a GPU gains by. */
-export type GpuStepKernel = "SidFiniteSamples" | "SidOnlyValid" | "SidLinearGradient" | "SidConvGradient";
+type GpuStepKernel = "SidFiniteSamples" | "SidOnlyValid" | "SidLinearGradient" | "SidConvGradient";
 
 /**
  * The kernel that stores a tensor at two bytes a number: x to a tensor that reads as x rounded to float16, ties to even, and

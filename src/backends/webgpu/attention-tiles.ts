@@ -8,7 +8,7 @@ import { entry } from "./wgsl";
  */
 
 const side = 8;
-export const lanes = side * side;
+const lanes = side * side;
 export const columnsOfLane = [0, 1, 2, 3] as const;
 /** Columns of a tile. */
 export const tileColumns = side * columnsOfLane.length;
@@ -62,7 +62,7 @@ export function sizesOf(q: TensorInfo, k: TensorInfo, attrs: NamedAttrMap) {
 }
 
 /** Rows of a tile. */
-export const tileRows = ({ rows }: Variant) => side * rows;
+const tileRows = ({ rows }: Variant) => side * rows;
 
 /** A number for each of a lane's rows. */
 export const vector = ({ rows }: Variant) => (rows === 1 ? "f32" : `vec${rows}<f32>`);

@@ -15,7 +15,7 @@ const activations = {
 } as const;
 
 /** What is done to each number of a product. */
-export interface Ending {
+interface Ending {
   /** A number for each column is added. */
   readonly bias: boolean;
   readonly activation: keyof typeof activations;
@@ -42,10 +42,10 @@ const endingReads = ({ bias, addend }: Ending): Shader["reads"] => ({
 });
 
 /** Fields of params. */
-export const numbers = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, "u32" as const]));
+const numbers = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, "u32" as const]));
 
 /** A kind of product: `count` of them, `[m, k]·[k, n]`. */
-export interface Kind {
+interface Kind {
   readonly a: Operand;
   readonly b: Operand;
   readonly ending: Ending;

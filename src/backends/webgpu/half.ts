@@ -56,7 +56,7 @@ ${entry(64)} {
 };
 
 /** A float32 tensor of the same numbers; the caller's to dispose of. */
-export function spread(backend: WebgpuBackend, x: Pick<TensorInfo, "dataId" | "shape">): TensorInfo {
+function spread(backend: WebgpuBackend, x: Pick<TensorInfo, "dataId" | "shape">): TensorInfo {
   const y = backend.makeTensorInfo([...x.shape], "float32");
   const size = util.sizeFromShape(x.shape);
   const reads = { x: { ...x, dtype: "float32" } } as const;

@@ -11,7 +11,7 @@ const program: Program<Variant & { readonly a: Numbers; readonly b: Numbers }> =
 };
 
 /** Matrices one after the other; `transposed` means that each is stored as its transpose. */
-export interface Matrices {
+interface Matrices {
   readonly x: TensorInfo;
   readonly transposed: boolean;
   /** Stored ones. */

@@ -5,13 +5,13 @@ import { copyBytes, type Program, sizeOf } from "./program";
 import { entry } from "./wgsl";
 
 /** A tensor seen as rows of `width` elements: columns of a larger one. */
-export interface Columns {
+interface Columns {
   readonly tensor: TensorInfo;
   readonly width: number;
 }
 
 /** A tensor seen as rows of `stride` elements. */
-export interface Rows {
+interface Rows {
   readonly tensor: TensorInfo;
   readonly stride: number;
   /** Column where the first part begins. */

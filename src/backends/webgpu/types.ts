@@ -94,7 +94,7 @@ interface CommandEncoder {
 }
 
 /** What tfjs's backend knows of a tensor's data. */
-export interface TensorData {
+interface TensorData {
   /** On the host; absent where the GPU has them. */
   values?: unknown;
   /** On the GPU. */
@@ -135,7 +135,7 @@ export interface WebgpuBackend {
 }
 
 /** A piece of GPU memory in tfjs's pool. */
-export interface PooledBuffer {
+interface PooledBuffer {
   readonly size: number;
   destroy(): void;
 }

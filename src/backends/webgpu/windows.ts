@@ -68,7 +68,7 @@ fn wide_$(matrix: u32) -> u32 { return ${wide}; }`,
 });
 
 /** What a window operand is made of, in WGSL. */
-export interface Window {
+interface Window {
   /** Columns of the window of product `matrix`. */
   readonly wide: string;
   /** An expression of `matrix` and `line`: image, and first row and column in the picture, as `vec3<i32>`. */

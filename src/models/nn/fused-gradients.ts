@@ -73,7 +73,7 @@ export function registerFusedGradients(): void {
 }
 
 /** x, weight, bias, and what may be added to the result. */
-export type LayerInputs = readonly [x: Tensor, weight: Tensor, bias: Tensor, addend?: Tensor | undefined];
+type LayerInputs = readonly [x: Tensor, weight: Tensor, bias: Tensor, addend?: Tensor | undefined];
 
 /**
  * A layer in one kernel, whose gradients of weight and bias are another one, where a GPU would have to start a program for
