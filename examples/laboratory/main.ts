@@ -4,6 +4,7 @@
  *     npm run laboratory                                      the first state
  *     npm run laboratory -- 'v=1&law=moons&a=sid_alpha_1'     that of a link
  *     npm run laboratory -- state.txt                         that of a file with a link in it
+ *     npm run laboratory -- --experiment collapse             a prepared one
  *     npm run laboratory -- 'v=1' --snippet                   a program that does the same without the laboratory
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -14,10 +15,11 @@ import { userPath } from "../common/paths";
 import { runProgram } from "../common/program";
 import { startProgress } from "../common/progress";
 import { planeMethods } from "../plane/methods";
+import { type ExperimentName, experiments } from "./experiments";
 import { fromLink, toLink } from "./link";
 import { runState } from "./run";
 import { toSnippet } from "./snippet";
-import { defaultState } from "./state";
+import { defaultState, type LabState } from "./state";
 
 await runProgram(async () => {
   const args = process.argv.slice(2);
@@ -25,11 +27,18 @@ await runProgram(async () => {
   const named = first !== undefined && !first.startsWith("-");
   const values = commandLine(named ? args.slice(1) : args, {
     backend: { type: "string" },
+    experiment: { type: "string" },
     snippet: { type: "boolean" },
   });
   const backend = choice("backend", values.backend, "wasm", backends);
-  const state = named ? fromLink(linkOf(first)) : defaultState;
+  const experiment =
+    values.experiment === undefined
+      ? undefined
+      : experiments[choice("experiment", values.experiment, "collapse", Object.keys(experiments) as ExperimentName[])];
+  if (named && experiment) throw new Error("Give a link or --experiment, not both.");
+  const state: LabState = named ? fromLink(linkOf(first)) : (experiment?.state ?? defaultState);
   if (values.snippet) return console.log(toSnippet(state));
+  if (experiment) console.log(`${experiment.title}. ${experiment.text}`);
   await useBackend(backend);
   const pretraining = startProgress("pretraining", state.pretraining);
   const training = startProgress("training", state.iterations);
