@@ -1,10 +1,11 @@
 import { memory } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openContenders } from "../../../examples/laboratory/contest";
+import { type Contender, openContenders } from "../../../examples/laboratory/contest";
+import { type Rule, ruleOf } from "../../../examples/laboratory/density";
 import { type ExperimentName, experiments } from "../../../examples/laboratory/experiments";
 import { identityGaps } from "../../../examples/laboratory/identity";
 import { fromLink, toLink } from "../../../examples/laboratory/link";
-import { advanceAll, type Result, runState } from "../../../examples/laboratory/run";
+import { advanceAll, measureNow, type Result, runState } from "../../../examples/laboratory/run";
 import { openStage } from "../../../examples/laboratory/stage";
 import type { LabState } from "../../../examples/laboratory/state";
 import { fieldsOf } from "../../../examples/laboratory/views";
@@ -28,6 +29,20 @@ test.each(Object.keys(experiments) as ExperimentName[])("%s has a link, and is t
 });
 
 describe("what an experiment says is what it shows", () => {
+  test("drawn-law: from more than 8 nats to less than half of one, all Gaussians reached", async () => {
+    const kls: number[] = [];
+    let rule: Rule | undefined;
+    const [{ measured }] = (await runState(stateOf("drawn-law"), {
+      async onIteration([contender], { world }) {
+        rule ??= ruleOf(world.law);
+        if (kls.length === 0) kls.push((await measureNow(contender as Contender, rule)).kl);
+      },
+    })) as [Result];
+    expect(kls[0]).toBeGreaterThan(8);
+    expect(measured.kl).toBeLessThan(0.5);
+    expect(measured.covered).toBeGreaterThan(35);
+  });
+
   test("collapse: the spread of SDS is all but gone, that of Diff-Instruct the law's", async () => {
     const [sds, other] = await run("collapse");
     expect(sds.measured.spread).toBeLessThan(0.1);
