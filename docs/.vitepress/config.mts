@@ -6,6 +6,7 @@ import { anchorOf } from "../../scripts/site/markdown.ts";
 import { referenceSidebars } from "../../scripts/site/reference.ts";
 import { baseScript, baseToken } from "../../scripts/site/relocate.ts";
 import { setMarkdown, withoutFormulas } from "../../scripts/site/set-markdown.ts";
+import { linkSymbols, symbolsOf } from "../../scripts/site/symbol-links.ts";
 
 // Links to results are links to files.
 process.env["VITE_EXTRA_EXTENSIONS"] = "jsonl";
@@ -31,6 +32,9 @@ export default defineConfig({
     image: { lazyLoading: true },
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     config: setMarkdown,
+    codeTransformers: [
+      linkSymbols(symbolsOf(`${staged}/api`, resolve(".cache/site-navigation.json")), building ? baseToken : "/"),
+    ],
   },
   themeConfig: {
     nav: [
