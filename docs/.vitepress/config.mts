@@ -14,6 +14,11 @@ const staged = resolve(".cache/site");
 const sidebar = JSON.parse(readFileSync(`${staged}/sidebar.json`, "utf8"));
 const building = process.argv.includes("build") || process.env["SID_SITE_BUILD"] !== undefined;
 
+/** A point that moves to a ring of others, in the page itself: no request for it. */
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><g fill="#2563eb"><circle cx="8" cy="2.5" r="2"/><circle cx="13" cy="11" r="2"/><circle cx="3" cy="11" r="2"/></g><circle cx="8" cy="8" r="2.4" fill="#ea580c"/></svg>',
+)}`;
+
 export default defineConfig({
   title: "sid-lsg",
   description: "Score distillation in TypeScript: a pretrained diffusion model becomes a one-step generator.",
@@ -23,7 +28,7 @@ export default defineConfig({
   cacheDir: resolve(".cache/vitepress"),
   // A build works from any folder: relocate.ts replaces this word by the way from each page.
   base: building ? baseToken : "/",
-  head: building ? [["script", {}, baseScript]] : [],
+  head: [["link", { rel: "icon", href: icon }], ...(building ? ([["script", {}, baseScript]] as const) : [])],
   appearance: true,
   metaChunk: true,
   router: { prefetchLinks: false },
