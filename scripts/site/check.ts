@@ -15,7 +15,7 @@ export function brokenLinks(folder: string): string[] {
   for (const [page, html] of pages)
     for (const [, tag, attributes = ""] of html.matchAll(/<(a|img|link|script|source)\b([^>]*)>/g)) {
       const target = / (?:href|src)="([^"]*)"/.exec(attributes)?.[1]?.replaceAll("&amp;", "&");
-      if (target === undefined) continue;
+      if (target === undefined || target.startsWith("data:")) continue;
       if (/^(https?:|mailto:|\/\/)/.test(target)) {
         if (tag !== "a") problems.add(`${page}: ${target} is of another host`);
         continue;
