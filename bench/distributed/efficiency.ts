@@ -14,7 +14,7 @@ import { launchOf, mpi } from "sid-lsg/distributed";
 import { iterations, type ShapeName, shapeOf } from "../networks";
 
 const [name = "middle", ranks = "2", mpirun = "mpirun"] = process.argv.slice(2);
-const [warm, measured, exchanges] = [2, 6, 30];
+const [warm, measured, exchanges] = [1, 4, 30];
 
 /** What one rank measured, in milliseconds an iteration. */
 interface Measured {

@@ -1,7 +1,6 @@
 /** `--distributed mpi`: one run on the ranks that mpirun or srun started. */
-import { availableParallelism, cpus } from "node:os";
 import type { BackendName } from "sid-lsg/backends";
-import { type Launch, launchOf, mpi, type Reducer } from "sid-lsg/distributed";
+import { gpuOfRank, type Launch, launchOf, mpi, type Reducer } from "sid-lsg/distributed";
 import { choice, integer } from "./command-line";
 import { mute } from "./terminal";
 
@@ -46,28 +45,7 @@ export function parseRanks(values: RankValues, backend: BackendName | "auto"): R
 
 /** Joins the other ranks. Rank 0 speaks for all; a GPU is chosen before a backend asks for one. */
 export async function joinRanks(settings: RankSettings): Promise<Reducer> {
-  const { rank, localRank, gpuPerRank } = settings;
-  if (gpuPerRank) process.env["CUDA_VISIBLE_DEVICES"] = gpuOf(localRank, process.env["CUDA_VISIBLE_DEVICES"]);
-  if (rank > 0) mute();
+  if (settings.gpuPerRank) process.env["CUDA_VISIBLE_DEVICES"] = gpuOfRank(settings);
+  if (settings.rank > 0) mute();
   return mpi();
-}
-
-/** The GPU of a rank, of those that are visible: all, or a list. */
-export function gpuOf(localRank: number, visible: string | undefined): string {
-  if (visible === undefined || visible === "") return String(localRank);
-  const gpu = visible.split(",")[localRank];
-  if (gpu === undefined)
-    throw new Error(
-      `--gpu-per-rank: rank ${localRank} of this machine finds no GPU: CUDA_VISIBLE_DEVICES has only ${visible}.`,
-    );
-  return gpu.trim();
-}
-
-/** Threads of this rank, so that those of one machine share its processors; a rank that is bound to some has these. */
-export function threadsOf(
-  { localSize }: Pick<Launch, "localSize">,
-  { all, usable } = { all: cpus().length, usable: availableParallelism() },
-): number {
-  const own = usable < all ? usable : Math.floor(all / localSize);
-  return Math.min(16, Math.max(1, own));
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { randomStream, SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
-import type { Reducer } from "sid-lsg/distributed";
+import { type Reducer, threadsOfRank } from "sid-lsg/distributed";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
 import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
@@ -13,7 +13,7 @@ import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible, listen } from "../common/program";
 import { startProgress } from "../common/progress";
-import { joinRanks, threadsOf } from "../common/ranks";
+import { joinRanks } from "../common/ranks";
 import { readAdapter } from "./adapter";
 import { describeRun } from "./describe";
 import { arrange, decodePictures, encodePicture } from "./grid";
@@ -59,7 +59,7 @@ async function runOn(settings: DistillSettings, ranks: Reducer | undefined): Pro
   const release = isFirst(ranks) ? lockFolder("out", out) : () => {};
   try {
     checkStart(settings); // another run may have come and gone
-    const threads = settings.ranks && { threads: threadsOf(settings.ranks) };
+    const threads = settings.ranks && { threads: Math.min(16, await threadsOfRank(settings.ranks)) };
     await useBackend(settings.backend, { ...settings.arithmetic, ...(usesProcessors(settings) && threads) });
     await checkMemory(model, settings);
     await withNetworks({ settings, model, prompts, images, ranks }, change);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { gpuOf, parseRanks, threadsOf } from "../../../examples/common/ranks";
+import { parseRanks } from "../../../examples/common/ranks";
 
 const environment = { ...process.env };
 afterEach(() => {
@@ -32,16 +32,4 @@ describe("parseRanks", () => {
   ])("%o is refused", (values, message) => {
     expect(() => parseRanks(values, "webgpu")).toThrow(message);
   });
-});
-
-test("a rank takes its GPU of those that are visible", () => {
-  expect([gpuOf(2, undefined), gpuOf(1, ""), gpuOf(1, "4, 6")]).toEqual(["2", "1", "6"]);
-  expect(() => gpuOf(2, "4,6")).toThrow("rank 2 of this machine finds no GPU: CUDA_VISIBLE_DEVICES has only 4,6");
-});
-
-test("ranks of a machine share its processors, unless each is bound to some", () => {
-  expect(threadsOf({ localSize: 4 }, { all: 32, usable: 32 })).toBe(8);
-  expect(threadsOf({ localSize: 4 }, { all: 32, usable: 5 })).toBe(5);
-  expect(threadsOf({ localSize: 4 }, { all: 2, usable: 2 })).toBe(1);
-  expect(threadsOf({ localSize: 1 }, { all: 64, usable: 64 })).toBe(16);
 });
