@@ -42,7 +42,7 @@ function isAlive(pid: number): boolean {
 
 const iterationsIn = (text: string) => [...text.matchAll(/^iteration (\d+)$/gm)].map(([, number]) => Number(number));
 
-describe.skipIf(!process.env["SID_MPI"]).each(launchers)("elastic restart on $name", ({ path, flags }) => {
+describe.skipIf(!process.env["SID_MPI"]).each(launchers)("elastic restart on $name", ({ command: launcher, flags }) => {
   const folders: string[] = [];
   const folderOf = (name: string) => {
     const folder = mkdtempSync(join(tmpdir(), `sid-elastic-${name}-`));
@@ -56,7 +56,7 @@ describe.skipIf(!process.env["SID_MPI"]).each(launchers)("elastic restart on $na
   /** Starts the program, on one rank without a launcher. */
   function start(folder: string, backend: string, size: number, iterations: number): Omit<Run, "pids"> {
     const command = [process.execPath, program, folder, backend, String(iterations)];
-    const [file = "", ...args] = size === 1 ? command : [path, ...flags, "-n", String(size), ...command];
+    const [file = "", ...args] = size === 1 ? command : [launcher, ...flags, "-n", String(size), ...command];
     const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
     let text = "";
     for (const stream of [child.stdout, child.stderr])

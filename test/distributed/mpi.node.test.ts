@@ -1,52 +1,14 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { build } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
+import { bundleProgram, launchersHere } from "../support/mpi";
 
-/** Launchers of MPI on this machine: of Debian's packages, of the PATH, and of those that `.ci/mpi` puts in place. */
 const launchers = process.env["SID_MPI"] ? launchersHere() : [];
-const program = resolve("node_modules/.cache/sid-lsg/rank-program.mjs");
-
-interface Launcher {
-  readonly command: string;
-  readonly path: string;
-  readonly name: string;
-  readonly flags: readonly string[];
-}
-
-function launchersHere(): readonly Launcher[] {
-  // Those of the PATH by their name: Open MPI 4 takes the folder of a launcher that is named by its path for a prefix.
-  const folders = (process.env["PATH"] ?? "").split(":");
-  const find = (name: string) => folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-  const named = ["mpirun.openmpi", "mpirun.mpich", "mpirun"].map((command) => ({ command, path: find(command) }));
-  const cache = resolve(".cache/mpi");
-  const kept = (existsSync(cache) ? readdirSync(cache) : []).map((folder) => join(cache, folder, "bin/mpirun"));
-  const all = [...named, ...kept.map((path) => ({ command: path, path: existsSync(path) ? path : undefined }))];
-  const byPlace = new Map(
-    all.flatMap(({ command, path }) => (path ? [[realpathSync(path), { command, path }] as const] : [])).reverse(),
-  );
-  return [...byPlace.values()].map(({ command, path }) => {
-    const version = execFileSync(command, ["--version"], { encoding: "utf8" });
-    const isOpenMpi = /Open MPI|OpenRTE|prte/i.test(version);
-    const number = /(\d+\.\d+\.\d+)/.exec(version)?.[1];
-    const flags = isOpenMpi ? ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"] : [];
-    return { command, path, name: `${isOpenMpi ? "Open MPI" : "MPICH"} ${number}`, flags };
-  });
-}
+let program = "";
 
 beforeAll(async () => {
-  if (launchers.length === 0) return;
-  await build({
-    entryPoints: ["test/distributed/rank-program.ts"],
-    outfile: program,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    external: ["@tensorflow/tfjs-core", "koffi"],
-    alias: { "sid-lsg/distributed": resolve("src/distributed") },
-    logLevel: "error",
-  });
+  if (launchers.length > 0) program = await bundleProgram("test/distributed/rank-program.ts");
 });
 
 describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {

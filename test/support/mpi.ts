@@ -4,8 +4,10 @@ import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { build } from "esbuild";
 
-/** A launcher. */
+/** A launcher of MPI. */
 export interface Launcher {
+  /** How it is called. */
+  readonly command: string;
   readonly path: string;
   /** MPI's name and version. */
   readonly name: string;
@@ -13,25 +15,24 @@ export interface Launcher {
   readonly flags: readonly string[];
 }
 
-/** Those of Debian's packages, of the PATH, and those that `.ci/mpi` puts in place. */
+/** Launchers of MPI on this machine: of Debian's packages, of the PATH, and of those that `.ci/mpi` puts in place. */
 export function launchersHere(): readonly Launcher[] {
+  // Those of the PATH by their name: Open MPI 4 takes the folder of a launcher that is named by its path for a prefix.
   const folders = (process.env["PATH"] ?? "").split(":");
-  const named = ["mpirun.openmpi", "mpirun.mpich", "mpirun"].flatMap((n) => folders.map((folder) => `${folder}/${n}`));
+  const find = (name: string) => folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  const named = ["mpirun.openmpi", "mpirun.mpich", "mpirun"].map((command) => ({ command, path: find(command) }));
   const cache = resolve(".cache/mpi");
-  const kept = existsSync(cache) ? readdirSync(cache).map((folder) => join(cache, folder, "bin/mpirun")) : [];
+  const kept = (existsSync(cache) ? readdirSync(cache) : []).map((folder) => join(cache, folder, "bin/mpirun"));
+  const all = [...named, ...kept.map((path) => ({ command: path, path: existsSync(path) ? path : undefined }))];
   const byPlace = new Map(
-    // Of several names the first; an absolute path in / would be Open MPI's prefix.
-    [...named, ...kept]
-      .filter((path) => existsSync(path))
-      .reverse()
-      .map((path) => [realpathSync(path), path]),
+    all.flatMap(({ command, path }) => (path ? [[realpathSync(path), { command, path }] as const] : [])).reverse(),
   );
-  return [...byPlace.values()].map((path) => {
-    const version = execFileSync(path, ["--version"], { encoding: "utf8" });
-    const isOpenMpi = /Open ?MPI|Open ?RTE|prte/i.test(version);
+  return [...byPlace.values()].map(({ command, path }) => {
+    const version = execFileSync(command, ["--version"], { encoding: "utf8" });
+    const isOpenMpi = /Open MPI|OpenRTE|prte/i.test(version);
     const number = /(\d+\.\d+\.\d+)/.exec(version)?.[1];
     const flags = isOpenMpi ? ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"] : [];
-    return { path, name: `${isOpenMpi ? "Open MPI" : "MPICH"} ${number}`, flags };
+    return { command, path, name: `${isOpenMpi ? "Open MPI" : "MPICH"} ${number}`, flags };
   });
 }
 
