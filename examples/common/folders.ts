@@ -5,7 +5,11 @@ import { dirname } from "node:path";
 export function makeFolder(path: string): void {
   const parent = dirname(path);
   if (parent !== path) makeFolder(parent);
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found) mkdirSync(path);
-  else if (!found.isDirectory()) throw new Error(`${path} is a file, not a folder.`);
+  try {
+    if (!statSync(path, { throwIfNoEntry: false })) mkdirSync(path);
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  if (!statSync(path).isDirectory()) throw new Error(`${path} is a file, not a folder.`);
 }

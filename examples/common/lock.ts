@@ -1,5 +1,5 @@
 /** A folder belongs to one run at a time: its file `run.lock` says to which. */
-import { readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Holder, isGone, isHere, thisProcess } from "./holder";
 import { shown } from "./paths";
@@ -16,9 +16,22 @@ const secondsOfWriting = 1;
  * process left that is no more is taken over with a line. What is returned gives the folder back earlier.
  */
 export function lockFolder(option: string, folder: string): () => void {
+  const claim = claimFolder(folder);
+  if (typeof claim === "function") return claim;
+  throw new Error(`--${option}: ${claim.reason}`);
+}
+
+/** Why a folder is not ours. */
+export interface Taken {
+  readonly reason: string;
+}
+
+/** {@link lockFolder} for what several processes share: says who has the folder where another one has it. */
+export function claimFolder(folder: string): (() => void) | Taken {
   const path = join(folder, lockFile);
   const mine = thisProcess();
-  if (!create(path, mine)) takeOver(option, path, mine);
+  const taken = create(path, mine) ? undefined : takeOver(path, mine);
+  if (taken) return taken;
   const release = () => {
     process.off("exit", release);
     if (holderOf(path)?.token === mine.token) unlinkSync(path);
@@ -39,10 +52,10 @@ function create(path: string, holder: Holder): boolean {
 }
 
 /** One process at a time removes a lock that nobody holds: else the second one would remove the first one's new lock. */
-function takeOver(option: string, path: string, mine: Holder): void {
+function takeOver(path: string, mine: Holder): Taken | undefined {
   const guard = `${path}.takeover`;
   const found = settled(path);
-  if (found && !isGone(found)) throw refusal(option, path, found);
+  if (found && !isGone(found)) return takenBy(path, found);
   const began = performance.now();
   while (!create(guard, mine)) {
     if (performance.now() - began > 1000 * secondsOfTakeover) remove(guard);
@@ -50,31 +63,40 @@ function takeOver(option: string, path: string, mine: Holder): void {
   }
   try {
     const left = settled(path);
-    if (left && !isGone(left)) throw refusal(option, path, left);
-    remove(path);
-    if (!create(path, mine)) throw refusal(option, path, settled(path));
+    if (left && !isGone(left)) return takenBy(path, left);
+    const wasThere = remove(path);
+    if (!create(path, mine)) return takenBy(path, settled(path));
+    if (!wasThere) return undefined;
     const who = left ? `process ${left.pid}, which was killed` : "a process that was killed";
     say(`Took over ${shown(path)}, left by ${who}.`);
     removeUnfinished(dirname(path));
+    return undefined;
   } finally {
     remove(guard);
   }
 }
 
-/** Whoever was killed while writing left temporary files, of gigabytes perhaps; the folder is ours now. */
+/**
+ * Whoever was killed while writing left temporary files, of gigabytes perhaps; the folder is ours now, but those in it that
+ * have a lock of their own.
+ */
 function removeUnfinished(folder: string): void {
-  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
-    if (/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(name)) remove(join(folder, name));
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (!existsSync(join(path, lockFile))) removeUnfinished(path);
+    } else if (/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(entry.name)) remove(path);
+  }
 }
 
-function refusal(option: string, path: string, holder: Holder | undefined): Error {
-  const where = `--${option}: ${shown(join(path, ".."))} is taken`;
-  if (!holder) return new Error(`${where} by another process.`);
+function takenBy(path: string, holder: Holder | undefined): Taken {
+  const where = `${shown(dirname(path))} is taken`;
+  if (!holder) return { reason: `${where} by another process.` };
   const { pid, host, since } = holder;
   const remedy = isHere(holder)
     ? "Wait until it ends, or stop it, or take another folder"
     : `Whether it still runs cannot be seen from here: if it does not, remove ${shown(path)}`;
-  return new Error(`${where} by process ${pid} on ${host}, since ${since}. ${remedy}.`);
+  return { reason: `${where} by process ${pid} on ${host}, since ${since}. ${remedy}.` };
 }
 
 /** Who holds a lock; undefined where it is gone, or nobody ever said. */
@@ -82,7 +104,7 @@ function settled(path: string): Holder | undefined {
   const began = performance.now();
   for (;;) {
     const holder = holderOf(path);
-    if (holder || performance.now() - began > 1000 * secondsOfWriting) return holder;
+    if (holder || !existsSync(path) || performance.now() - began > 1000 * secondsOfWriting) return holder;
     sleep(20);
   }
 }
@@ -97,11 +119,14 @@ function holderOf(path: string): Holder | undefined {
   return undefined;
 }
 
-function remove(path: string): void {
+/** Whether it was there. */
+function remove(path: string): boolean {
   try {
     unlinkSync(path);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return false;
   }
 }
 

@@ -11,7 +11,7 @@ const oneWish = 300;
 /** Milliseconds between looks at whether npm is still there. */
 const watchEvery = 500;
 
-let work: { readonly promise: string; readonly controller: AbortController } | undefined;
+let work: { readonly promise: () => string; readonly controller: AbortController } | undefined;
 let askedAt = Number.NEGATIVE_INFINITY;
 
 /**
@@ -37,9 +37,12 @@ export async function runProgram(program: () => Promise<void>): Promise<void> {
  * `promise`, what will be done yet; a second one ends the program at once. Signals are heard when the work lets Node
  * turn to them: see {@link listen}.
  */
-export async function interruptible<T>(promise: string, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  promise: string | (() => string),
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
-  work = { promise, controller };
+  work = { promise: typeof promise === "string" ? () => promise : promise, controller };
   for (const name of signals) process.on(name, stop);
   try {
     return await run(controller.signal);
@@ -72,7 +75,7 @@ function stop(name: NodeJS.Signals, _: number, who = name === "SIGINT" ? "Ctrl-C
   if (now - askedAt < oneWish) return;
   if (work && !work.controller.signal.aborted) {
     askedAt = now;
-    say(`${who}: ${work.promise}. Once more stops at once.`);
+    say(`${who}: ${work.promise()}. Once more stops at once.`);
     work.controller.abort();
   } else if (!(work && name === "SIGHUP")) {
     // A terminal that closes after Ctrl-C does not ask for more than that.

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { writeFileAtomic } from "sid-lsg/io";
-import { makeFolder } from "../common/folders";
 import { shown } from "../common/paths";
+import { shareTasks } from "../common/share";
 import { type Surroundings, surroundings } from "./surroundings";
 
 /** One run: what is varied, and the seed of its random numbers. */
@@ -74,7 +74,8 @@ export async function writeRun<F>(folder: string, record: RunRecord<F>): Promise
 
 /**
  * Does the jobs in their order, but those that are finished; a finished one of other settings is refused before any work.
- * Ends early when the signal fires. Returns how many are finished in the end.
+ * Several processes may do so in one folder: each run is one process', and all wait until all runs are finished. Ends early
+ * when the signal fires. Returns how many are finished in the end.
  */
 export async function runJobs<F>(
   out: string,
@@ -90,22 +91,25 @@ export async function runJobs<F>(
           "Give the same options, or another --out.",
       );
   });
-  let finished = done.filter((record) => record !== undefined).length;
-  if (finished > 0) log(`${finished} of ${jobs.length} runs are finished already.`);
-  for (const [i, job] of jobs.entries()) {
-    if (done[i]) continue;
-    if (signal.aborted) break;
+  const finished = () => tasks.filter((task) => task.isFinished()).length;
+  const tasks = jobs.map((job) => {
     const folder = runFolder(out, job);
-    makeFolder(folder);
-    const result = await job.carryOut(folder, signal);
-    if (!result) break;
-    const { name, seed, settings } = job;
-    await writeRun(folder, { name, seed, settings, ...result, surroundings: surroundings() });
-    finished++;
-    const seconds = Object.values(result.seconds).reduce((a, b) => a + b, 0);
-    log(`${finished}/${jobs.length}  ${name}, seed ${seed}: ${seconds.toFixed(0)} s`);
-  }
-  return finished;
+    return {
+      folder,
+      isFinished: () => existsSync(join(folder, resultFile)),
+      async carryOut() {
+        const result = await job.carryOut(folder, signal);
+        if (!result) return;
+        const { name, seed, settings } = job;
+        await writeRun(folder, { name, seed, settings, ...result, surroundings: surroundings() });
+        const seconds = Object.values(result.seconds).reduce((a, b) => a + b, 0);
+        log(`${finished()}/${jobs.length}  ${name}, seed ${seed}: ${seconds.toFixed(0)} s`);
+      },
+    };
+  });
+  if (finished() > 0) log(`${finished()} of ${jobs.length} runs are finished already.`);
+  await shareTasks(tasks, { signal, log });
+  return finished();
 }
 
 /** As JSON gives it back. */

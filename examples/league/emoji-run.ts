@@ -1,6 +1,7 @@
 /** The league on a text-to-image teacher, measured as the study measures. */
 import { useBackend } from "sid-lsg/backends";
 import { interruptible } from "../common/program";
+import { threadsFor } from "../common/ranks";
 import { say } from "../common/terminal";
 import { runJobs } from "../experiments/runs";
 import type { PlaneMethodName } from "../plane/methods";
@@ -28,10 +29,11 @@ export function ratesAround(rate: number): Rates {
 /** Runs what is not finished. */
 export async function runEmojiLeague(
   world: World,
-  { out, seeds, names, passes, captions, backend, arithmetic, threads }: LeagueOptions,
+  { out, seeds, names, passes, captions, backend, arithmetic, threads, ranks }: LeagueOptions,
   prepare: typeof prepareMeasuring,
 ): Promise<void> {
-  await useBackend(backend, { compile: true, ...arithmetic, ...(threads && { threads }) });
+  const share = threads ? { threads } : await threadsFor(ranks, backend);
+  await useBackend(backend, { compile: true, ...arithmetic, ...share });
   const measuring = await prepare(world, captions);
   const teacher = await readTeacher(world, world.teacherFolder);
   const place: LeaguePlace = {

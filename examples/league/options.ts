@@ -1,5 +1,6 @@
 import { backends, choice, commandLine, fmaOf, integer } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
+import { parseRanks, type RankSettings, sharingFlags } from "../common/ranks";
 import { type PlaneMethodName, planeMethods } from "../plane/methods";
 
 /** All methods, in the order of the tables. */
@@ -22,6 +23,8 @@ export interface LeagueOptions {
   readonly arithmetic: { readonly fma?: false };
   /** Of emoji; the plane computes on one. */
   readonly threads: number | undefined;
+  /** The other programs that do these runs, if there are. */
+  readonly ranks: RankSettings | undefined;
   /** Folder of the runs. */
   readonly out: string;
 }
@@ -48,6 +51,8 @@ npm run league -- --report   write docs/league/ from what is finished, with --em
   --no-fma          the same bits on every machine: wasm without fused multiply-adds
   --threads N       that it computes on; emoji, the plane has one
   --out DIR         where the runs are (${plane.out}; emoji ${emoji.out})
+  --distributed mpi the ranks that mpirun or srun started share the runs; see docs/distributed.md
+  --gpu-per-rank    each rank of a machine its own GPU, on node-gpu
   --help            this text`;
 }
 
@@ -65,6 +70,7 @@ export function parseLeagueOptions(args: readonly string[]): LeagueOptions | und
     "no-fma": { type: "boolean", default: false },
     threads: { type: "string" },
     out: { type: "string" },
+    ...sharingFlags,
     help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
@@ -75,6 +81,9 @@ export function parseLeagueOptions(args: readonly string[]): LeagueOptions | und
       throw new Error(
         `--${name} is an option of the league ${emoji ? "in the plane, without" : "on emoji, with"} --emoji.`,
       );
+  const backend = choice("backend", values.backend, "wasm", backends);
+  const ranks = parseRanks(values, backend);
+  if (ranks && report) throw new Error("--report is one program's work; leave out --distributed.");
   const own = emoji ? budgets.emoji : budgets.plane;
   return {
     ...{ emoji, report },
@@ -83,7 +92,7 @@ export function parseLeagueOptions(args: readonly string[]): LeagueOptions | und
     passes: integer("passes", values.passes, own.passes, 60),
     points: integer("points", values.points, shared.points, 100),
     captions: integer("captions", values.captions, shared.captions, 100),
-    backend: choice("backend", values.backend, "wasm", backends),
+    ...{ backend, ranks },
     arithmetic: fmaOf(values),
     threads: threads === undefined ? undefined : integer("threads", threads, 1, 1),
     out: values.out === undefined ? projectPath(own.out) : userPath("out", values.out),

@@ -1,5 +1,6 @@
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
+import { isFirst, takeRank } from "../common/ranks";
 import { prepareMeasuring } from "../text-to-image/measure";
 import type { World } from "../text-to-image/world";
 import { runEmojiLeague } from "./emoji-run";
@@ -12,10 +13,11 @@ import { writeLeagueReport } from "./write-report";
 export async function runLeague(world: World, args: readonly string[], prepare = prepareMeasuring): Promise<void> {
   const options = parseLeagueOptions(args);
   if (!options) return console.log(usage());
-  const { emoji, out } = options;
+  const { emoji, out, ranks } = options;
+  takeRank(ranks);
   if (options.report) return emoji ? writeEmojiReport(world, out) : writeLeagueReport(out);
   makeFolder(out);
-  const release = lockFolder("out", out);
+  const release = isFirst(ranks) ? lockFolder("out", out) : () => {};
   try {
     await (emoji ? runEmojiLeague(world, options, prepare) : runPlaneLeague(options));
   } finally {

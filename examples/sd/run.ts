@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { randomStream, SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
-import { type Reducer, threadsOfRank } from "sid-lsg/distributed";
+import type { Reducer } from "sid-lsg/distributed";
 import { writeFileAtomic } from "sid-lsg/io";
 import { estimateMemory } from "sid-lsg/memory";
 import type { GeneratorModel, TextConditioner } from "sid-lsg/models";
@@ -13,7 +13,7 @@ import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible, listen } from "../common/program";
 import { startProgress } from "../common/progress";
-import { joinRanks } from "../common/ranks";
+import { isFirst, onRanks, threadsFor } from "../common/ranks";
 import { readAdapter } from "./adapter";
 import { describeRun } from "./describe";
 import { arrange, decodePictures, encodePicture } from "./grid";
@@ -31,16 +31,7 @@ import { checkSpace, inUnits } from "./space";
 
 /** Checks everything, distills, writes the result. Ctrl-C saves and stops. */
 export async function runDistillation(settings: DistillSettings): Promise<void> {
-  const ranks = settings.ranks && (await joinRanks(settings.ranks));
-  try {
-    await runOn(settings, ranks);
-  } catch (error) {
-    // What all ranks are told at once, one repeats.
-    if (!(ranks && ranks.rank > 0 && error instanceof SidError && error.code === "rank-mismatch")) throw error;
-    process.exitCode = 1;
-    return;
-  }
-  await ranks?.close();
+  await onRanks(settings.ranks, (ranks) => runOn(settings, ranks));
 }
 
 async function runOn(settings: DistillSettings, ranks: Reducer | undefined): Promise<void> {
@@ -59,8 +50,8 @@ async function runOn(settings: DistillSettings, ranks: Reducer | undefined): Pro
   const release = isFirst(ranks) ? lockFolder("out", out) : () => {};
   try {
     checkStart(settings); // another run may have come and gone
-    const threads = settings.ranks && { threads: Math.min(16, await threadsOfRank(settings.ranks)) };
-    await useBackend(settings.backend, { ...settings.arithmetic, ...(usesProcessors(settings) && threads) });
+    const { backend, arithmetic } = settings;
+    await useBackend(backend, { ...arithmetic, ...(await threadsFor(settings.ranks, backend)) });
     await checkMemory(model, settings);
     await withNetworks({ settings, model, prompts, images, ranks }, change);
   } finally {
@@ -88,10 +79,14 @@ async function carryOut(inputs: Inputs): Promise<void> {
   const { out, dryRun, resume } = settings;
   if (dryRun) {
     await distillation(inputs, { iterations: 0 });
+    await ranks?.close();
     return console.log(`A dry run: ${prompts.length} prompts, all checks passed, nothing was trained.`);
   }
   if (!resume && isFirst(ranks)) await drawSamples(inputs, networks.generator, 0);
-  if (!(await train(inputs)) || !isFirst(ranks)) return;
+  const finished = await train(inputs);
+  // What is left is rank 0's, and nobody waits for it.
+  await ranks?.close();
+  if (!finished || !isFirst(ranks)) return;
   const result = { network: networks.result, generator: settings.generator, output: settings.lora?.output ?? "merged" };
   const written = await interruptible("the generator is still being written", () => writeResult(out, model, result));
   console.log(
@@ -108,15 +103,6 @@ interface Opened {
   readonly images: ImageFolder | undefined;
   /** The other programs of this run. */
   readonly ranks: Reducer | undefined;
-}
-
-/** Whether this program writes and speaks for all. */
-function isFirst(ranks: Reducer | undefined): boolean {
-  return ranks === undefined || ranks.rank === 0;
-}
-
-function usesProcessors({ backend }: DistillSettings): boolean {
-  return backend === "wasm" || backend === "node";
 }
 
 interface Inputs extends Opened {
@@ -203,18 +189,21 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
 
 /** Trains with a progress line and a log; false when Ctrl-C stopped it. */
 async function train(inputs: Inputs): Promise<boolean> {
-  const { recipe, method } = inputs.settings;
+  const { recipe, method, out, resume, checkpointEvery, ranks } = inputs.settings;
   const { iterations } = recipe;
-  const log = isFirst(inputs.ranks) ? openLog(outputs(inputs.settings.out).log) : undefined;
+  const log = isFirst(ranks) ? openLog(outputs(out).log) : undefined;
   const progress = startProgress("distilling", iterations);
   let iteration = 0;
   let stopped = false;
+  let saved: number | undefined;
   let last: Divergence | undefined;
   const run = async (signal: AbortSignal) => {
-    console.log("Ctrl-C stops and saves; --resume goes on.");
+    console.log(`Ctrl-C stops and saves; --resume goes on. Checkpoints are ${shown(outputs(out).checkpoint)}.`);
     const job = distillation(inputs, { signal });
     for await (const metrics of job) {
+      if (iteration === 0 && resume) saved = metrics.iteration - 1;
       iteration = metrics.iteration;
+      if (iteration % checkpointEvery === 0) saved = iteration;
       const { divergence, fakeLoss, generatorLoss, droppedSamples } = metrics;
       last = divergence;
       const kl = divergence && { KL: divergenceText(divergence) };
@@ -226,7 +215,10 @@ async function train(inputs: Inputs): Promise<boolean> {
     stopped = (await job).ended === "signal";
   };
   try {
-    await interruptible("stopping after this iteration, then the run is saved", run);
+    // A launcher that has lost a rank asks the others, and soon kills them.
+    const before = () =>
+      ranks && saved !== undefined ? `; until then the last checkpoint is of iteration ${saved}` : "";
+    await interruptible(() => `stopping after this iteration, then the run is saved${before()}`, run);
   } catch (error) {
     if (!(error instanceof SidError && error.code === "aborted")) throw error;
     stopped = true;

@@ -73,6 +73,8 @@ Running
   --samples N               pictures in such a grid (${defaults.samples})
   --distributed mpi         one run on all ranks that mpirun or srun started; see docs/distributed.md
   --check-ranks N           iterations from one comparison of the ranks' weights to the next (100)
+  --rank-timeout SECONDS    a rank that the others wait for so long is lost; more than rank 0 alone needs for a checkpoint,
+                            samples and the result (300)
   --gpu-per-rank            each rank of a machine its own GPU, on node-gpu
   --help                    this text
 

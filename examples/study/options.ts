@@ -1,5 +1,6 @@
 import { backends, choice, commandLine, fmaOf, integer } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
+import { parseRanks, type RankSettings, sharingFlags } from "../common/ranks";
 import { type ConfigurationName, configurationNames } from "./configurations";
 
 /** What the study was asked to do, all of it checked. */
@@ -14,6 +15,8 @@ export interface StudyOptions {
   readonly backend: (typeof backends)[number];
   readonly arithmetic: { readonly fma?: false };
   readonly threads: number | undefined;
+  /** The other programs that do these runs, if there are. */
+  readonly ranks: RankSettings | undefined;
   /** Folder of the runs. */
   readonly out: string;
 }
@@ -33,6 +36,8 @@ npm run study -- --report   write docs/study/ from what is finished
   --no-fma          the same bits on every machine: wasm without fused multiply-adds
   --threads N       that it computes on
   --out DIR         where the runs are (runs/study)
+  --distributed mpi the ranks that mpirun or srun started share the runs; see docs/distributed.md
+  --gpu-per-rank    each rank of a machine its own GPU, on node-gpu
   --help            this text`;
 }
 
@@ -48,17 +53,21 @@ export function parseStudyOptions(args: readonly string[]): StudyOptions | undef
     "no-fma": { type: "boolean", default: false },
     threads: { type: "string" },
     out: { type: "string" },
+    ...sharingFlags,
     help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const names = values.only?.split(",").map((name) => choice("only", name, "none", configurationNames));
+  const backend = choice("backend", values.backend, "wasm", backends);
+  const ranks = parseRanks(values, backend);
+  if (ranks && values.report) throw new Error("--report is one program's work; leave out --distributed.");
   return {
     report: values.report,
     names: names ?? configurationNames,
     seeds: integer("seeds", values.seeds, budget.seeds, 1),
     iterations: integer("iterations", values.iterations, budget.iterations, 1),
     captions: integer("captions", values.captions, budget.captions, 100),
-    backend: choice("backend", values.backend, "wasm", backends),
+    ...{ backend, ranks },
     arithmetic: fmaOf(values),
     threads: values.threads === undefined ? undefined : integer("threads", values.threads, 1, 1),
     out: values.out === undefined ? projectPath("runs/study") : userPath("out", values.out),

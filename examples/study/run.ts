@@ -4,6 +4,7 @@ import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { shown } from "../common/paths";
 import { interruptible } from "../common/program";
+import { isFirst, takeRank, threadsFor } from "../common/ranks";
 import { say } from "../common/terminal";
 import { runJobs } from "../experiments/runs";
 import { prepareMeasuring } from "../text-to-image/measure";
@@ -19,9 +20,11 @@ import { writeStudyReport } from "./write-report";
 export async function runStudy(world: World, args: readonly string[], prepare = prepareMeasuring): Promise<void> {
   const options = parseStudyOptions(args);
   if (!options) return console.log(usage());
-  const { out, seeds, names, iterations, captions, threads } = options;
+  const { out, seeds, names, iterations, captions, threads, backend, ranks } = options;
+  takeRank(ranks);
   const prepared = async () => {
-    await useBackend(options.backend, { compile: true, ...options.arithmetic, ...(threads && { threads }) });
+    const share = threads ? { threads } : await threadsFor(ranks, backend);
+    await useBackend(backend, { compile: true, ...options.arithmetic, ...share });
     return prepare(world, captions);
   };
   if (options.report) {
@@ -29,7 +32,7 @@ export async function runStudy(world: World, args: readonly string[], prepare = 
     return writeStudyReport(world, out);
   }
   makeFolder(out);
-  lockFolder("out", out);
+  if (isFirst(ranks)) lockFolder("out", out);
   const measuring = await prepared();
   const teacher = await readTeacher(world, world.teacherFolder);
   const place = {

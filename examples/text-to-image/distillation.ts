@@ -54,6 +54,9 @@ export interface DistillationInputs {
   readonly images?: ImageSource;
   /** @defaultValue none: what is stopped is lost */
   readonly checkpoint?: string;
+  /** The other programs of this run, and how often their weights are compared. */
+  readonly distributed?: DistillOptions["distributed"];
+  readonly checkRanks?: DistillOptions["checkRanks"];
   readonly signal: AbortSignal;
   /** Sees each iteration's figures. */
   readonly onMetrics: (metrics: DistillMetrics) => void | Promise<void>;

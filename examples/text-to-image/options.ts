@@ -1,5 +1,6 @@
 import { backends, choice, commandLine, fmaOf, integer, number } from "../common/command-line";
 import { projectPath, userPath } from "../common/paths";
+import { parseRanks, type RankSettings, rankFlags } from "../common/ranks";
 import { guidances } from "./distillation";
 import type { World } from "./world";
 
@@ -23,6 +24,8 @@ export interface JobOptions {
   readonly alpha: number;
   readonly backend: (typeof backends)[number];
   readonly arithmetic: { readonly fma?: false };
+  /** The other programs of this run. */
+  readonly ranks: RankSettings | undefined;
   /** Folder of everything that the run writes. */
   readonly out: string;
   /** Folder of the teacher. */
@@ -46,6 +49,10 @@ ${command} -- --resume   go on with an interrupted run
   --backend NAME    ${backends.join(", ")} (wasm)
   --no-fma          the same bits on every machine: wasm without fused multiply-adds
   --allow-other-arithmetic   resume with fused multiply-adds what came without, or the other way round
+  --distributed mpi one run on all ranks that mpirun or srun started; see docs/distributed.md
+  --check-ranks N   iterations from one comparison of the ranks' weights to the next (100)
+  --rank-timeout S  seconds after which a rank that the others wait for is lost (300)
+  --gpu-per-rank    each rank of a machine its own GPU, on node-gpu
   --out DIR         where to write (${out})
   --help            this text`;
 }
@@ -66,18 +73,26 @@ export function parseOptions(world: World, args: readonly string[]): JobOptions 
     captions: { type: "string" },
     teacher: { type: "string" },
     out: { type: "string" },
+    ...rankFlags,
     help: { type: "boolean", default: false },
   });
   if (values.help) return undefined;
   const { prompt, resume } = values;
   const { recipe } = world;
+  const backend = choice("backend", values.backend, "wasm", backends);
+  const ranks = parseRanks(values, backend);
+  if (prompt !== undefined && ranks) throw new Error("--prompt draws in one program; leave out --distributed.");
+  if (ranks && recipe.batch % ranks.size !== 0)
+    throw new Error(
+      `--distributed: the number of ranks must divide the batch of ${recipe.batch}, got ${ranks.size} ranks.`,
+    );
   if (prompt !== undefined && resume) throw new Error("--prompt and --resume do not go together.");
   return {
     ...(prompt === undefined ? {} : { prompt }),
     resume,
     out: values.out === undefined ? projectPath(world.out) : userPath("out", values.out),
     teacher: values.teacher === undefined ? world.teacherFolder : userPath("teacher", values.teacher),
-    backend: choice("backend", values.backend, "wasm", backends),
+    ...{ backend, ranks },
     arithmetic: fmaOf(values),
     allowOtherArithmetic: values["allow-other-arithmetic"],
     guidance: choice("guidance", values.guidance, "lsg", guidanceNames),

@@ -1,5 +1,6 @@
 import { SidError, sidLsg } from "sid-lsg";
 import { arithmetic, useBackend } from "sid-lsg/backends";
+import type { Reducer } from "sid-lsg/distributed";
 import { writeFileAtomic } from "sid-lsg/io";
 import { type GeneratorModel, readWeights } from "sid-lsg/models";
 import type { Divergence } from "sid-lsg/train";
@@ -10,6 +11,7 @@ import { lockFolder } from "../common/lock";
 import { projectPath, shown } from "../common/paths";
 import { interruptible } from "../common/program";
 import { startProgress } from "../common/progress";
+import { isFirst, onRanks, threadsFor } from "../common/ranks";
 import { type Clock, startClock } from "./clock";
 import { openContactSheet } from "./contact-sheet";
 import { type DistillationInputs, distillTeacher, guidances } from "./distillation";
@@ -30,9 +32,28 @@ import { writeFolder } from "./write-folder";
 
 /**
  * The main job: distils the teacher in this process while another measures the teacher on another
- * core, then measures the generator, draws, and writes everything. Ctrl-C saves and stops.
+ * core, then measures the generator, draws, and writes everything. Ctrl-C saves and stops. Of several ranks all distil,
+ * and the first does the rest.
  */
 export async function runDistillation(world: World, options: JobOptions): Promise<void> {
+  await onRanks(options.ranks, (ranks) => {
+    return isFirst(ranks) ? lead(world, options, ranks) : follow(world, options, ranks as Reducer);
+  });
+}
+
+/** What a rank does that is not the first: its share of the distillation. */
+async function follow(world: World, options: JobOptions, ranks: Reducer): Promise<void> {
+  const teacher = await readTeacher(world, options.teacher);
+  await prepareBackend(options);
+  const inputs = { world, teacher, teacherUnet: makeUnet(teacher, "teacher"), text: makeText(teacher, "text"), ranks };
+  await interruptible("stopping after this iteration", (signal) =>
+    distillTeacher(recipeOf(inputs, options, { signal, onMetrics() {}, async onSnapshot() {} })),
+  ).catch(unlessAborted);
+  await ranks.close();
+}
+
+/** The whole job. */
+async function lead(world: World, options: JobOptions, ranks: Reducer | undefined): Promise<void> {
   const clock = startClock();
   const files = outputs(options.out);
   if (options.resume && checkpointsOf(files.checkpoint).length === 0)
@@ -40,7 +61,7 @@ export async function runDistillation(world: World, options: JobOptions): Promis
   const teacher = await readTeacher(world, options.teacher);
   makeFolder(options.out);
   lockFolder("out", options.out);
-  await useBackend(options.backend, { compile: true, ...options.arithmetic });
+  await prepareBackend(options);
   const networks = { unet: makeUnet(teacher, "teacher"), text: makeText(teacher, "text"), pictures: teacher.pictures };
   const methods = teacherMethods(networks, options.kappa);
   const measuring = await prepareMeasuring(world, options.captions);
@@ -48,8 +69,9 @@ export async function runDistillation(world: World, options: JobOptions): Promis
   try {
     const real = await forGroups((name) => measureReal(measuring, measuring.groups[name]));
     clock.lap("preparation");
-    const inputs = { world, teacher, teacherUnet: networks.unet, text: networks.text };
+    const inputs = { world, teacher, teacherUnet: networks.unet, text: networks.text, ranks };
     const generator = await distill(inputs, options, methods.teacher1, measuring, real.trained);
+    await ranks?.close();
     clock.lap("distillation");
     if (!generator) return;
     await writeFolder(files.generator, {
@@ -79,16 +101,40 @@ export async function runDistillation(world: World, options: JobOptions): Promis
   }
 }
 
+async function prepareBackend({ backend, arithmetic, ranks }: JobOptions): Promise<void> {
+  await useBackend(backend, { compile: true, ...arithmetic, ...(await threadsFor(ranks, backend)) });
+}
+
+interface Inputs extends Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text"> {
+  readonly ranks: Reducer | undefined;
+}
+
+/** The distillation, the same on all ranks. */
+function recipeOf(
+  { ranks, ...inputs }: Inputs,
+  { out, iterations, seed, resume, allowOtherArithmetic, guidance, kappa, alpha, ranks: settings }: JobOptions,
+  watching: Pick<DistillationInputs, "signal" | "onMetrics" | "onSnapshot">,
+): DistillationInputs {
+  return {
+    ...inputs,
+    ...watching,
+    ...{ iterations, seed, resume, allowOtherArithmetic },
+    method: sidLsg({ guidance: guidances[guidance](kappa), alpha }),
+    checkpoint: outputs(out).checkpoint,
+    ...(ranks && { distributed: ranks, checkRanks: settings?.checkRanks }),
+  };
+}
+
 /** Distils with a progress line, looks at the generator now and then; undefined when Ctrl-C stopped it. */
 async function distill(
-  inputs: Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text">,
+  inputs: Inputs,
   options: JobOptions,
   beforeTraining: Method,
   measuring: Measuring,
   real: Row,
 ): Promise<GeneratorModel | undefined> {
   const { world, text, teacher } = inputs;
-  const { iterations, seed, resume, allowOtherArithmetic, kappa, alpha } = options;
+  const { iterations, resume } = options;
   const files = outputs(options.out);
   const group = measuring.groups.trained;
   const history = openHistory(files, options, real.frechetDistance);
@@ -99,24 +145,19 @@ async function distill(
     history.look({ ...(await measure(measuring, group, method)), iteration });
     await sheet.look(iteration, method.draw);
   };
-  let begun = false;
+  let reached = 0;
   let last: Divergence | undefined;
   const train = async (signal: AbortSignal) => {
     console.log("Ctrl-C stops and saves; --resume goes on.");
     if (!resume) await look(beforeTraining, 0);
-    const generator = await distillTeacher({
-      ...inputs,
-      ...{ iterations, seed, resume, allowOtherArithmetic },
-      method: sidLsg({ guidance: guidances[options.guidance](kappa), alpha }),
-      checkpoint: files.checkpoint,
+    const recipe = recipeOf(inputs, options, {
       signal,
       onSnapshot: (generator, iteration) =>
         look(generatorMethod({ generator, text, pictures: teacher.pictures }), iteration),
       async onMetrics(metrics) {
-        begun = true;
         history.add(metrics);
         const { iteration, divergence, fakeLoss } = metrics;
-        last = divergence;
+        [reached, last] = [iteration, divergence];
         progress.update(iteration, {
           distance: history.last?.frechetDistance.value,
           words: history.last?.allRight.value,
@@ -126,19 +167,26 @@ async function distill(
         await history.save();
       },
     });
-    return signal.aborted ? undefined : generator;
+    const generator = await distillTeacher(recipe);
+    // Another rank may have been asked to stop.
+    return signal.aborted || (reached > 0 && reached < iterations) ? undefined : generator;
   };
   try {
     const generator = await interruptible("stopping after this iteration, then the run is saved", train);
     if (generator) return generator;
   } catch (error) {
-    if (!(error instanceof SidError && error.code === "aborted")) throw error;
+    unlessAborted(error);
   } finally {
     progress.finish();
     if (last) console.log(divergenceTable(last).join("\n"));
   }
-  console.log(farewell(begun, resume));
+  console.log(farewell(reached > 0, resume));
   return undefined;
+}
+
+/** Nothing where the signal stopped it. */
+function unlessAborted(error: unknown): void {
+  if (!(error instanceof SidError && error.code === "aborted")) throw error;
 }
 
 /** What Ctrl-C left: an iteration that was begun is finished and saved. */

@@ -1,6 +1,7 @@
 import type { InceptionProtocol } from "sid-lsg/models/features";
 import { backends, choice, commandLine, fmaOf, integer } from "../../common/command-line";
 import { projectPath, userPath, userPaths } from "../../common/paths";
+import { parseRanks, sharingFlags } from "../../common/ranks";
 import { type GenerateSettings, parseGenerateOptions } from "../generate-options";
 import type { Shard } from "./set";
 
@@ -43,6 +44,8 @@ What they are compared with
 
   --shard I/N               captions I, I + N, …, to be merged later
   --merge DIR               a finished shard's folder; give all of them, and no pictures
+  --distributed mpi         the ranks that mpirun or srun started share the pictures; see docs/distributed.md
+  --gpu-per-rank            each rank of a machine its own GPU, on node-gpu
   --backend NAME            ${backends.join(", ")} (wasm)
   --no-fma                  the same bits on every machine: wasm without fused multiply-adds
   --out DIR                 where to write (runs/sd-evaluation)
@@ -73,7 +76,7 @@ export function parseEvaluateOptions(args: readonly string[]) {
     ...{ "seed-offset": text, images: text, network: text, protocol: text, clip: text, "clip-prefix": text },
     ...{ reference: text, size: text, sample: text, nearest: text, shard: text },
     merge: { type: "string", multiple: true },
-    ...{ "no-fma": flag, out: text, resume: flag, help: flag },
+    ...{ "no-fma": flag, out: text, resume: flag, ...sharingFlags, help: flag },
   });
   if (values.help) return undefined;
   const { merge } = values;
@@ -97,8 +100,16 @@ export function parseEvaluateOptions(args: readonly string[]) {
     throw new Error(`--merge: the shards have what ${clip === undefined ? "--shard" : "--clip"} said; leave it out.`);
   if (values.shard !== undefined && reference !== undefined)
     throw new Error("--shard: figures are of the merged whole; give --reference to --merge.");
+  const backend = choice("backend", values.backend, "wasm", backends);
+  const ranks = parseRanks(values, backend);
+  if (ranks && (merge !== undefined || values.shard !== undefined))
+    throw new Error(
+      merge === undefined
+        ? "--shard: with --distributed each rank takes its own; leave it out."
+        : "--merge is one program's work; leave out --distributed, which merges by itself.",
+    );
   return {
-    ...{ source, network, clip, reference, out, resume: values.resume },
+    ...{ source, network, clip, reference, out, resume: values.resume, ranks },
     merge: merge?.map((path) => userPath("merge", path)),
     captionKey: values["caption-key"],
     first: whole("first", 2),
@@ -109,8 +120,7 @@ export function parseEvaluateOptions(args: readonly string[]) {
     sample: integer("sample", values.sample, 10_000, 0),
     nearest: integer("nearest", values.nearest, 5, 1),
     batch: integer("batch", values.batch, 1, 1),
-    backend: choice("backend", values.backend, "wasm", backends),
-    arithmetic: fmaOf(values),
+    ...{ backend, arithmetic: fmaOf(values) },
     shard: parseShard(values.shard),
   };
 }

@@ -5,6 +5,7 @@ import { makeFolder } from "../../common/folders";
 import { lockFolder } from "../../common/lock";
 import { shown } from "../../common/paths";
 import { interruptible } from "../../common/program";
+import { isFirst, takeRank, threadsFor } from "../../common/ranks";
 import { say } from "../../common/terminal";
 import { collect, jobOf } from "./collect";
 import { figuresOf } from "./figures";
@@ -13,7 +14,8 @@ import { disposeJudges, type Judges, loadJudges } from "./networks";
 import type { EvaluateSettings } from "./options";
 import { openReference } from "./reference";
 import { evaluationOf, reportOf } from "./report";
-import { growSet, openSet, type PictureSet } from "./set";
+import { growSet, isFinished, openSet, type PictureSet, refusalOf, type Shard } from "./set";
+import { drawShards, shardsIn } from "./shards";
 import { sized } from "./sized";
 import { folderSource, generatorSource, type PictureSource } from "./sources";
 
@@ -21,19 +23,25 @@ const resultFile = "evaluation.json";
 
 /** Evaluates pictures that are drawn, that are there, or that shards were of; prints the figures and writes them. */
 export async function evaluate(settings: EvaluateSettings): Promise<void> {
+  const { ranks, out } = settings;
+  takeRank(ranks);
   const source = await sourceOf(settings);
   let judges: Judges | undefined;
   try {
     if (source) checkShard(source, settings);
     if (settings.network !== undefined || settings.clip !== undefined) {
-      await useBackend(settings.backend, settings.arithmetic);
+      const { backend, arithmetic } = settings;
+      await useBackend(backend, { ...arithmetic, ...(await threadsFor(ranks, backend)) });
       judges = await loadJudges(settings);
     }
-    makeFolder(settings.out);
-    const release = lockFolder("out", settings.out);
+    makeFolder(out);
+    const release = isFirst(ranks) ? lockFolder("out", out) : () => {};
     try {
       const work = { settings, source, judges };
-      await interruptible("stopping after these pictures", (signal) => evaluateIn(work, signal));
+      await interruptible("stopping after these pictures", async (signal) => {
+        if (isFirst(ranks)) await evaluateIn(work, signal);
+        else await draw(work, signal);
+      });
     } finally {
       release();
     }
@@ -62,10 +70,8 @@ async function evaluateIn(work: Work, signal: AbortSignal): Promise<void> {
     const set = openSet(out);
     try {
       const { done, count, shard } = set;
-      if (done < count)
-        return say(
-          `Stopped; ${done} of ${count} pictures are evaluated in ${shown(out)}. Go on with --resume and the same options.`,
-        );
+      const evaluated = settings.ranks ? "" : `; ${done} of ${count} pictures are evaluated in ${shown(out)}`;
+      if (done < count) return say(`Stopped${evaluated}. Go on with --resume and the same options.`);
       if (shard.of > 1)
         return say(
           `Shard ${shard.index}/${shard.of}, ${count} pictures, is in ${shown(out)}; when all are there, --merge them.`,
@@ -89,16 +95,32 @@ function begin({ settings, source, judges }: Work): Promise<PictureSet> {
   return growSet(out, jobOf(source as PictureSource, judges as Judges), shard, resume);
 }
 
+/** Evaluates the pictures that are left; with other ranks this one's part of them, and rank 0 puts the parts together. */
 async function draw({ settings, source, judges }: Work, signal: AbortSignal): Promise<void> {
-  const { out, shard, batch } = settings;
+  const { out, shard, batch, ranks, resume } = settings;
   const [pictures, networks] = [source as PictureSource, judges as Judges];
-  const set = await growSet(out, jobOf(pictures, networks), shard, true);
-  try {
-    const title = settings.source.kind === "images" ? "pictures" : "drawing";
-    await collect(set, pictures, networks, { batch, title, signal });
-  } finally {
-    set.close();
-  }
+  const job = jobOf(pictures, networks);
+  const title = settings.source.kind === "images" ? "pictures" : "drawing";
+  const drawIn = async (folder: string, shard: Shard) => {
+    const set = await growSet(folder, job, shard, true);
+    try {
+      await collect(set, pictures, networks, { batch, title, signal });
+    } finally {
+      set.close();
+    }
+  };
+  if (!ranks) return drawIn(out, shard);
+  // Rank 0 has refused a folder that does not fit aloud.
+  if (isFinished(out, job, shard) || (!isFirst(ranks) && refusalOf(out, job, shard, resume))) return;
+  const shards = shardsIn(out, ranks.size);
+  if ((await drawShards({ job, shards, first: ranks.rank, drawIn }, signal)) && isFirst(ranks))
+    (
+      await mergeShards(
+        shards.map(({ folder }) => folder),
+        out,
+        true,
+      )
+    ).close();
 }
 
 async function referenceOf({ settings, judges }: Work, { job }: PictureSet, signal: AbortSignal) {
@@ -120,8 +142,10 @@ async function sourceOf({ source, seedOffset, first, captionKey, size, clip }: E
   return undefined;
 }
 
-function checkShard({ total }: PictureSource, { shard }: EvaluateSettings): void {
+function checkShard({ total }: PictureSource, { shard, ranks }: EvaluateSettings): void {
   if (total < 2) throw new Error(`There is ${total} picture to evaluate; wanted at least 2.`);
+  if (ranks && ranks.size > total)
+    throw new Error(`--distributed: there are ${total} pictures, too few for ${ranks.size} ranks.`);
   if (shard.of > total)
     throw new Error(
       `--shard ${shard.index}/${shard.of}: there are ${total} pictures, too few for ${shard.of} shards; take at most ${total}.`,

@@ -78,6 +78,13 @@ export function isSet(folder: string): boolean {
   return existsSync(join(folder, stateFile));
 }
 
+/** Whether the folder holds all pictures of this shard. */
+export function isFinished(folder: string, job: SetJob, shard: Shard): boolean {
+  if (!isSet(folder)) return false;
+  const { done, ...found } = readState(folder);
+  return done === shardCount(job.total, shard) && differences(found, { job, shard }).length === 0;
+}
+
 /** Opens the set that a folder holds, to read it. */
 export function openSet(folder: string): PictureSet {
   const { job, shard, done } = readState(folder);
@@ -89,16 +96,9 @@ export function openSet(folder: string): PictureSet {
  * it holds one and none was wanted, or one of another job.
  */
 export async function growSet(folder: string, job: SetJob, shard: Shard, resume: boolean): Promise<GrowingSet> {
-  let done = 0;
-  const found = isSet(folder) ? readState(folder) : undefined;
-  if (found && found.done > 0) {
-    if (!resume)
-      throw new Error(`--out: ${shown(folder)} holds an evaluation; go on with --resume, or take another folder.`);
-    const other = differences({ ...found.job, shard: found.shard }, { ...job, shard });
-    if (other.length > 0)
-      throw new Error(`${shown(folder)} holds an evaluation that differs in ${other.join(", ")}; take another --out.`);
-    done = found.done;
-  }
+  const refused = refusalOf(folder, job, shard, resume);
+  if (refused !== undefined) throw new Error(refused);
+  let done = isSet(folder) ? readState(folder).done : 0;
   const set = openFiles(folder, job, shard, "write", () => done);
   const files = [...set.files.values()];
   try {
@@ -133,6 +133,16 @@ export async function growSet(folder: string, job: SetJob, shard: Shard, resume:
     },
     save,
   });
+}
+
+/** Why a folder is not to be grown: what {@link growSet} throws. */
+export function refusalOf(folder: string, job: SetJob, shard: Shard, resume: boolean): string | undefined {
+  const found = isSet(folder) ? readState(folder) : undefined;
+  if (!found || found.done === 0) return undefined;
+  if (!resume) return `--out: ${shown(folder)} holds an evaluation; go on with --resume, or take another folder.`;
+  const other = differences({ ...found.job, shard: found.shard }, { ...job, shard });
+  if (other.length === 0) return undefined;
+  return `${shown(folder)} holds an evaluation that differs in ${other.join(", ")}; take another --out.`;
 }
 
 /** What differs between two jobs, in words. */

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openMetricsLog } from "../../../examples/experiments/metrics-log";
 import { type Job, readRuns, runFolder, runJobs } from "../../../examples/experiments/runs";
 import type { DistillMetrics } from "../../../src/train";
@@ -74,4 +74,69 @@ test("a log that a killed run wrote twice, and half a line of, counts each itera
   expect(log.summary()).toEqual({ deltaSquared: 7.5 });
   expect(log.seconds()).toBe(16);
   expect(readdirSync(out)).toEqual(["metrics.jsonl"]);
+});
+
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** Processes that share two jobs, all in this one: `work` says whether it did a job whole. */
+function sharing(work: (name: string, stop: () => void) => Promise<boolean>) {
+  const controller = new AbortController();
+  const done: string[] = [];
+  const jobs = ["a", "b"].map((name, seed): Job<{ value: number }> => {
+    return {
+      ...{ name, seed, settings: {} },
+      async carryOut() {
+        if (!(await work(name, () => controller.abort()))) return undefined;
+        done.push(name);
+        return { figures: { value: seed }, seconds: {} };
+      },
+    };
+  });
+  const lines: string[] = [];
+  return { run: () => runJobs(out, jobs, { signal: controller.signal, log: (line) => lines.push(line) }), done, lines };
+}
+
+test("two that share the jobs do each once, and both wait until all are done", async () => {
+  const [begun, over] = [gate(), gate()];
+  const first = sharing(async () => {
+    begun.open();
+    await over.opened;
+    return true;
+  });
+  const second = sharing(async () => true);
+  const one = first.run();
+  await begun.opened;
+  const other = second.run();
+  await vi.waitFor(() => expect(second.lines).toHaveLength(2));
+  expect(second.lines[0]).toBe("1/2  b, seed 1: 0 s");
+  expect(second.lines[1]).toMatch(/^Waiting for the others: .*a-seed0 is taken by process \d+ on /);
+  over.open();
+  expect(await Promise.all([one, other])).toEqual([2, 2]);
+  expect([first.done, second.done]).toEqual([["a"], ["b"]]);
+  expect(readdirSync(runFolder(out, { name: "a", seed: 0 }))).toEqual(["result.json"]);
+});
+
+test("what one that was stopped has left, the other does", async () => {
+  const [begun, over] = [gate(), gate()];
+  const first = sharing(async (_, stop) => {
+    begun.open();
+    await over.opened;
+    stop();
+    return false;
+  });
+  const second = sharing(async () => true);
+  const one = first.run();
+  await begun.opened;
+  const other = second.run();
+  await vi.waitFor(() => expect(second.done).toEqual(["b"]));
+  over.open();
+  expect(await one).toBe(1);
+  expect(await other).toBe(2);
+  expect(second.done).toEqual(["b", "a"]);
 });

@@ -1,4 +1,4 @@
-/** `npm run sd:distill` under a launcher of MPI, where there is one: see `.ci/mpi`. */
+/** `npm run sd:distill` and `sd:evaluate` under a launcher of MPI, where there is one: see `.ci/mpi`. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,12 +22,12 @@ describe.skipIf(!process.env["SID_MPI"])("distilling on ranks", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const distill = (name: string, size: number, args: readonly string[]) => {
+  const run = (script: string, name: string, size: number, args: readonly string[]) => {
     const options = [
       ...["--model", join(folder, "model"), "--prompts", join(folder, "prompts.txt"), "--out", join(folder, name)],
-      ...["--resolution", "64", "--batch", "6", "--micro-batch", "6", "--samples", "1", "--lr", "1e-4", ...args],
+      ...["--resolution", "64", ...args],
     ];
-    const [node = "", ...command] = library.command("sd/distill", [
+    const [node = "", ...command] = library.command(script, [
       ...options,
       ...(size > 1 ? ["--distributed", "mpi"] : []),
     ]);
@@ -35,6 +35,8 @@ describe.skipIf(!process.env["SID_MPI"])("distilling on ranks", () => {
     const [file, all] = size > 1 ? ["mpirun.openmpi", [...launch, ...command]] : [node, command];
     return spawnSync(file, all, { encoding: "utf8", env: library.env, timeout: 240_000 });
   };
+  const distill = (name: string, size: number, args: readonly string[]) =>
+    run("sd/distill", name, size, ["--batch", "6", "--micro-batch", "6", "--samples", "1", "--lr", "1e-4", ...args]);
   const lastOf = (name: string) => {
     const lines = readFileSync(join(folder, name, "log.jsonl"), "utf8")
       .trim()
@@ -54,6 +56,23 @@ describe.skipIf(!process.env["SID_MPI"])("distilling on ranks", () => {
       expect(Math.abs(ranks[name] - one[name])).toBeLessThanOrEqual(1e-4 * Math.abs(one[name]));
     expect(ranks.communicationSeconds).toBeGreaterThan(0);
     expect(readdirSync(join(folder, "ranks", "samples"))).toEqual(["000000.png", "000002.png", "000004.png"]);
+  });
+
+  test("ranks share an evaluation out, and its files are those of one program", async () => {
+    const clip = join(folder, "clip");
+    expect(await library.start("sd/make-tiny-model", ["--clip", "--out", clip]).ended).toMatchObject({ code: 0 });
+    const judges = ["--network", clip, "--clip", clip, "--first", "3"];
+    expect(run("sd/evaluate", "whole", 1, judges).status).toBe(0);
+    const { status, stdout, stderr } = run("sd/evaluate", "shared", 2, judges);
+    expect(status, stderr).toBe(0);
+    expect(stdout.match(/^This is in /gm)?.length).toBe(1);
+    const files = readdirSync(join(folder, "whole"));
+    expect(readdirSync(join(folder, "shared"))).toEqual([...files, "shard-1-of-2", "shard-2-of-2"].sort());
+    for (const file of files)
+      expect(readFileSync(join(folder, "shared", file)).equals(readFileSync(join(folder, "whole", file))), file).toBe(
+        true,
+      );
+    expect(readdirSync(join(folder, "shared", "shard-2-of-2"))).not.toContain("run.lock");
   });
 
   test("a micro-batch that the ranks cannot share", () => {
