@@ -76,6 +76,9 @@ test("a log that a killed run wrote twice, and half a line of, counts each itera
   expect(readdirSync(out)).toEqual(["metrics.jsonl"]);
 });
 
+/** For what takes milliseconds, on a busy machine. */
+const patience = { timeout: 60_000, interval: 20 };
+
 function gate() {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
@@ -113,7 +116,7 @@ test("two that share the jobs do each once, and both wait until all are done", a
   const one = first.run();
   await begun.opened;
   const other = second.run();
-  await vi.waitFor(() => expect(second.lines).toHaveLength(2));
+  await vi.waitFor(() => expect(second.lines).toHaveLength(2), patience);
   expect(second.lines[0]).toBe("1/2  b, seed 1: 0 s");
   expect(second.lines[1]).toMatch(/^Waiting for the others: .*a-seed0 is taken by process \d+ on /);
   over.open();
@@ -134,7 +137,7 @@ test("what one that was stopped has left, the other does", async () => {
   const one = first.run();
   await begun.opened;
   const other = second.run();
-  await vi.waitFor(() => expect(second.done).toEqual(["b"]));
+  await vi.waitFor(() => expect(second.lines).toHaveLength(2), patience);
   over.open();
   expect(await one).toBe(1);
   expect(await other).toBe(2);
