@@ -66,6 +66,17 @@ test("what a dead process was writing goes with its lock", () => {
   expect(readdirSync(place, { recursive: true }).sort()).toEqual(["generator", "mine.tmp", lockFile]);
 });
 
+test("what is written in a folder within that has a lock of its own stays", () => {
+  const place = locked({ pid: dead });
+  const own = join(place, "shard");
+  mkdirSync(own);
+  onTestFinished(lockFolder("out", own));
+  const temporary = `set.json.${crypto.randomUUID()}.tmp`;
+  writeFileSync(join(own, temporary), "x");
+  take(place);
+  expect(readdirSync(own).sort()).toEqual([lockFile, temporary].sort());
+});
+
 test("a process that only has the number of the dead one holds nothing", () => {
   expect(take(locked({ began: "before the last start" }))).toMatch(/^Took over/);
 });
