@@ -4,7 +4,7 @@ import { randomStream } from "sid-lsg";
 import type { GeneratorModel } from "sid-lsg/models";
 import { type Coverage, coverageOf } from "../plane/coverage";
 import { classConditions, classShares, type Law, type Mode, modesOf } from "../plane/law";
-import { type SmoothedDensity, smoothedDensity, smoothedKl } from "../plane/smoothed";
+import { clippedShare, type SmoothedDensity, smoothedDensity, smoothedKl } from "../plane/smoothed";
 
 /** Points of the plane, x and y in turn, and the mass of each. */
 export interface Cloud {
@@ -24,26 +24,28 @@ export interface Cut {
    * @defaultValue `4`
    */
   readonly parts?: number;
+  /**
+   * Samples of a generator whose noises have more than two numbers, which are drawn instead.
+   * @defaultValue `32768`
+   */
+  readonly draws?: number;
 }
 
 /** Beyond this the noise has 1e-5 of its mass, which counts at the edge. */
 const edge = 4.6;
-
-/** Samples of a generator whose noises have more than two numbers. */
-const drawn = 2 ** 15;
 
 /** The law of a class of generator's samples: exact but for the cut where one noise alone has an effect, else drawn samples. */
 export async function pushForward(
   generator: GeneratorModel,
   law: Law,
   c: number,
-  { nodes = 97, parts = 4 }: Cut = {},
+  { nodes = 97, parts = 4, draws = 2 ** 15 }: Cut = {},
   oneNoise = generator.steps === 1,
 ): Promise<Cloud> {
   if (!oneNoise) {
-    const stream = randomStream(drawn);
-    const noises = Array.from({ length: generator.steps }, () => stream.normal([drawn, 2]));
-    return { points: await generate(generator, law, c, noises), masses: new Float64Array(drawn).fill(1 / drawn) };
+    const stream = randomStream(draws);
+    const noises = Array.from({ length: generator.steps }, () => stream.normal([draws, 2]));
+    return { points: await generate(generator, law, c, noises), masses: new Float64Array(draws).fill(1 / draws) };
   }
   const at = Float64Array.from({ length: nodes }, (_, i) => (2 * edge * i) / (nodes - 1) - edge);
   const grid = Float32Array.from({ length: 2 * nodes * nodes }, (_, i) => {
@@ -147,6 +149,8 @@ export interface Measured extends Coverage {
   readonly kl: number;
   /** Root mean square distance to the class's mean, that of the law being 1. */
   readonly spread: number;
+  /** Share of the samples too far away for the divergence, which is too small by that: see `clippedShare`. */
+  readonly clipped: number;
 }
 
 /**
@@ -161,10 +165,10 @@ export async function measure(
   oneNoise?: boolean,
 ): Promise<Measured> {
   const { law, densities } = rule;
-  let [kl, square, wanted, covered, stray] = [0, 0, 0, 0, 0];
+  let [kl, square, wanted, covered, stray, clipped] = [0, 0, 0, 0, 0, 0];
   for (const [c, share] of classShares(law).entries()) {
     const { points, masses } = await pushForward(generator, law, c, cut, oneNoise);
-    if (!points.every(Number.isFinite)) return { kl: Number.NaN, spread: Number.NaN, covered: 0, stray: 1 };
+    if (!points.every(Number.isFinite)) return { kl: Number.NaN, spread: Number.NaN, covered: 0, stray: 1, clipped: 1 };
     const coverage = coverageOf(points, law, c, masses);
     const modes = modesOf(law, c);
     kl += share * smoothedKl(points, densities[c] as SmoothedDensity, masses);
@@ -178,8 +182,9 @@ export async function measure(
         ));
     covered += coverage.covered;
     stray += share * coverage.stray;
+    clipped += share * clippedShare(points, masses);
   }
-  return { kl, spread: Math.sqrt(square / wanted), covered, stray };
+  return { kl, spread: Math.sqrt(square / wanted), covered, stray, clipped };
 }
 
 /** Mean square distance to the mean. */

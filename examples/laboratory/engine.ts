@@ -7,7 +7,7 @@ import { identityGaps } from "./identity";
 import type { ContenderView, Order, Report, Views } from "./protocol";
 import { advanceAll, measureNow } from "./run";
 import { openStage, type Stage } from "./stage";
-import { checkState, type LabState } from "./state";
+import { checkNumber, checkState, contestantRanges, type LabState } from "./state";
 import { fieldsOf, samplesOf, termsOf, truthOf } from "./views";
 
 /** What the engine needs of its surroundings. */
@@ -56,7 +56,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
     if (order.kind === "open") return open(order);
     if (order.kind === "run" && !running) return;
     if (contest === undefined) throw new SidError("invalid-argument", "Nothing is open yet.");
-    if (order.kind === "run") return train(contest);
+    if (order.kind === "run") return train(contest).finally(carryOutBetween);
     if (order.kind === "step") {
       if (await advance(contest)) await showAll(contest);
     } else if (order.kind === "look") await showFrame(contest);
@@ -77,7 +77,6 @@ export function makeEngine({ report, breathe }: Surroundings) {
   async function open({ id, state }: Extract<Order, { kind: "open" }>): Promise<void> {
     if (id !== latest) return;
     await close();
-    checkState(state);
     const stage = await openStage(state, async (done, total) => {
       send({ kind: "pretraining", id, done, total });
       await breathe();
@@ -116,8 +115,16 @@ export function makeEngine({ report, breathe }: Surroundings) {
         read = performance.now();
         reading = read - began;
       }
-      for (const order of between.splice(0)) await carryOut(order);
+      await carryOutBetween();
       await breathe();
+    }
+  }
+
+  /** None of them ends training, and none is for another contest than the one that was meant. */
+  async function carryOutBetween(): Promise<void> {
+    while (between.length > 0 && contest?.id === latest) {
+      const order = between.shift() as Order;
+      await carryOut(order).catch((error: unknown) => fail(order.kind, error));
     }
   }
 
@@ -184,29 +191,42 @@ export function makeEngine({ report, breathe }: Surroundings) {
     return turn;
   }
 
+  /** What cannot wait is done at once, even while training runs; all else when it is its turn. */
+  function take(order: Order): Promise<void> {
+    if (order.kind === "open") {
+      // What cannot be opened leaves all as it is.
+      checkState(order.state);
+      latest = order.id;
+      running = false;
+      views = order.views;
+      between.length = 0;
+    } else if (order.kind === "look") {
+      views = order.views;
+      stale = true;
+      if (running) return Promise.resolve();
+    } else if (order.kind === "rate") {
+      checkNumber(order.rate, order.value, contestantRanges[order.rate]);
+      const one = contest?.contenders[order.contender];
+      if (one) one.rates[order.rate] = order.value;
+      return Promise.resolve();
+    } else if (order.kind === "identity" && running) {
+      between.push(order);
+      return Promise.resolve();
+    } else if (order.kind === "run") {
+      if (running) return Promise.resolve();
+      running = true;
+    } else if (order.kind === "pause" || order.kind === "step") running = false;
+    return inTurn(order);
+  }
+
   return {
-    /** What cannot wait is done at once, even while training runs; all else when it is its turn. */
-    order(order: Order): Promise<void> {
-      if (order.kind === "open") {
-        latest = order.id;
-        running = false;
-        views = order.views;
-      } else if (order.kind === "look") {
-        views = order.views;
-        stale = true;
-        if (running) return Promise.resolve();
-      } else if (order.kind === "rate") {
-        const one = contest?.contenders[order.contender];
-        if (one) one.rates[order.rate] = order.value;
-        return Promise.resolve();
-      } else if (order.kind === "identity" && running) {
-        between.push(order);
-        return Promise.resolve();
-      } else if (order.kind === "run") {
-        if (running) return Promise.resolve();
-        running = true;
-      } else if (order.kind === "pause" || order.kind === "step") running = false;
-      return inTurn(order);
+    /** Resolves when the order is carried out or has failed, but orders that running training takes resolve at once. */
+    async order(order: Order): Promise<void> {
+      try {
+        await take(order);
+      } catch (error) {
+        fail(order.kind, error);
+      }
     },
     close,
   };

@@ -7,10 +7,10 @@
  * `l1` depends on x_g, and breaks it.
  */
 import { dispose, tensor2d, tidy } from "@tensorflow/tfjs-core";
-import { predictX0, randomStream } from "sid-lsg";
+import { predictX0, randomStream, SidError } from "sid-lsg";
 import type { Estimate } from "sid-lsg/train";
 import { classConditions, classShares } from "../plane/law";
-import type { Contender } from "./contest";
+import { type Contender, hasOneNoise } from "./contest";
 import { pushForward } from "./density";
 import type { Stage } from "./stage";
 
@@ -20,19 +20,32 @@ export type IdentityGaps = Readonly<Record<"none" | "l1", Estimate>>;
 /** ω is `1/max(mean|x_g − f_φ|, 1e-5)` with the weight `l1`. */
 const smallestMean = 1e-5;
 
-/** Measures at `count` samples of each class, noised to the time `t`. Its samples are those of a coarse grid of noise, so that f_ψ is a sum. */
+/** f_ψ is a sum over so few samples: for the law that they make up it is exact, however few. */
+const coarse = { nodes: 49, parts: 1, draws: 49 ** 2 } as const;
+
+/**
+ * Measures at `count` samples of each class, noised to the time `t`. Its samples are those of a coarse grid of noise, so
+ * that f_ψ is a sum.
+ *
+ * @throws SidError `out-of-range` for a time without noise.
+ */
 export async function identityGaps(
-  { networks, entry }: Contender,
+  contender: Contender,
   { world, teacher }: Stage,
   { t, count, seed }: { readonly t: number; readonly count: number; readonly seed: number },
 ): Promise<IdentityGaps> {
   const stream = randomStream(seed);
+  const { average } = contender.networks;
   const [alpha, sigma] = [world.schedule.alpha(t), world.schedule.sigma(t)];
+  if (!(sigma > 0))
+    throw new SidError(
+      "out-of-range",
+      `The identity is about noised samples, and at t = ${t} there is no noise (σ = ${sigma}): take a later time.`,
+    );
   const lags = { none: [] as number[], l1: [] as number[] };
   const squares = { none: [] as number[], l1: [] as number[] };
   for (const [c, share] of classShares(world.law).entries()) {
-    const oneNoise = networks.average.steps === 1 || entry.generator?.between === "ddim";
-    const { points, masses } = await pushForward(networks.average, world.law, c, { nodes: 49, parts: 1 }, oneNoise);
+    const { points, masses } = await pushForward(average, world.law, c, coarse, hasOneNoise(contender));
     const chosen = choose(masses, stream.uniform(count));
     const noise = stream.normals(2 * count);
     const xg = Float64Array.from(

@@ -21,6 +21,8 @@ export const mostPoints = 4000;
 const mostGaussians = 40;
 /** Their distance along a stroke where the drawing is short enough for it. */
 const spacing = 0.12;
+/** Their largest distance: so far apart they fill the paper. */
+const widest = (2 * halfWidth) / Math.sqrt(mostGaussians);
 
 /** A place on the paper as a point of the plane. */
 export function inPlane([x, y]: readonly [number, number]): [number, number] {
@@ -42,12 +44,9 @@ export function onPaper([x, y]: readonly [number, number]): [number, number] {
 export function drawnLaw(strokes: readonly Stroke[]): Law {
   checkStrokes(strokes);
   const lines = strokes.map(({ class: c, points }) => ({ c, points: points.map(inPlane) }));
-  const total = lines.reduce((sum, { points }) => sum + lengthOf(points), 0);
-  // Each stroke ends in a Gaussian besides those along it.
-  const room = Math.max(1, mostGaussians - lines.length);
-  const step = Math.max(spacing, total / room);
+  const step = stepOf(lines.map(({ points }) => lengthOf(points)));
   const placed = lines.flatMap(({ c, points }) => along(points, step).map((mean) => ({ c, mean })));
-  // More strokes than Gaussians are dots: evenly many of them are left out.
+  // What is more than can be afforded is left out evenly.
   const kept = placed.filter(
     (_, i) => placed.length <= mostGaussians || (i * mostGaussians) % placed.length < mostGaussians,
   );
@@ -59,6 +58,20 @@ export function drawnLaw(strokes: readonly Stroke[]): Law {
     // One class is class 0, whatever its colour.
     classes: kept.map(({ c }) => (first ? c : 0)),
   };
+}
+
+/** The smallest step at which lines of these lengths take no more Gaussians than are affordable, or than there are lines. */
+function stepOf(lengths: readonly number[]): number {
+  const most = Math.max(mostGaussians, lengths.length);
+  const fits = (step: number) => lengths.reduce((sum, length) => sum + Math.floor(length / step) + 1, 0) <= most;
+  if (fits(spacing)) return spacing;
+  let [low, high] = [spacing, widest];
+  for (let i = 0; i < 40; i++) {
+    const middle = (low + high) / 2;
+    if (fits(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }
 
 function checkStrokes(strokes: readonly Stroke[]): void {

@@ -82,7 +82,8 @@ function numberOf(name: string, text: string): number {
 }
 
 function contestantText({ method, ...settings }: Contestant): string {
-  return [method, ...Object.entries(settings).flatMap(([name, value]) => [name, String(value)])].join("_");
+  const set = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return [method, ...set.flatMap(([name, value]) => [name, String(value)])].join("_");
 }
 
 function contestantOf(text: string): Contestant {

@@ -52,10 +52,10 @@ await runProgram(async () => {
   training.finish();
   console.log(toLink(state));
   for (const { method, measured, divergence } of results) {
-    const { kl, spread, covered, stray } = measured;
+    const { kl, spread, covered, stray, clipped } = measured;
     console.log(
       `${planeMethods[method as keyof typeof planeMethods].title}: KL ${kl.toFixed(3)} nats${divergence ? `, gauge ${divergenceText(divergence)}, lag ${divergence.lag.value.toFixed(3)}` : ""}; ` +
-        `spread ${spread.toFixed(2)} of the law's, ${covered} Gaussians reached, ${(100 * stray).toFixed(1)} % astray`,
+        `spread ${spread.toFixed(2)} of the law's, ${covered} Gaussians reached, ${(100 * stray).toFixed(1)} % astray${clipped < 0.001 ? "" : `, and ${(100 * clipped).toFixed(1)} % so far away that the KL is larger than that`}`,
     );
   }
 });

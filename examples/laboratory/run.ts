@@ -1,6 +1,6 @@
 /** A whole run of a state, without anything to look at: what a page shows at its end. */
 import type { Divergence } from "sid-lsg/train";
-import { type Contender, openContenders } from "./contest";
+import { type Contender, hasOneNoise, openContenders } from "./contest";
 import { type Measured, measure, type Rule, ruleOf } from "./density";
 import { type OnProgress, openStage, type Stage } from "./stage";
 import type { LabState } from "./state";
@@ -50,9 +50,8 @@ export async function advanceAll(contenders: readonly Contender[]): Promise<bool
 }
 
 /** How a contender's generator is measured now. */
-export function measureNow({ networks, entry }: Contender, rule: Rule): Promise<Measured> {
-  const oneNoise = networks.average.steps === 1 || entry.generator?.between === "ddim";
-  return measure(networks.average, rule, {}, oneNoise);
+export function measureNow(contender: Contender, rule: Rule): Promise<Measured> {
+  return measure(contender.networks.average, rule, {}, hasOneNoise(contender));
 }
 
 async function resultOf(contender: Contender, stage: Stage, rule: Rule, seed: number): Promise<Result> {

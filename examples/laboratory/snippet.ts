@@ -106,7 +106,8 @@ const teacher = ${teacher === "exact" ? "exact" : "student"};
 const contestants = [
 ${contestants.map((contestant) => contestantText(contestant, state)).join("\n")}
 ];
-for (const { method, options, learningRate, fakeLearningRate, discriminator } of contestants) {
+for (const { method, options, learningRate, fakeLearningRate, makeDiscriminator } of contestants) {
+  const discriminator = makeDiscriminator?.();
   const copy = (name) => {
     const network_ = network(name);
     copyWeights(student, network_);
@@ -151,6 +152,6 @@ function contestantText(contestant: Contestant, state: LabState): string {
     `fakeLearningRate: ${fakeLearningRate}`,
   ];
   const discriminator = discriminators[name];
-  if (discriminator) parts.push(`discriminator: ${discriminator[0]}(${discriminator[1]})`);
+  if (discriminator) parts.push(`makeDiscriminator: () => ${discriminator[0]}(${discriminator[1]})`);
   return `  {\n${parts.map((part) => `    ${part},\n`).join("")}  },`;
 }

@@ -109,7 +109,7 @@ function checkContestant(contestant: Contestant): void {
 }
 
 /** Throws unless the number is within its range. */
-function checkNumber(name: string, value: number, { least, most, whole }: Range): void {
+export function checkNumber(name: string, value: number, { least, most, whole }: Range): void {
   if (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))
     throw new SidError(
       "out-of-range",

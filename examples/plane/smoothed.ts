@@ -67,6 +67,21 @@ export function smoothedKl(points: ArrayLike<number>, density: SmoothedDensity, 
   return kl;
 }
 
+/**
+ * Share of a law's mass that {@link smoothedKl} does not weigh where it is: points outside the square of half side 4, which
+ * count at its edge, and those so near the edge that the noise carries them out. The divergence is too small by what is left out.
+ *
+ * @param points - x and y in turn.
+ */
+export function clippedShare(points: ArrayLike<number>, masses: ArrayLike<number>): number {
+  const inner = extent - 6 * smoothing;
+  let share = 0;
+  for (let i = 0; i < masses.length; i++)
+    if (Math.max(Math.abs(points[2 * i] as number), Math.abs(points[2 * i + 1] as number)) > inner)
+      share += masses[i] as number;
+  return share;
+}
+
 /** Mass of each cell under the points' law after the noise, row by row. */
 function smoothedMass(points: ArrayLike<number>, masses: ArrayLike<number> | undefined): Float64Array {
   const mass = new Float64Array(across * across);

@@ -1,5 +1,5 @@
 import { memory } from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Contender, openContenders } from "../../../examples/laboratory/contest";
 import { identityGaps } from "../../../examples/laboratory/identity";
 import { methodNames } from "../../../examples/laboratory/methods";
@@ -119,6 +119,25 @@ describe("what is shown", () => {
       expect(Math.abs(none.value)).toBeLessThan(3 * none.standardError);
       expect(none.standardError).toBeLessThan(0.05);
       expect(Math.abs(l1.value)).toBeGreaterThan(5 * l1.standardError);
+    });
+  });
+
+  test("the identity holds for a generator of several noises, by no more samples than for one", async () => {
+    await contest({ contestants: [{ method: "few-step-sid" }] }, async ([one], stage) => {
+      const { average } = (one as Contender).networks;
+      const generate = vi.spyOn(average, "generate");
+      const { none } = await identityGaps(one as Contender, stage, { t: 300, count: 1500, seed: 1 });
+      expect(generate.mock.calls[0]?.[0].map(({ shape }) => shape)).toEqual(Array(average.steps).fill([2401, 2]));
+      expect(Math.abs(none.value)).toBeLessThan(3 * none.standardError);
+      expect(none.standardError).toBeLessThan(0.05);
+    });
+  });
+
+  test("the identity wants noise, and says so", async () => {
+    await contest({ process: "flow", contestants }, async ([one], stage) => {
+      await expect(identityGaps(one as Contender, stage, { t: 0, count: 10, seed: 1 })).rejects.toThrow(
+        /at t = 0 there is no noise \(σ = 0\): take a later time/,
+      );
     });
   });
 });

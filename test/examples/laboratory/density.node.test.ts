@@ -97,6 +97,15 @@ test("between nodes the network is interpolated: cubics are exact for parabolas 
   expect(masses.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
 });
 
+test("what lies beyond the square is told: the divergence of a generator that runs away is too small by it", async () => {
+  const away = await measure(affine([9, 0], [0.2, 0.2]), ruleOf(one));
+  expect(away.clipped).toBeCloseTo(1, 6);
+  expect(away.kl).toBeLessThan(0.5 * closedForm([9, 0], [0.2, 0.2]));
+  const half = await measure(affine([3.7, 0], [0.1, 0.1]), ruleOf(one));
+  expect(half.clipped).toBeCloseTo(0.5, 1);
+  expect((await measure(affine([0.5, 0], [0.2, 0.2]), ruleOf(one))).clipped).toBe(0);
+});
+
 test("what is not finite is no law", async () => {
   expect((await measure(affine([Number.NaN, 0], [1, 1]), ruleOf(one))).kl).toBeNaN();
 });

@@ -82,7 +82,7 @@ test("orders that come while it trains are heeded: views, rates, a check in betw
     breaths++;
     if (breaths === 2) engine.order({ kind: "look", views: { samples: 9 } });
     if (breaths === 3) engine.order({ kind: "identity", contender: 0, t: 300 });
-    if (breaths === 4) engine.order({ kind: "rate", contender: 1, rate: "learningRate", value: 0 });
+    if (breaths === 4) engine.order({ kind: "rate", contender: 1, rate: "learningRate", value: 1e-6 });
     if (breaths === 6) engine.order({ kind: "pause" });
   };
   await engine.order({ kind: "run" });
@@ -97,7 +97,7 @@ test("orders that come while it trains are heeded: views, rates, a check in betw
   expect(iteration).toBe(7);
   await engine.order({ kind: "step" });
   expect(last().iteration).toBe(8);
-  // The average still follows the generator, which stands.
+  // The average still follows the generator, which all but stands.
   expect(Math.abs((average(last()) as number) - (before as number))).toBeLessThan(0.05);
   await engine.order({ kind: "run" });
   expect(all("done")).toHaveLength(1);
@@ -130,10 +130,63 @@ test("what cannot be is told in words, and the next state is opened all the same
     message: expect.stringMatching(/batch must be/),
   });
   await engine.order(open(2));
+  await engine.order({ kind: "rate", contender: 0, rate: "learningRate", value: Number.NaN });
+  expect(all("failed")[2]).toMatchObject({ order: "rate", code: "out-of-range" });
   await engine.order({ kind: "identity", contender: 2, t: 300 });
-  expect(all("failed")[2]).toMatchObject({ order: "identity", message: "There is no contender 2." });
+  expect(all("failed")[3]).toMatchObject({ order: "identity", message: "There is no contender 2." });
   await engine.order({ kind: "step" });
   expect(last().iteration).toBe(1);
+});
+
+test("a state that cannot be leaves the contest that is open as it was", async () => {
+  await engine.order(open(1));
+  let later: Promise<void> | undefined;
+  onBreath = () => {
+    later ??= engine.order(open(2, { batch: 4 }));
+  };
+  await engine.order({ kind: "run" });
+  await later;
+  expect(all("failed")).toHaveLength(1);
+  expect(all("done")).toEqual([{ kind: "done", id: 1 }]);
+  expect(last()).toMatchObject({ id: 1, iteration: 12 });
+});
+
+test("a check that fails does not end training", async () => {
+  await engine.order(open(1));
+  let breaths = 0;
+  onBreath = () => {
+    breaths++;
+    if (breaths === 2) engine.order({ kind: "identity", contender: 2, t: 300 });
+    if (breaths === 3) engine.order({ kind: "identity", contender: 0, t: 300 });
+  };
+  await engine.order({ kind: "run" });
+  expect(all("failed")).toMatchObject([{ order: "identity", message: "There is no contender 2." }]);
+  expect(all("identity")).toHaveLength(1);
+  expect(all("done")).toHaveLength(1);
+});
+
+test("a check that comes when training ends is answered, and none for another contest", async () => {
+  await engine.order(open(1));
+  let breaths = 0;
+  onBreath = () => {
+    breaths++;
+    if (breaths === 12) engine.order({ kind: "identity", contender: 0, t: 300 });
+  };
+  await engine.order({ kind: "run" });
+  expect(breaths).toBe(12);
+  expect(all("identity").map(({ id }) => id)).toEqual([1]);
+  await engine.order(open(2));
+  let later: Promise<void> | undefined;
+  onBreath = () => {
+    if (later) return;
+    engine.order({ kind: "identity", contender: 0, t: 300 });
+    later = engine.order(open(3));
+  };
+  await engine.order({ kind: "run" });
+  await later;
+  onBreath = () => {};
+  await engine.order({ kind: "run" });
+  expect(all("identity").map(({ id }) => id)).toEqual([1]);
 });
 
 test("ten runs leave no more than one", async () => {

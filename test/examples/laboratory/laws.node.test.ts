@@ -48,9 +48,27 @@ describe("a drawing", () => {
 
   test("of many dots or long lines has no more Gaussians than are affordable", () => {
     const dots = Array.from({ length: 300 }, (_, i): Stroke => ({ class: 0, points: [[13 * i, 4000 - 13 * i]] }));
-    expect(drawnLaw(dots).means.length).toBeLessThanOrEqual(41);
+    expect(drawnLaw(dots).means.length).toBe(40);
     const scribble = Array.from({ length: 30 }, (_, i) => line(i % 2 === 0 ? 0 : 1, [0, 100 * i], [paper, 100 * i]));
-    expect(drawnLaw(scribble).means.length).toBeLessThanOrEqual(41 + 30);
+    expect(drawnLaw(scribble).means.length).toBe(40);
+    expect(Math.sqrt(drawnLaw(scribble).variance)).toBeLessThan(0.35);
+  });
+
+  test.each([
+    [20, 0.0721],
+    [30, 0.1084],
+    [38, 0.1084],
+    [40, 0.1084],
+    [45, 0.1084],
+  ])("of %i short strokes keeps their place: a deviation of %f", (count, deviation) => {
+    // Each 0.18 long.
+    const strokes = Array.from({ length: count }, (_, i): Stroke => {
+      const [x, y] = [100 + 550 * (i % 7), 100 + 550 * Math.floor(i / 7)];
+      return line(0, [x, y], [x + 205, y], 9);
+    });
+    const { means, variance } = drawnLaw(strokes);
+    expect(Math.sqrt(variance)).toBeCloseTo(deviation, 3);
+    expect(means.length).toBeLessThanOrEqual(40);
   });
 
   test("that is none is told in words", () => {

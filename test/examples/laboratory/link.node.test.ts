@@ -74,6 +74,14 @@ describe("a link", () => {
     expect(fromLink("v=1")).toEqual(defaultState);
   });
 
+  plain("leaves out what is not set", () => {
+    const link = toLink({
+      ...defaultState,
+      contestants: [{ method: "sid", alpha: undefined } as unknown as Contestant],
+    });
+    expect(link).toMatch(/&a=sid$/);
+  });
+
   plain.each([
     ["", /damaged: it does not say its version/],
     ["v=2&law=ring", /of version 2 .* reads version 1: reload/],

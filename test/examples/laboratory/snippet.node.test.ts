@@ -2,7 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { memory } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { fromLink } from "../../../examples/laboratory/link";
+import { experiments } from "../../../examples/laboratory/experiments";
+import { fromLink, toLink } from "../../../examples/laboratory/link";
 import { methodNames } from "../../../examples/laboratory/methods";
 import { runState } from "../../../examples/laboratory/run";
 import { toSnippet } from "../../../examples/laboratory/snippet";
@@ -40,6 +41,11 @@ test.each([
   ["flow", `${short}&law=blobs&process=flow&teacher=trained&a=sid_weight_none_passes_2&b=dmd2`],
   ["sida", `${short}&law=ring&seed=3&a=sida_learningRate_0.002&b=sds_kappa4_2`],
   ["frozen", `${short}&law=grid&a=lcm&b=diff-instruct_fakeLearningRate_0`],
+  ["twice", `${short}&a=dmd2&b=dmd2_kappa4_2`],
+  ...Object.entries(experiments).map(([name, { state }]) => [
+    name,
+    toLink({ ...state, batch: 32, iterations: 3, pretraining: 20 }),
+  ]),
 ])("the program of a state ends with the same numbers: %s", async (name, link) => {
   const state = fromLink(link);
   const wanted = (await runState(state)).map(({ method, divergence, samples }) => ({
@@ -54,6 +60,6 @@ test("every method has a program", () => {
   for (const method of methodNames) {
     const program = toSnippet(fromLink(`v=1&a=${method}`));
     expect(program).toContain(`method: ${planeMethods[method].method.name}(`);
-    expect(program.includes("discriminator: ")).toBe("discriminator" in planeMethods[method]);
+    expect(program.includes("makeDiscriminator: ")).toBe("discriminator" in planeMethods[method]);
   }
 });
