@@ -8,3 +8,8 @@ const tape = { besideTape, mayNeedGradient, runTape };
 export function asWholeGraph(graph: WholeGraph): Tensor {
   return graphRunnerOf(getBackend())?.run(graph, tape) ?? graph.f(...graph.inputs);
 }
+
+/** Whether the current backend runs whole networks as one piece, each made when it first meets some shapes. */
+export function runsWholeGraphs(): boolean {
+  return graphRunnerOf(getBackend()) !== undefined;
+}

@@ -13,6 +13,7 @@ import { checkPerSample, showShape } from "../core/checks";
 import { SidError } from "../core/errors";
 import { callsArePrograms } from "../core/fused-kernels";
 import { sampleSize } from "../core/per-sample";
+import { runsWholeGraphs } from "../core/whole-graph";
 import type { ScoreModel } from "../models/types";
 import { noiseLevel } from "../predict/level";
 import { momentOf } from "./batch";
@@ -50,9 +51,10 @@ function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]):
   const { generator, teacher, method } = objective;
   const stream = probeStream();
   // Few images, no more than the memory must hold anyway, or enough points in the plane for the figures to mean something.
-  // Where kernels are programs, whose choice goes by the shapes, a whole batch: they are compiled before the first iteration.
+  // Where kernels are programs, or networks graphs, which go by the shapes, a whole batch: they are compiled before the
+  // first iteration, and nothing is compiled for this one alone.
   const whole = plan.batch / plan.accumulationRounds / (plan.ranks?.size ?? 1);
-  const few = callsArePrograms() ? whole : Math.min(2, whole);
+  const few = callsArePrograms() || runsWholeGraphs() ? whole : Math.min(2, whole);
   const count = Math.max(few, Math.min(256, Math.ceil(512 / sampleSize({ shape: [1, ...plan.sampleShape] }))));
   const passes = generator.steps;
   const moment = momentOf(objective, { nimg: Number.MAX_SAFE_INTEGER, iteration: 0, passes });

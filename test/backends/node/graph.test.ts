@@ -424,6 +424,35 @@ test("a text encoder is one graph from its embeddings on, and trains", async () 
   encoder.dispose();
 });
 
+test("distill makes the graphs of its iterations before the first one, and no others", async () => {
+  await compile(true);
+  const before = watched.seen.loads;
+  const made = () => watched.seen.loads - before;
+  const [teacher, fakeScore, generator] = ["teacher", "fake", "generator"].map((name) => network(`before-${name}`));
+  const loads: number[] = [];
+  const text = (count: number) => randomStream(2).normal([count, 5, 12]);
+  try {
+    await distill({
+      ...{ teacher: teacher as Unet, fakeScore, generator: generatorFrom(generator as Unet) },
+      method: sidLsg({ guidance: lsg(1.5) }),
+      conditions: {
+        sample(_, count) {
+          loads.push(made());
+          return text(count);
+        },
+        unconditional: () => text(1),
+      },
+      ...{ sampleShape: [8, 8, 3], batch: 8, iterations: 1, checkTeacher: false },
+    });
+    // The trial's batch first, then those of the iteration.
+    expect(loads[0]).toBe(0);
+    expect(loads[1]).toBeGreaterThan(0);
+    expect(made()).toBe(loads[1]);
+  } finally {
+    for (const one of [teacher, fakeScore, generator]) one?.dispose();
+  }
+});
+
 test("training: same figures, and a resumed run is the same bit for bit", async () => {
   const run = async (on: boolean, iterations: number, path?: string, resume = false): Promise<number[]> => {
     await compile(on);
