@@ -88,7 +88,7 @@ export function randomStream(from: number | RandomState): RandomStream {
   };
   /** Numbers `[from, to)` of a draw of `count`. */
   const normals = (count: number, from = 0, to = count): Float32Array => {
-    checkInteger("RandomStream.normals", "count", count, 0, mostNumbers);
+    checkInteger("RandomStream.normals", "count", to - from, 0, mostNumbers);
     // They come in pairs.
     const even = from - (from % 2);
     const bits = words(count + (count % 2), even, to + (to % 2));
@@ -103,7 +103,7 @@ export function randomStream(from: number | RandomState): RandomStream {
   };
   return {
     uniform,
-    normals: (count) => normals(count),
+    normals: (count) => normals(checkInteger("RandomStream.normals", "count", count, 0)),
     integers(count, min, max) {
       checkInteger("RandomStream.integers", "min", min);
       checkInteger("RandomStream.integers", "max", max, min + 1);

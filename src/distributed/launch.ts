@@ -75,7 +75,10 @@ export function launchOf(environment: Readonly<Record<string, string | undefined
   // Where the launcher does not say who shares this machine, it is taken to be all.
   const has = (name: string | undefined): name is string => name !== undefined && environment[name] !== undefined;
   const localSize = has(found.localSize) ? read(found.localSize, 1, size) : (slurmTasksHere(environment) ?? size);
-  const localRank = has(found.localRank) ? read(found.localRank, 0, localSize - 1) : rank % localSize;
+  // Where srun started the ranks by MPICH's interface, it alone numbers those of a machine; they need not follow one another.
+  const bySlurm = environment["SLURM_STEP_NUM_TASKS"] === String(size) ? "SLURM_LOCALID" : undefined;
+  const local = [found.localRank, bySlurm].find(has);
+  const localRank = local === undefined ? rank % localSize : read(local, 0, localSize - 1);
   return { launcher, rank, size, localRank, localSize };
 }
 

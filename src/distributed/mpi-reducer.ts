@@ -21,6 +21,9 @@ const numbersPerCall = 2 ** 24;
 /** Bytes a call; MPI counts to 2³¹ − 1. */
 const bytesPerCall = 2 ** 30;
 
+/** Seconds after a failure until this program ends even if nobody ends it: a thread that is still in MPI keeps Node alive. */
+const farewell = 30;
+
 /** Seconds until the system ends a program that MPI_Abort does not. */
 const abortSeconds = 5;
 
@@ -82,6 +85,7 @@ export function mpiReducer(
   /** What went wrong is the last word: after it the ranks are no longer in step. */
   const fail = (call: Call, cause: unknown): SidError => {
     failure = explained(call, cause);
+    setTimeout(() => abort(), farewell * 1000).unref();
     return failure;
   };
 

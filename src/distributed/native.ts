@@ -41,7 +41,7 @@ export async function nativeLibraries(): Promise<NativeLibraries> {
       dlopen(path, RTLD_NOW);
       return library;
     },
-    alarm: (seconds) => alarm(seconds),
+    alarm: (seconds) => alarm(Math.min(Math.ceil(seconds), 2 ** 31 - 1)),
     exitNow: (code) => exit(code),
   };
 }

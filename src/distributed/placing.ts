@@ -7,7 +7,7 @@ import { nodeModule } from "./node-module";
  *
  *     max(1, min(cores of this program, ⌊cores of this machine / ranks on it⌋))
  *
- * The cores of this program are those that the launcher binds it to. Open MPI binds each of two ranks to one core; start it
+ * The cores of this program are those that the launcher binds it to, and no more than a container's limit. Open MPI binds each of two ranks to one core; start it
  * with `--bind-to none`, or let it give more, `--map-by slot:PE=8`. The cores of the machine are, in a container, those of
  * the container, and under Slurm those of the job (`SLURM_CPUS_ON_NODE`).
  *
@@ -29,7 +29,7 @@ export async function threadsOfRank(
   const { availableParallelism } = await nodeModule("node:os");
   const own = availableParallelism();
   const ofJob = Number(environment["SLURM_CPUS_ON_NODE"] ?? Number.NaN);
-  const all = ofJob > 0 ? ofJob : await coresOfMachine();
+  const all = Math.min(ofJob > 0 ? ofJob : await coresOfMachine(), await limitOfContainer());
   return Math.max(1, Math.min(own, Math.floor(all / launch.localSize)));
 }
 
@@ -48,6 +48,17 @@ async function coresOfMachine(): Promise<number> {
     // Not Linux.
   }
   return cpus().length;
+}
+
+/** Processors' worth of time that a container may take, by the kernel's control group; else no limit. */
+async function limitOfContainer(): Promise<number> {
+  const { readFileSync } = await nodeModule("node:fs");
+  try {
+    const [, quota, period] = /^(\d+) (\d+)/.exec(readFileSync("/sys/fs/cgroup/cpu.max", "utf8")) ?? [];
+    return quota === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(Number(quota) / Number(period)));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /**

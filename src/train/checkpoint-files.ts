@@ -113,7 +113,11 @@ async function siblings(path: string, rest: RegExp): Promise<string[]> {
   const { readdir } = await nodeFs();
   const name = path.replace(/^.*[\\/]/s, "");
   const folder = path.slice(0, path.length - name.length) || ".";
-  const all = await readdir(folder);
+  // Where one rank of many writes, the others need not see its folder.
+  const all = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new SidError("io", `the folder of ${path} cannot be read: ${error.message}`, { cause: error });
+  });
   return all
     .filter((file) => file.startsWith(name) && rest.test(file.slice(name.length)))
     .map((file) => `${path}${file.slice(name.length)}`);

@@ -18,7 +18,7 @@ import { type Plan, planOf } from "./plan";
 import { preflight } from "./preflight";
 import { agree } from "./ranks/agree";
 import { checkTensors } from "./ranks/compare";
-import { endAll } from "./ranks/end-all";
+import { endAll, onAllRanks } from "./ranks/end-all";
 import { shareFigures } from "./ranks/figures";
 
 /**
@@ -149,7 +149,7 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     /** Whether some rank is to stop, as all of them know at the same iteration. */
     let agreedStop = ranks && (await shareFigures(ranks, [], { rounds: 1, stop: signal?.aborted === true })).stop;
     const stops = () => agreedStop ?? signal?.aborted === true;
-    if (stops() && !start) throw tooEarly();
+    if (stops() && !start) throw ranks ? onAllRanks(tooEarly()) : tooEarly();
     const gauge = divergenceGauge({ halfLife: plan.gaugeHalfLife, state: start?.gauge });
     const run: Run = { plan, stream, uncond, fakeScoreAdam, generatorAdam, gauge };
     Object.assign(summary, { iteration, nimg, resumedFrom: iteration });
@@ -171,11 +171,15 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       if (due > 0) saved = due;
       iteration++;
       nimg += plan.batch;
+      agreedStop = ranks && stop;
+      const last = () => iteration === plan.iterations || stops();
+      const saves = () => last() || (checkpoint?.every !== undefined && iteration % checkpoint.every === 0);
+      // What is saved is what all ranks have.
+      if (iteration % plan.checkRanks === 0 || saves()) await compare(true);
       const metrics = {
         ...{ iteration, nimg, ...figures, seconds: (performance.now() - started) / 1000 },
         communicationSeconds: (ranks?.seconds() ?? 0) - exchanged,
       };
-      if (iteration % plan.checkRanks === 0) await compare(true);
       Object.assign(summary, { iteration, nimg, metrics });
       if (lostBatch && !lost) plan.onWarning(lostBatchWarning(metrics));
       lost ||= lostBatch;
@@ -183,10 +187,8 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       summary.cleanedElements += metrics.cleanedElements;
       await plan.onIteration?.(metrics);
       await breathe();
-      agreedStop = ranks && stop;
-      const last = iteration === plan.iterations || stops();
-      if (last || (checkpoint?.every && iteration % checkpoint.every === 0)) await save();
-      if (snapshots && alone && (last || iteration % snapshots.every === 0))
+      if (saves()) await save();
+      if (snapshots && alone && (last() || iteration % snapshots.every === 0))
         await snapshots.run({ generator: ema?.target ?? generator, iteration, nimg });
       yield metrics;
     }

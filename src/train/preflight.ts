@@ -73,7 +73,7 @@ function dryRun(plan: Plan, uncond: Tensor | undefined, law: readonly number[]):
       `${where}: the conditions ${showShape(cond)} and the empty one ${showShape(uncond)} must agree but for the batch.`,
     );
   try {
-    if (plan.fakeUpdates > 0) fakeScoreGradients(objective, draw("fakeScore", cond));
+    if (plan.fakeUpdates > 0) tidy(() => void fakeScoreGradients(objective, draw("fakeScore", cond)));
     const x0 = generatorGradients(objective, batch).generated ?? batch.images;
     return plan.checkTeacher && x0 ? declarationFigures(teacher, { x0, noise: batch.noise, cond, law }) : tensor1d([]);
   } catch (cause) {

@@ -37,6 +37,14 @@ describe("launchOf", () => {
     expect(launch).toEqual({ launcher: "Slurm's srun", rank: 6, size: 7, localRank: 0, localSize });
   });
 
+  test.each([
+    ["1", 1],
+    ["0", 0],
+  ])("srun may deal ranks to machines in turn, SLURM_LOCALID %s", (SLURM_LOCALID, localRank) => {
+    const dealt = { SLURM_STEP_NUM_TASKS: "4", SLURM_STEP_TASKS_PER_NODE: "2(x2)", SLURM_NODEID: "0", SLURM_LOCALID };
+    expect(launchOf({ PMI_RANK: "2", PMI_SIZE: "4", ...dealt })).toMatchObject({ localRank, localSize: 2 });
+  });
+
   test("a batch script of Slurm is no rank", () => {
     expect(launchOf({ SLURM_PROCID: "0", SLURM_NTASKS: "4" }).launcher).toBe(undefined);
   });

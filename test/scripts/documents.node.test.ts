@@ -43,7 +43,7 @@ const words = new Set(code.match(/[\p{L}_$][\p{L}\p{N}_$]*/gu));
 
 /** Names in the documents that are of others. */
 const foreign = new Set(
-  "setBackend setWasmPaths numBytes maxStorageBufferBindingSize vulkaninfo Conv2DBackpropFilter webkitdirectory isNullOrUndefined backoffLimit".split(
+  "setBackend setWasmPaths numBytes maxStorageBufferBindingSize vulkaninfo Conv2DBackpropFilter webkitdirectory isNullOrUndefined backoffLimit terminationGracePeriodSeconds".split(
     " ",
   ),
 );

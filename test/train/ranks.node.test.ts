@@ -223,6 +223,7 @@ describe("what must not be", () => {
     const where = `The last checkpoint is of iteration 4: ${JSON.stringify(path)}.`;
     expect(outcomes[1]?.warnings).toEqual([
       `distill: rank 1 of 3 ends the run on all ranks, after iteration 5: the disk is full. ${where}`,
+      expect.stringMatching(/^Error: the disk is full\n +at .*onIteration/),
     ]);
     expect(outcomes[1]?.error?.message).toBe("Error: the disk is full");
     for (const i of [0, 2])

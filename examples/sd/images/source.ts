@@ -29,27 +29,29 @@ export function imageFolderSource(folder: ImageFolder, options: ImageFolderSourc
   if (!Number.isSafeInteger(size / scale) || size < scale)
     throw new Error(`Pictures of ${size} pixels: the VAE takes multiples of ${scale}.`);
   if (inChannels !== 3) throw new Error(`The VAE takes images of ${inChannels} channels, where pictures have 3.`);
+  const sampleRows: NonNullable<ImageSource["sampleRows"]> = (stream, count, rows) => {
+    const places = stream.integers(count, 0, folder.length).slice(rows.from, rows.to);
+    const images = tidy(() => {
+      const noise = stream.normal([count, size / scale, size / scale, latentChannels], rows);
+      const begins = Array.from({ length: Math.ceil(places.length / batch) }, (_, i) => i * batch);
+      const encoded = begins.map((begin) => {
+        const some = places.slice(begin, begin + batch);
+        return tidy(() => vae.encode(pixelsOf(folder, some, size), slice(noise, begin, some.length)));
+      });
+      return concat(encoded);
+    });
+    if (conditioner === undefined) return { images };
+    try {
+      return { images, cond: conditioner.encode(places.map(folder.caption)) };
+    } catch (error) {
+      images.dispose();
+      throw error;
+    }
+  };
   return {
     name: `${folder.length} pictures ${folder.fingerprint} at ${size} pixels`,
-    sample(stream, count) {
-      const places = stream.integers(count, 0, folder.length);
-      const images = tidy(() => {
-        const noise = stream.normal([count, size / scale, size / scale, latentChannels]);
-        const begins = Array.from({ length: Math.ceil(count / batch) }, (_, i) => i * batch);
-        const encoded = begins.map((begin) => {
-          const some = places.slice(begin, begin + batch);
-          return tidy(() => vae.encode(pixelsOf(folder, some, size), slice(noise, begin, some.length)));
-        });
-        return concat(encoded);
-      });
-      if (conditioner === undefined) return { images };
-      try {
-        return { images, cond: conditioner.encode(places.map(folder.caption)) };
-      } catch (error) {
-        images.dispose();
-        throw error;
-      }
-    },
+    sample: (stream, count) => sampleRows(stream, count, { from: 0, to: count }),
+    sampleRows,
   };
 }
 

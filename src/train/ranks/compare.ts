@@ -5,6 +5,7 @@ import { version } from "../../core/version";
 import type { Reducer } from "../../distributed/types";
 import { checksum } from "../checksum";
 import type { Fingerprint } from "../fingerprint";
+import { onAllRanks } from "./end-all";
 
 /** What this program computes with: ranks that differ in it do not stay equal bit for bit. */
 export function programOf(): Fingerprint {
@@ -18,9 +19,11 @@ export async function checkSettings(reducer: Reducer, own: Fingerprint): Promise
   for (const [rank, settings] of all.entries())
     for (const name of new Set([...Object.keys(first), ...Object.keys(settings)]))
       if (settings[name] !== first[name])
-        throw new SidError(
-          "rank-mismatch",
-          `distill: all ranks must run the same, but rank ${rank} differs from rank 0 in ${name}: there ${settings[name] ?? "none"}, at rank 0 ${first[name] ?? "none"}.`,
+        throw onAllRanks(
+          new SidError(
+            "rank-mismatch",
+            `distill: all ranks must run the same, but rank ${rank} differs from rank 0 in ${name}: there ${settings[name] ?? "none"}, at rank 0 ${first[name] ?? "none"}.`,
+          ),
         );
 }
 
@@ -48,13 +51,15 @@ export async function checkTensors(
   for (let rank = 1; rank < reducer.size; rank++) {
     const differing = names.filter((_, i) => all[rank * own.length + i] !== all[i]);
     if (differing.length > 0)
-      throw new SidError(
-        "rank-mismatch",
-        `distill: ${running ? `after iteration ${iteration}` : "at the start"} rank ${rank} does not hold what rank 0 holds: ${differing[0]} differs${differing.length > 1 ? `, and ${differing.length - 1} more of ${names.length}` : ""}. ${
-          !running
-            ? "All ranks must begin with the same weights: from one file, or drawn from one seed."
-            : "Whatever acts on the networks or draws from the stream (hooks, sources of conditions or images, a custom method) must do the same on every rank; processors that round differently need a backend that does not."
-        }`,
+      throw onAllRanks(
+        new SidError(
+          "rank-mismatch",
+          `distill: ${running ? `after iteration ${iteration}` : "at the start"} rank ${rank} does not hold what rank 0 holds: ${differing[0]} differs${differing.length > 1 ? `, and ${differing.length - 1} more of ${names.length}` : ""}. ${
+            !running
+              ? "All ranks must begin with the same weights: from one file, or drawn from one seed."
+              : "Whatever acts on the networks or draws from the stream (hooks, sources of conditions or images, a custom method) must do the same on every rank; processors that round differently need a backend that does not."
+          }`,
+        ),
       );
   }
 }

@@ -9,6 +9,14 @@ export interface Standing {
   readonly checkpoint: { readonly path: string; readonly iteration: number } | undefined;
 }
 
+const alike = new WeakSet<Error>();
+
+/** Marks an error that every rank throws, of what all of them know. */
+export function onAllRanks(error: SidError): SidError {
+  alike.add(error);
+  return error;
+}
+
 /**
  * Ends the run on all ranks because of an error on this one, which is told in one line first, for the engine may end this
  * program at once; returns the error to throw. One that all ranks throw alike ends each by itself.
@@ -19,14 +27,17 @@ export function endAll(
   { iteration, checkpoint }: Standing,
   tell: (line: string) => void,
 ): unknown {
-  const code = error instanceof SidError ? error.code : undefined;
-  if (code === "rank-mismatch" || code === "aborted") return error;
+  if (error instanceof Error && alike.has(error)) return error;
   const message = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
   const saved = checkpoint
     ? `The last checkpoint is of iteration ${checkpoint.iteration}: ${JSON.stringify(checkpoint.path)}`
     : "There is no checkpoint yet";
   const line = `distill: rank ${reducer.rank} of ${reducer.size} ends the run on all ranks, after iteration ${iteration}: ${message}. ${saved}.`;
   tell(line);
+  // Nobody else will say where it came from: the program ends here.
+  if (error instanceof Error && !(error instanceof SidError)) tell(String(error.stack));
   reducer.abort();
-  return code === "rank-lost" ? new SidError("rank-lost", line, { cause: error }) : error;
+  return error instanceof SidError && error.code === "rank-lost"
+    ? new SidError("rank-lost", line, { cause: error })
+    : error;
 }

@@ -424,6 +424,20 @@ test("a text encoder is one graph from its embeddings on, and trains", async () 
   encoder.dispose();
 });
 
+test("weights that share memory for a while are not one weight of the graph", async () => {
+  await compile(true);
+  const shared = randomStream(1).normal([3]);
+  const [a, b] = [variable(shared), variable(shared)];
+  const f = (x: Tensor) => tidy(() => add(mul(add(x, a), 2), mul(add(x, b), 3)));
+  const run = (x: Tensor) => asWholeGraph({ key: "sharing", f, inputs: [x], weights: [a, b] });
+  const x = randomStream(3).normal([3]);
+  dispose(run(x));
+  b.assign(x);
+  const [whole, plain] = [run(x), f(x)];
+  expect(relativeError(await whole.data(), (await plain.data()) as Float32Array)).toBeLessThan(1e-6);
+  dispose([whole, plain, x, shared, a, b]);
+});
+
 test("distill makes the graphs of its iterations before the first one, and no others", async () => {
   await compile(true);
   const before = watched.seen.loads;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { add, dispose, memory, mul, onesLike, sub, type Tensor, tensor4d, tidy } from "@tensorflow/tfjs-core";
+import { add, dispose, memory, mul, onesLike, slice, sub, type Tensor, tensor4d, tidy } from "@tensorflow/tfjs-core";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ImageFolder, openImageFolder } from "../../../examples/sd/images/open";
@@ -41,6 +41,20 @@ afterAll(() => {
 const source = (batch?: number) => imageFolderSource(folder, { vae: model.vae, conditioner: model.text, size, batch });
 
 describe("imageFolderSource", () => {
+  test("a rank's rows are those of the whole batch, and the stream stands alike", () => {
+    const [whole, share] = [randomStream(3), randomStream(3)];
+    const all = source().sample(whole, 6);
+    const rows = source().sampleRows?.(share, 6, { from: 2, to: 5 });
+    expect(share.state()).toEqual(whole.state());
+    for (const key of ["images", "cond"] as const) {
+      const some = tidy(() => slice(all[key] as Tensor, 2, 3));
+      expectClose(rows?.[key] as Tensor, some);
+      some.dispose();
+    }
+    dispose({ ...all });
+    dispose({ ...rows });
+  });
+
   test("gives latents as diffusers' latent_dist.sample() · scaling_factor, and the captions' conditions", () => {
     const count = 5;
     const stream = randomStream(1);

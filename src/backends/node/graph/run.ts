@@ -46,6 +46,9 @@ export function graphRunner(backend: NodeBackend, disk: Disk, room = mostKept): 
     const signature = JSON.stringify([key, shapes, wanted.map(Number), sparing]);
     let entry = entries.get(signature);
     if (!entry) {
+      // What shares memory now would be one input of the graph for ever.
+      const memories = new Set([...inputs, ...weights].map(({ dataId }) => dataId));
+      if (memories.size < inputs.length + weights.length) return undefined;
       // Also what others disposed of, variable by variable.
       release();
       const all = [...inputs, ...weights];
