@@ -1,7 +1,6 @@
 /** What a contest is held on: the law, its teacher, and the network that all others start as copies of. */
 import { randomStream } from "sid-lsg";
 import type { ScoreModel } from "sid-lsg/models";
-import { ring } from "../plane/law";
 import { makeWorld, pretraining, type World } from "../plane/world";
 import { drawnLaw, preparedLaws } from "./laws";
 import type { LabState } from "./state";
@@ -20,7 +19,7 @@ export type OnProgress = (done: number, total: number) => void | Promise<void>;
 
 /** The law of a state. */
 export function lawOf({ law }: Pick<LabState, "law">) {
-  return typeof law === "string" ? (preparedLaws[law] ?? ring) : drawnLaw(law);
+  return typeof law === "string" ? preparedLaws[law] : drawnLaw(law);
 }
 
 let opened = 0;

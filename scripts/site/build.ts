@@ -4,11 +4,12 @@
  *     npm run docs [-- --dev]
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build, createServer } from "vitepress";
 import { brokenLinks } from "./check.ts";
 import { documents } from "./documents.ts";
+import { filesUnder } from "./files.ts";
 import { staleNumbers } from "./numbers.ts";
 import { landingPicture, pictureName } from "./picture-name.mjs";
 import { relocate } from "./relocate.ts";
@@ -28,7 +29,7 @@ function writeStaged(): void {
   };
   for (const [path, file] of files) put(path, "text" in file ? file.text : readFileSync(file.copyOf));
   put("sidebar.json", JSON.stringify(sidebar));
-  for (const path of readdirSync(staged, { recursive: true, encoding: "utf8" }))
+  for (const path of filesUnder(staged))
     if (/\.(md|png|svg|webp)$/.test(path) && !path.startsWith("api/") && !files.has(path)) rmSync(join(staged, path));
 }
 

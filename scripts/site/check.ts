@@ -1,10 +1,11 @@
 /** Checks what was built: every link, anchor, script, style and picture of every page is there, and none is of another host's. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, posix } from "node:path";
+import { filesUnder } from "./files.ts";
 
 /** What is wrong, a line each. */
 export function brokenLinks(folder: string): string[] {
-  const files = new Set(readdirSync(folder, { recursive: true, encoding: "utf8" }));
+  const files = new Set(filesUnder(folder));
   const pages = new Map(
     [...files].filter((path) => path.endsWith(".html")).map((path) => [path, readFileSync(join(folder, path), "utf8")]),
   );

@@ -4,16 +4,14 @@
  *
  *     269 ± 20<!-- docs/study/results.jsonl long trained.frechetDistance -->     the runs of a name, their mean over seeds
  *     0.77<!-- docs/league/README.md: "the divergence is 0.77" -->               a text that stands in a file
- *     <!-- test/golden/laws.json: all above -->                                  every number of the table or paragraph before
  *
- * Digits are as many as are written; behind `±` stands half of the 95 % interval over seeds; `%` is a hundred times the figure.
+ * Of a drawing (.svg) the text counts, without what tags say. Digits are as many as are written; behind `±` stands half of the 95 % interval over seeds; `%` is a hundred times the figure.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { seedMean } from "../../examples/experiments/intervals.ts";
 
-const number = /[−-]?\d*\.?\d+/g;
 const marked =
-  /([−-]?[\d,]*\.?\d+(?: ± [\d.]+)?(?: %)?)?(?:\*\*)?<!-- ([\w/.-]+\.\w+)(?:: ("(?:[^"]+)"|all above)| (\S+) (\S+)) -->/g;
+  /([−-]?[\d,]*\.?\d+(?: ± [\d.]+)?(?: %)?)?(?:\*\*)?<!-- ([\w/.-]+\.\w+)(?:: "([^"]+)"| (\S+) (\S+)) -->/g;
 
 interface RunRecord {
   readonly name: string;
@@ -29,20 +27,11 @@ export function staleNumbers(text: string, read: (file: string) => string | unde
     const say = (problem: string) => problems.push(`line ${line}: ${problem}`);
     const content = read(file);
     if (content === undefined) say(`there is no ${file}`);
-    else if (quote === "all above") {
-      const block =
-        text
-          .slice(0, match.index)
-          .trimEnd()
-          .split(/\n\s*\n/)
-          .at(-1) ?? "";
-      const known = new Set(content.match(number)?.map(plain));
-      for (const one of new Set(block.match(number))) if (!known.has(plain(one))) say(`${file} has no ${one}`);
-    } else if (written === "") say("no number stands before the mark");
+    else if (written === "") say("no number stands before the mark");
     else if (quote !== undefined) {
-      const said = quote.slice(1, -1);
-      if (!content.replace(/\s+/g, " ").includes(said)) say(`${file} does not say "${said}"`);
-      if (!said.includes(written)) say(`${written} is not in "${said}"`);
+      const shown = file.endsWith(".svg") ? content.replace(/<[^>]*>/g, " ") : content;
+      if (!shown.replace(/\s+/g, " ").includes(quote)) say(`${file} does not say "${quote}"`);
+      if (!isNumberOf(quote, written)) say(`${written} is not in "${quote}"`);
     } else {
       const now = figure(content, name, path, written);
       if (now !== written) say(`${written} is ${now} by ${name} ${path} of ${file}`);
@@ -54,8 +43,10 @@ export function staleNumbers(text: string, read: (file: string) => string | unde
   return problems;
 }
 
-/** A number without what notations differ in: a zero in front or behind, and which minus. */
-const plain = (text: string) => String(Math.abs(Number(text.replace("−", "-"))));
+/** Whether a text holds the number as a whole, not as a part of a longer one. */
+function isNumberOf(text: string, number: string): boolean {
+  return new RegExp(`(?<![\\d.−-]|\\d,)${number.replaceAll(".", "\\.")}(?!\\d|[.,]\\d)`).test(text);
+}
 
 function readFile(file: string): string | undefined {
   return existsSync(file) ? readFileSync(file, "utf8") : undefined;

@@ -2,9 +2,10 @@
  * Makes a build of VitePress work in any folder. VitePress knows the folder when it builds; here it is a word, which this replaces:
  * in HTML and CSS by the relative way from the file, in scripts by what the first script of each page finds out from its address.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAst } from "vite";
+import { filesUnder } from "./files.ts";
 
 /** Stands for the folder while VitePress builds. */
 export const baseToken = "/__base__/";
@@ -57,7 +58,7 @@ export function relocatePage(html: string, depth: number): string {
 
 /** Changes all files of a build in place. */
 export function relocate(folder: string): void {
-  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+  for (const path of filesUnder(folder)) {
     const file = join(folder, path);
     const change = path.endsWith(".html")
       ? (text: string) => relocatePage(text, path.split("/").length - 1)

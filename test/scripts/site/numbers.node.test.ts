@@ -6,7 +6,8 @@ import { staleNumbers } from "../../../scripts/site/numbers";
 const runs = [1, 2, 3].map((kl, seed) => JSON.stringify({ name: "sid", seed, figures: { kl, share: { right: 0.5 } } }));
 const files: Readonly<Record<string, string>> = {
   "r.jsonl": `${runs.join("\n")}\n`,
-  "t.md": "The KL is 0.70,\nand −.25 besides.",
+  "t.md": "The KL is 0.70,\nand −.25 besides, in 2,048 ± 3 runs.",
+  "p.svg": '<text x="1">SiD</text><text y="4">distance 0.14, spread 1.00</text>',
 };
 const stale = (text: string) => staleNumbers(text, (file) => files[file]);
 
@@ -15,7 +16,8 @@ test.each([
   "2.00 ± 2.48<!-- r.jsonl sid kl -->",
   "50.0 %<!-- r.jsonl sid share.right -->",
   '0.70<!-- t.md: "KL is 0.70, and" -->',
-  "Before.\n\n| 0.7 | −0.25 |\n\n<!-- t.md: all above -->",
+  '0.14<!-- p.svg: "SiD distance 0.14, spread 1.00" -->',
+  '2,048<!-- t.md: "2,048 ± 3 runs" -->',
 ])("%s is right", (text) => expect(stale(text)).toEqual([]));
 
 test.each([
@@ -28,7 +30,14 @@ test.each([
   ["much<!-- r.jsonl sid kl -->", "no number stands before"],
   ['0.71<!-- t.md: "KL is 0.70" -->', '0.71 is not in "KL is 0.70"'],
   ['0.71<!-- t.md: "KL is 0.71" -->', 't.md does not say "KL is 0.71"'],
-  ["0.71 and .25\n\n<!-- t.md: all above -->", "t.md has no 0.71"],
+  ...["0.1", "4", "14", "1.0", "00"].map((part) => [
+    `${part}<!-- p.svg: "SiD distance 0.14, spread 1.00" -->`,
+    `${part} is not in`,
+  ]),
+  ['048<!-- t.md: "2,048 ± 3 runs" -->', "048 is not in"],
+  ['0.25<!-- t.md: "−.25 besides" -->', "0.25 is not in"],
+  ['.25<!-- t.md: "−.25 besides" -->', ".25 is not in"],
+  ['0.14<!-- p.svg: "SIM distance 0.14" -->', 'p.svg does not say "SIM distance 0.14"'],
 ])("%s is told", (text, problem) => expect(stale(text).join()).toContain(problem));
 
 const documents = ["README.md", ...readdirSync("docs").flatMap((name) => (name.endsWith(".md") ? `docs/${name}` : []))];
