@@ -26,6 +26,10 @@ const settings: readonly [string, Partial<MemoryConfig>][] = [
   ["three networks, staged (the default)", {}],
   ["the same, `gradientCheckpointing: true`", { gradientCheckpointing: true }],
   ["the same, and a moving average", { gradientCheckpointing: true, ema: true }],
+  [
+    "the same, on each of 8 ranks, `shardOptimizer: true`",
+    { gradientCheckpointing: true, ema: true, ranks: 8, shardOptimizer: true },
+  ],
   ["one network, adapters of rank 64", { lora: { rank: 64 } }],
   ["the same, `gradientCheckpointing: true`", { lora: { rank: 64 }, gradientCheckpointing: true }],
   ['the same, `frozenWeights: "f16"`', { lora: { rank: 64 }, gradientCheckpointing: true, frozenWeights: "f16" }],

@@ -16,7 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   io: [],
   distributed: [],
   backends: [],
-  memory: ["schedules", "guidance", "models", "methods", "train"],
+  memory: ["schedules", "guidance", "models", "methods", "train", "distributed"],
   testing: ["schedules", "predict", "guidance", "losses", "models", "methods", "train"],
 };
 

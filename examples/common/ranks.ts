@@ -16,6 +16,7 @@ export const rankFlags = {
   ...sharingFlags,
   "check-ranks": { type: "string" },
   "rank-timeout": { type: "string" },
+  "shard-optimizer": { type: "boolean", default: false },
 } as const;
 
 interface RankValues {
@@ -23,6 +24,7 @@ interface RankValues {
   readonly "check-ranks"?: string | undefined;
   readonly "rank-timeout"?: string | undefined;
   readonly "gpu-per-rank": boolean;
+  readonly "shard-optimizer"?: boolean | undefined;
 }
 
 /** What the command line and the launcher say of this rank. */
@@ -31,13 +33,15 @@ export interface RankSettings extends Launch {
   /** Seconds that a rank waits for the others. */
   readonly timeout: number | undefined;
   readonly gpuPerRank: boolean;
+  readonly shardOptimizer: boolean;
 }
 
 /** Reads them; undefined where the program runs alone. */
 export function parseRanks(values: RankValues, backend: BackendName | "auto"): RankSettings | undefined {
   const { distributed, "check-ranks": checkRanks, "rank-timeout": timeout, "gpu-per-rank": gpuPerRank } = values;
+  const { "shard-optimizer": shardOptimizer = false } = values;
   if (distributed === undefined) {
-    for (const name of ["check-ranks", "rank-timeout", "gpu-per-rank"] as const)
+    for (const name of ["check-ranks", "rank-timeout", "gpu-per-rank", "shard-optimizer"] as const)
       if (values[name]) throw new Error(`--${name} needs --distributed mpi.`);
     return undefined;
   }
@@ -52,6 +56,7 @@ export function parseRanks(values: RankValues, backend: BackendName | "auto"): R
     checkRanks: checkRanks === undefined ? undefined : integer("check-ranks", checkRanks, 1, 1),
     timeout: timeout === undefined ? undefined : positive("rank-timeout", timeout, 1),
     gpuPerRank,
+    shardOptimizer,
   };
   if (settings.launcher === undefined)
     throw new Error(

@@ -141,6 +141,7 @@ async function checkMemory(model: OpenModel, settings: DistillSettings): Promise
       size: sizeOf(model, settings),
       batch: microBatch / (ranks?.size ?? 1),
       tokens: model.tokenizer.maxLength,
+      ...(ranks && { ranks: ranks.size, shardOptimizer: ranks.shardOptimizer }),
     },
     ...{ method: settings.method, backward: recipe.backward, beta1: recipe.adam.beta1, ema: emaHalfLife > 0 },
     ...{
@@ -173,7 +174,11 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
     ...{ teacher, fakeScore, discriminator, generator, ema: average && { target: average, halfLife, rampUp } },
     sampleShape: [...sizeOf(model, settings), model.configs.unet.inChannels],
     accumulationRounds: recipe.batch / settings.microBatch,
-    ...(ranks && { distributed: ranks, checkRanks: settings.ranks?.checkRanks }),
+    ...(ranks && {
+      distributed: ranks,
+      checkRanks: settings.ranks?.checkRanks,
+      shardOptimizer: settings.ranks?.shardOptimizer,
+    }),
     method: settings.method,
     conditions: promptConditions({ prompts, conditioner: text }),
     images: images && imageFolderSource(images, { vae, conditioner: text, size: settings.resolution }),

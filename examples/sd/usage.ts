@@ -75,6 +75,7 @@ Running
   --check-ranks N           iterations from one comparison of the ranks' weights to the next (100)
   --rank-timeout SECONDS    a rank that the others wait for so long is lost; more than rank 0 alone needs for a checkpoint,
                             samples and the result (300)
+  --shard-optimizer         each rank keeps the optimisers' moments of its part of the weights only
   --gpu-per-rank            each rank of a machine its own GPU, on node-gpu
   --help                    this text
 

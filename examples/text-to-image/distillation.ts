@@ -54,9 +54,10 @@ export interface DistillationInputs {
   readonly images?: ImageSource;
   /** @defaultValue none: what is stopped is lost */
   readonly checkpoint?: string;
-  /** The other programs of this run, and how often their weights are compared. */
+  /** The other programs of this run, how often their weights are compared, and whether they share the moments. */
   readonly distributed?: DistillOptions["distributed"];
   readonly checkRanks?: DistillOptions["checkRanks"];
+  readonly shardOptimizer?: DistillOptions["shardOptimizer"];
   readonly signal: AbortSignal;
   /** Sees each iteration's figures. */
   readonly onMetrics: (metrics: DistillMetrics) => void | Promise<void>;

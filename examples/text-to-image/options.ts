@@ -52,6 +52,7 @@ ${command} -- --resume   go on with an interrupted run
   --distributed mpi one run on all ranks that mpirun or srun started; see docs/distributed.md
   --check-ranks N   iterations from one comparison of the ranks' weights to the next (100)
   --rank-timeout S  seconds after which a rank that the others wait for is lost (300)
+  --shard-optimizer each rank keeps the optimisers' moments of its part of the weights only
   --gpu-per-rank    each rank of a machine its own GPU, on node-gpu
   --out DIR         where to write (${out})
   --help            this text`;

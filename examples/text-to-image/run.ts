@@ -121,7 +121,11 @@ function recipeOf(
     ...{ iterations, seed, resume, allowOtherArithmetic },
     method: sidLsg({ guidance: guidances[guidance](kappa), alpha }),
     checkpoint: outputs(out).checkpoint,
-    ...(ranks && { distributed: ranks, checkRanks: settings?.checkRanks }),
+    ...(ranks && {
+      distributed: ranks,
+      checkRanks: settings?.checkRanks,
+      shardOptimizer: settings?.shardOptimizer,
+    }),
   };
 }
 

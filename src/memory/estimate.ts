@@ -18,6 +18,7 @@ import { ddpmSchedule } from "../schedules/ddpm";
 import { distill } from "../train/distill";
 import { needsOf } from "../train/objective";
 import { onDryBackend } from "./dry-backend";
+import { likeRanks } from "./like-ranks";
 
 /** The run whose memory {@link estimateMemory} predicts. */
 export interface MemoryConfig extends UnetMemoryOptions {
@@ -26,7 +27,7 @@ export interface MemoryConfig extends UnetMemoryOptions {
   /** Height and width of the samples: for Stable Diffusion an eighth of the image's. */
   readonly size: readonly [height: number, width: number];
   /**
-   * Samples that are computed at once: `batch / accumulationRounds` of `distill`.
+   * Samples that are computed at once: `batch / accumulationRounds` of `distill`, on several ranks each one's share of that.
    * @defaultValue `1`
    */
   readonly batch?: number | undefined;
@@ -72,6 +73,16 @@ export interface MemoryConfig extends UnetMemoryOptions {
    */
   readonly beta1?: number | undefined;
   /**
+   * Ranks of a data-parallel run; the estimate is of one of them, the first.
+   * @defaultValue `1`
+   */
+  readonly ranks?: number | undefined;
+  /**
+   * Whether each rank keeps Adam's moments of its part of the weights only, as in `distill`.
+   * @defaultValue `false`
+   */
+  readonly shardOptimizer?: boolean | undefined;
+  /**
    * Whether the backend has this library's own kernels, which keep fewer activations: `"wasm"`, `"webgpu"`, `"node"`
    * and `"node-gpu"` do. What `"webgpu"` fuses beyond the others is not counted.
    * @defaultValue as the backend in use
@@ -92,7 +103,7 @@ const loraKeys: KeysOf<MemoryLora> = { rank: 1, targets: 1, layers: 1, networks:
 
 const known: KeysOf<MemoryConfig> = {
   ...{ unet: 1, size: 1, batch: 1, tokens: 1, method: 1, backward: 1, lora: 1, ema: 1, generator: 1, beta1: 1 },
-  frozenWeights: 1,
+  ...{ frozenWeights: 1, ranks: 1, shardOptimizer: 1 },
   ...{ fusedKernels: 1, ...unetMemoryKeys },
 };
 
@@ -132,13 +143,21 @@ export interface MemoryEstimate {
 export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstimate> {
   const where = "estimateMemory";
   const { unet: architecture, size, batch = 1, tokens = 77, ema = false } = checkObject(where, "config", config, known);
-  const { method = sid(), backward = "staged", beta1, fusedKernels = hasFusedKernels() } = config;
+  const {
+    method = sid(),
+    backward = "staged",
+    beta1,
+    fusedKernels = hasFusedKernels(),
+    ranks = 1,
+    shardOptimizer,
+  } = config;
   checkObject(where, "unet", architecture);
   const [height, width] = checkArray(where, "size", size);
   checkInteger(where, "size[0]", height, 1);
   checkInteger(where, "size[1]", width, 1);
   checkInteger(where, "batch", batch, 1);
   checkInteger(where, "tokens", tokens, 1);
+  checkInteger(where, "ranks", ranks, 1);
   checkBoolean(where, "ema", ema);
   checkBoolean(where, "fusedKernels", fusedKernels);
   checkOneOf(where, "frozenWeights", config.frozenWeights ?? "f32", ["f32", "f16"]);
@@ -160,7 +179,8 @@ export async function estimateMemory(config: MemoryConfig): Promise<MemoryEstima
           sample: (stream, count) => ({ images: stream.normal([count, ...sampleShape]), cond: condition(count) }),
         },
         discriminator: needs.discriminator ? bottleneckDiscriminator() : undefined,
-        ...{ method, backward, adam: { beta1 }, batch, iterations: 1, checkTeacher: false },
+        ...{ method, backward, adam: { beta1 }, iterations: 1, checkTeacher: false },
+        ...{ batch: batch * ranks, distributed: ranks === 1 ? undefined : likeRanks(ranks), shardOptimizer },
         onIteration: () => {
           atRest = usage.bytes;
         },

@@ -8,11 +8,13 @@ import {
   keep,
   minimum,
   mul,
+  slice,
   sqrt,
   square,
   sub,
   sum,
   type Tensor,
+  tensor1d,
   tidy,
   type Variable,
   zeros,
@@ -22,8 +24,10 @@ import { SidError } from "../core/errors";
 import { runIfThere } from "../core/fused-kernels";
 import { storesHalves } from "../core/half-storage";
 import { checkTensor, checkVariables } from "../core/tensor-checks";
+import type { Reducer } from "../distributed/types";
 import { type LearningRateSchedule, rateAt } from "./learning-rate";
 import { type Pack, packs } from "./packing";
+import { gatherShards, type Shard, shardOf } from "./ranks/shards";
 
 /** Options of {@link adam}. */
 export interface AdamOptions {
@@ -120,6 +124,37 @@ export interface Adam {
  * ```
  */
 export function adam(variables: readonly Variable[], options: AdamOptions): Adam {
+  return adamOn(undefined, variables, options);
+}
+
+/** An {@link Adam} of a run, which may keep the moments of this rank's part of the weights only. */
+export interface RunAdam extends Adam {
+  /** Undefined where it keeps all. */
+  readonly shards?: AdamShards | undefined;
+}
+
+/** What the ranks do together that share an optimiser. All call it at the same time. */
+export interface AdamShards {
+  /** What this rank keeps of each moment. */
+  readonly moments: readonly Shard[];
+  /** Assigns what all ranks made of their parts in the last step, which alone assigns nothing. */
+  exchange(): Promise<void>;
+  /** The whole moments, at rank 0; nothing at the others. */
+  gather(): Promise<Float32Array[]>;
+}
+
+/**
+ * {@link adam}; with `ranks` each keeps and updates a part, and the bits are those of the whole, whose elements do not depend
+ * on one another.
+ *
+ * @param limit - elements of a flat piece; see {@link packs}.
+ */
+export function adamOn(
+  ranks: Reducer | undefined,
+  variables: readonly Variable[],
+  options: AdamOptions,
+  limit?: number,
+): RunAdam {
   checkVariables("adam", "variables", variables);
   if (variables.length === 0) throw new SidError("invalid-argument", "adam: there are no variables to train.");
   const half = variables.find(storesHalves);
@@ -131,12 +166,21 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
   checkAdamOptions("adam", options);
   const { learningRate, beta1 = 0, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, clipValue, clipNorm } = options;
 
-  const groups = packs(variables.map((v) => v.shape));
-  const sizes = groups.map(({ size }) => size);
-  if (beta1 !== 0) sizes.push(...sizes);
+  const groups = packs(
+    variables.map((v) => v.shape),
+    limit,
+  );
+  const shards = groups.map(({ size }) => shardOf(size, ranks ?? { rank: 0, size: 1 }));
+  const kept = beta1 === 0 ? shards : [...shards, ...shards];
+  const sizes = kept.map(({ from, to }) => to - from);
   let moments: Tensor[] = sizes.map((size) => zeros([size]));
+  /** This rank's parts of the weights after a step, until they are exchanged. */
+  const stepped: (Tensor | undefined)[] = [];
   let count = 0;
 
+  const forget = () => {
+    disposeAll(stepped.splice(0).filter((x) => x !== undefined));
+  };
   /** Lets a moment decay towards `x`. */
   const remember = (i: number, beta: number, x: Tensor): Tensor => {
     const old = moments[i] as Tensor;
@@ -166,21 +210,29 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
         const flat = prepare(group.pack(gradients));
         return clipValue === undefined ? flat : clipByValue(flat, -clipValue, clipValue);
       };
-      const decayed = (group: Pack) => {
-        const flat = group.pack(variables);
+      const decayed = (group: Pack, shard: Shard) => {
+        const flat = ownPart(shard, group.pack(variables));
         return weightDecay === 0 ? flat : mul(flat, 1 - size * weightDecay);
       };
       tidy(() => {
         const clipped = clipNorm === undefined ? undefined : clippedByNorm(groups.map(prepared), clipNorm);
         groups.forEach((group, i) => {
           tidy(() => {
-            const gradient = clipped?.[i] ?? prepared(group);
-            const fused = beta1 === 0 && stepInOne(i, decayed(group), gradient, rate, epsilon * correction);
-            if (fused) return group.assign(variables, fused);
-            const v = remember(i, beta2, square(gradient));
-            const m = beta1 === 0 ? gradient : remember(groups.length + i, beta1, gradient);
-            const update = div(mul(m, rate), add(sqrt(v), epsilon * correction));
-            group.assign(variables, sub(decayed(group), update));
+            const shard = shards[i] as Shard;
+            // That of all, which may have figures.
+            const whole = clipped?.[i] ?? prepared(group);
+            if (shard.from === shard.to) return;
+            const gradient = ownPart(shard, whole);
+            const next = (): Tensor => {
+              const fused = beta1 === 0 && stepInOne(i, decayed(group, shard), gradient, rate, epsilon * correction);
+              if (fused) return fused;
+              const v = remember(i, beta2, square(gradient));
+              const m = beta1 === 0 ? gradient : remember(groups.length + i, beta1, gradient);
+              const update = div(mul(m, rate), add(sqrt(v), epsilon * correction));
+              return sub(decayed(group, shard), update);
+            };
+            if (ranks) stepped[i] = keep(next());
+            else group.assign(variables, next());
           });
         });
       });
@@ -207,8 +259,32 @@ export function adam(variables: readonly Variable[], options: AdamOptions): Adam
     dispose() {
       disposeAll(moments);
       moments = [];
+      forget();
+    },
+    shards: ranks && {
+      moments: kept,
+      async exchange() {
+        for (const [i, group] of groups.entries()) {
+          const weights = await gatherShards(ranks, shards[i] as Shard, stepped[i]);
+          tidy(() => group.assign(variables, tensor1d(weights)));
+        }
+        forget();
+      },
+      async gather() {
+        const all: Float32Array[] = [];
+        for (const [i, moment] of moments.entries()) {
+          const whole = await gatherShards(ranks, kept[i] as Shard, moment);
+          if (ranks.rank === 0) all.push(whole);
+        }
+        return all;
+      },
     },
   };
+}
+
+/** What this rank keeps of a flat tensor. */
+function ownPart({ size, from, to }: Shard, flat: Tensor): Tensor {
+  return to - from === size ? flat : slice(flat, from, to - from);
 }
 
 /** Flat pieces of a gradient, scaled so that all of it is at most `longest` long. */

@@ -6,10 +6,11 @@ import { SidError } from "../core/errors";
 import type { HostTensor } from "../core/host-tensor";
 import { type RandomState, randomStream } from "../core/random";
 import { readSafetensors, writeSafetensors } from "../io/files";
-import type { Adam } from "./adam";
+import type { RunAdam } from "./adam";
 import { checksum } from "./checksum";
 import { differences, type Fingerprint } from "./fingerprint";
 import { divergenceGauge, type GaugeState } from "./gauge/gauge";
+import type { Shard } from "./ranks/shards";
 
 const format = "sid-lsg checkpoint 2";
 
@@ -25,21 +26,30 @@ export interface Progress {
 /** The tensors of a run that a checkpoint holds. */
 export interface RunState {
   readonly networks: Readonly<Record<string, readonly Variable[]>>;
-  readonly optimizers: Readonly<Record<string, Adam>>;
+  readonly optimizers: Readonly<Record<string, RunAdam>>;
 }
 
-/** Writes everything that a run needs to go on, atomically. */
+/** The whole moments that ranks keep in parts, by their names in the file, at rank 0; all ranks take part. */
+export async function gatherMoments({ optimizers }: RunState): Promise<ReadonlyMap<string, Float32Array>> {
+  const moments = new Map<string, Float32Array>();
+  for (const [role, { shards }] of Object.entries(optimizers))
+    for (const [i, whole] of ((await shards?.gather()) ?? []).entries()) moments.set(momentName(role, i), whole);
+  return moments;
+}
+
+/** Writes everything that a run needs to go on, atomically; `moments` are those that {@link gatherMoments} made whole. */
 export async function saveCheckpoint(
   path: string,
   fingerprint: Fingerprint,
   progress: Progress,
   state: RunState,
+  moments: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
   const tensors = new Map<string, HostTensor>();
   const checksums: [string, string][] = [];
-  for (const [name, x] of slots(state)) {
-    const data = (await x.data()) as Float32Array;
-    tensors.set(name, { dtype: "F32", shape: x.shape, data });
+  for (const [name, shape, x] of slots(state)) {
+    const data = moments.get(name) ?? ((await x.data()) as Float32Array);
+    tensors.set(name, { dtype: "F32", shape, data });
     checksums.push([name, checksumOf(data)]);
   }
   const kind = arithmetic();
@@ -124,11 +134,11 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
     throw new SidError("corrupt-file", `${where}: the state of the gauge is not readable.`, { cause });
   }
   const wanted = slots(state);
-  for (const [name, x] of wanted) {
+  for (const [name, shape] of wanted) {
     const found = tensors.get(name);
-    if (found?.dtype !== "F32" || found.shape.join() !== x.shape.join())
+    if (found?.dtype !== "F32" || found.shape.join() !== shape.join())
       corrupt(
-        `"${name}" must be F32 [${x.shape.join(", ")}], got ${found ? `${found.dtype} [${found.shape.join(", ")}]` : "nothing"}`,
+        `"${name}" must be F32 [${shape.join(", ")}], got ${found ? `${found.dtype} [${found.shape.join(", ")}]` : "nothing"}`,
       );
   }
   if (tensors.size !== wanted.length) corrupt(`wanted ${wanted.length} tensors, got ${tensors.size}`);
@@ -141,11 +151,13 @@ export async function loadCheckpoint(path: string, goal: Goal, state: RunState):
 
   if (other !== undefined) goal.onWarning(`${where}: ${other}; the run goes on, not bit for bit.`);
   tidy(() => {
-    const read = (name: string, x: Tensor) => tensor((tensors.get(name) as HostTensor).data as Float32Array, x.shape);
+    const read = (name: string, x: Tensor, { from, to }: Partial<Shard> = {}) =>
+      tensor(((tensors.get(name) as HostTensor).data as Float32Array).subarray(from, to), x.shape);
     for (const [role, variables] of Object.entries(state.networks))
       variables.forEach((v, i) => void v.assign(read(`${role}.${i}`, v)));
     for (const [role, optimizer] of Object.entries(state.optimizers)) {
-      const moments = optimizer.state().moments.map((x, i) => read(`${role}.adam.${i}`, x));
+      const parts = optimizer.shards?.moments;
+      const moments = optimizer.state().moments.map((x, i) => read(momentName(role, i), x, parts?.[i]));
       optimizer.restore({ step: progress.steps[role] as number, moments });
     }
   });
@@ -164,14 +176,26 @@ function otherArithmetic(saved: string | undefined): string | undefined {
   return `it was computed ${howItRounds[saved]}, and this run computes ${howItRounds[own]}`;
 }
 
-/** The tensors of a run by their names in the file; by index, since tf.layers numbers its names anew in every process. */
-function slots({ networks, optimizers }: RunState): [string, Tensor][] {
+type Slot = readonly [name: string, shape: readonly number[], held: Tensor];
+
+/**
+ * The tensors of a run by their names in the file, with the shapes that they have there and what this program holds of
+ * them; by index, since tf.layers numbers its names anew in every process.
+ */
+function slots({ networks, optimizers }: RunState): Slot[] {
   return [
-    ...Object.entries(networks).flatMap(([role, all]) => all.map((v, i): [string, Tensor] => [`${role}.${i}`, v])),
-    ...Object.entries(optimizers).flatMap(([role, optimizer]) =>
-      optimizer.state().moments.map((x, i): [string, Tensor] => [`${role}.adam.${i}`, x]),
+    ...Object.entries(networks).flatMap(([role, all]) => all.map((v, i): Slot => [`${role}.${i}`, v.shape, v])),
+    ...Object.entries(optimizers).flatMap(([role, { state, shards }]) =>
+      state().moments.map((x, i): Slot => {
+        const whole = shards?.moments[i];
+        return [momentName(role, i), whole ? [whole.size] : x.shape, x];
+      }),
     ),
   ];
+}
+
+function momentName(role: string, i: number): string {
+  return `${role}.adam.${i}`;
 }
 
 /** The checksum of numbers, or of all that some metadata says, in any order. */

@@ -133,6 +133,16 @@ export interface DistillOptions {
    */
   readonly checkRanks?: number | undefined;
   /**
+   * Whether each rank keeps Adam's moments of its part of the weights only, updates that part and gives it to the others:
+   * `1/ranks` of the moments' memory for one more exchange in each update. The numbers stay the same bit for bit, and so do
+   * checkpoints, which runs with and without go on from, on any number of ranks. The weights, the gradients and the moving
+   * average's weights stay whole on every rank. Without other ranks it changes nothing.
+   *
+   * Source: Rajbhandari et al., arXiv:1910.02054, stage 1.
+   * @defaultValue `false`
+   */
+  readonly shardOptimizer?: boolean | undefined;
+  /**
    * Refuses a teacher whose output, at the ends of the timestep law, is not what it declares to predict.
    * @defaultValue `true`
    */

@@ -1,11 +1,11 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor, Variable } from "@tensorflow/tfjs-core";
 import { checkBackend } from "../core/check-backend";
 import { SidError } from "../core/errors";
 import { randomStream } from "../core/random";
 import { checkTensor } from "../core/tensor-checks";
-import { adam } from "./adam";
+import { type AdamOptions, adamOn } from "./adam";
 import { breathe } from "./breathe";
-import { loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
+import { gatherMoments, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import { openCheckpoints } from "./checkpoint-files";
 import type { ConditionSource } from "./conditions";
 import type { DistillMetrics, DistillOptions } from "./distill-options";
@@ -114,9 +114,10 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     const agreed = ranks && (await agree(ranks, plan, uncond));
     await preflight(plan, uncond);
     const trained = fakeScoreVariables(plan.objective);
-    const fakeScoreAdam =
-      trained.length > 0 && plan.fakeUpdates > 0 ? own(adam(trained, plan.fakeScoreAdam)) : undefined;
-    const generatorAdam = own(adam(generator.variables, plan.generatorAdam));
+    const adam = (variables: readonly Variable[], options: AdamOptions) =>
+      own(adamOn(plan.shardOptimizer ? ranks : undefined, variables, options));
+    const fakeScoreAdam = trained.length > 0 && plan.fakeUpdates > 0 ? adam(trained, plan.fakeScoreAdam) : undefined;
+    const generatorAdam = adam(generator.variables, plan.generatorAdam);
     const state: RunState = {
       networks: {
         ...(fakeScore && plan.fakeUpdates > 0 && { fakeScore: fakeScore.variables }),
@@ -159,7 +160,8 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
     const save = async () => {
       if (!files || due === iteration) return;
       const progress = { iteration, nimg, stream: stream.state(), gauge: gauge.state() };
-      if (alone) await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state));
+      const moments = await gatherMoments(state);
+      if (alone) await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state, moments));
       due = iteration;
       if (alone) saved = due;
     };

@@ -1,7 +1,7 @@
 import { dispose, type Tensor, type Tensor1D } from "@tensorflow/tfjs-core";
 import type { RandomStream, RowRange } from "../core/random";
 import type { Moment } from "../methods/types";
-import type { Adam } from "./adam";
+import type { RunAdam } from "./adam";
 import { momentOf, type TrainBatch } from "./batch";
 import type { GradientEvent } from "./distill-options";
 import { drawBatch } from "./draw-batch";
@@ -16,8 +16,8 @@ export interface Run {
   readonly plan: Plan;
   readonly stream: RandomStream;
   readonly uncond: Tensor | undefined;
-  readonly fakeScoreAdam: Adam | undefined;
-  readonly generatorAdam: Adam;
+  readonly fakeScoreAdam: RunAdam | undefined;
+  readonly generatorAdam: RunAdam;
   readonly gauge: DivergenceGauge;
 }
 
@@ -34,9 +34,12 @@ export async function iterateOnce(run: Run, iteration: number, nimg: number) {
   const ofFake: Tensor1D[] = [];
   const ofGenerator: Tensor1D[] = [];
   const updateFakeScore = async () => {
-    const options = { optimizer: fakeScoreAdam as Adam, onGradients: hook("fakeScore") };
-    for (let i = 0; i < fakeUpdates; i++)
+    const optimizer = fakeScoreAdam as RunAdam;
+    const options = { optimizer, onGradients: hook("fakeScore") };
+    for (let i = 0; i < fakeUpdates; i++) {
       ofFake.push(await fakeScoreStep(objective, batches(run, "fakeScore", moment, passes), options));
+      await optimizer.shards?.exchange();
+    }
   };
   const waits = nimg < plan.startsAt;
   try {
@@ -44,6 +47,7 @@ export async function iterateOnce(run: Run, iteration: number, nimg: number) {
     if (!waits) {
       const options = { optimizer: generatorAdam, onGradients: hook("generator") };
       ofGenerator.push(await generatorStep(objective, batches(run, "generator", moment, passes), options));
+      await generatorAdam.shards?.exchange();
     }
     if (plan.first === "generator") await updateFakeScore();
     const beta = ema && !waits ? emaBeta({ nimg, batch, halfLife: ema.halfLife, rampUp: ema.rampUp }) : 0;

@@ -26,6 +26,7 @@ const known: KeysOf<DistillOptions> = {
   ...{ discriminator: 1, backward: 1, batch: 1, accumulationRounds: 1, learningRate: 1, fakeLearningRate: 1 },
   ...{ adam: 1, fakeAdam: 1, ema: 1, seed: 1, onIteration: 1, onWarning: 1, onGradients: 1, snapshots: 1 },
   ...{ checkpoint: 1, signal: 1, checkTeacher: 1, gaugeHalfLife: 1, distributed: 1, checkRanks: 1 },
+  shardOptimizer: 1,
 };
 
 const ofCheckpoint: KeysOf<DistillCheckpoint> = { path: 1, every: 1, keep: 1, resume: 1, allowOtherArithmetic: 1 };
@@ -39,6 +40,7 @@ export function planOf(options: DistillOptions) {
   const { teacher, fakeScore, generator, conditions, images, discriminator, ema, checkpoint, snapshots } = options;
   const { backward, batch = 512, accumulationRounds = 1, seed = 0, checkTeacher = true } = options;
   const { gaugeHalfLife, onIteration, onWarning: tell = console.warn, onGradients, checkRanks = 100 } = options;
+  const { shardOptimizer = false } = options;
   if (ema !== undefined) checkObject(where, "ema", ema, { target: 1, halfLife: 1, rampUp: 1 });
   if (snapshots !== undefined) checkObject(where, "snapshots", snapshots, { every: 1, run: 1 });
   if (checkpoint !== undefined) checkObject(where, "checkpoint", checkpoint, ofCheckpoint);
@@ -68,6 +70,7 @@ export function planOf(options: DistillOptions) {
       `${where}: batch ${batch}${accumulationRounds === 1 ? "" : `, in ${accumulationRounds} rounds of ${perRound} (accumulationRounds),`} does not divide among ${ranks.size} ranks.`,
     );
   checkInteger(where, "checkRanks", checkRanks, 1);
+  checkBoolean(where, "shardOptimizer", shardOptimizer);
   if (!Array.isArray(options.sampleShape))
     throw new SidError(
       "invalid-argument",
@@ -117,6 +120,8 @@ export function planOf(options: DistillOptions) {
     /** The other ranks; undefined where there is one. */
     ranks,
     checkRanks,
+    /** Whether there are other ranks with a part of the moments. */
+    shardOptimizer: shardOptimizer && ranks !== undefined && ranks.size > 1,
     tell,
     ...optimizersOf(options, method.recipe ?? {}),
     ema: average,

@@ -221,6 +221,8 @@ test("bad configurations are refused", async () => {
     [{ lora: { rank: 1, networks: "teacher" } }, /lora\.networks/],
     [{ lora: { rank: 1, network: "both" } }, /networks/],
     [{ generator: { steps: 0 } }, /steps/],
+    [{ ranks: 0 }, /ranks/],
+    [{ ranks: 2, shardOptimizer: "yes" }, /shardOptimizer/],
   ] as const) {
     const error = await estimateMemory({ ...small, ...more } as never).catch((error) => error);
     expectSidError(
@@ -262,4 +264,23 @@ test("frozen weights of two bytes: the base's matrices and filters under adapter
     expect(whole.atRest - halved.atRest).toBe(saved);
     expect(whole.peak - halved.peak).toBe(saved);
   }
+});
+
+test("ranks that keep parts of the moments save the others' parts, and no more", async () => {
+  const peakOf = async (more: Partial<MemoryConfig>) =>
+    estimateMemory({ ...large, size: [16, 16], batch: 1, ema: true, ...more });
+  const alone = await peakOf({});
+  for (const [beta1, moments] of [
+    [0, 1],
+    [0.9, 2],
+  ] as const) {
+    const [whole, parts] = [await peakOf({ beta1, ranks: 4 }), await peakOf({ beta1, ranks: 4, shardOptimizer: true })];
+    // Of the generator's and the fake score's weights, one network's in four of the estimate.
+    const all = (moments * 2 * alone.weights) / 4;
+    expect(parts.weights).toBe(alone.weights);
+    expect((whole.atRest - parts.atRest) / all).toBeCloseTo(3 / 4, 2);
+    expect(parts.peak).toBeLessThan(whole.peak);
+  }
+  expect((await peakOf({ ranks: 4 })).atRest).toBe(alone.atRest);
+  expect(await peakOf({ shardOptimizer: true })).toEqual(alone);
 });

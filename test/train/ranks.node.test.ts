@@ -1,5 +1,5 @@
 /** One run on any number of ranks, each a thread. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
@@ -154,6 +154,85 @@ describe("N ranks × B/N samples are one rank × B", () => {
   });
 });
 
+describe("moments in parts", () => {
+  const moving = { beta1: 0.5, weightDecay: 0.1, clipNorm: 0.05, clipValue: 0.5 };
+  const inParts = (spec: Spec): Spec => ({ ...spec, options: { ...spec.options, shardOptimizer: true } });
+
+  test.each<[Spec["method"], NonNullable<Spec["options"]>]>([
+    ["sidLsg", {}],
+    ["sidLsg", { adam: moving, accumulationRounds: 2, batch: 24 }],
+    ["sid", { adam: { clipNorm: 0.05 }, backward: "joint" }],
+    ["dmd2WithDiscriminator", { adam: moving }],
+    ["sida", {}],
+    ["fDistill", { adam: { beta1: 0.5 } }],
+    ["lcm", { adam: { clipNorm: 0.05 } }],
+  ])("%s with %j: the same bits as whole, on any number of ranks", async (method, options) => {
+    const spec: Spec = { method, options };
+    for (const size of [1, 2, 3, 4]) {
+      const [whole] = await ranks.run(size, spec);
+      for (const one of await ranks.run(size, inParts(spec))) {
+        expectSame(one, whole as Outcome);
+        expect(one.leaked).toBe(0);
+      }
+    }
+  });
+
+  test("adapters on a U-Net: the same bits, and the memory of the others' moments is free", async () => {
+    for (const [size, adam, moments] of [
+      [2, {}, 1],
+      [3, moving, 2],
+    ] as const) {
+      const spec: Spec = { method: "sidLsg", lora: true, options: { batch: 6, iterations: 2, adam } };
+      const whole = await ranks.run(size, spec);
+      const parts = await ranks.run(size, inParts(spec));
+      const saved = parts.map((one, rank) => {
+        expectSame(one, whole[0] as Outcome);
+        expect(one.leaked).toBe(0);
+        return (whole[rank]?.bytes as number) - one.bytes;
+      });
+      const { fakeScore, generator } = (whole[0] as Outcome).weights as Record<string, Float32Array>;
+      const all = 4 * moments * ((fakeScore?.length as number) + (generator?.length as number));
+      // What the ranks save together is all but one copy.
+      expect(saved.reduce((a, b) => a + b)).toBe((size - 1) * all);
+      for (const one of saved) expect(one / all).toBeCloseTo(1 - 1 / size, 1);
+    }
+  });
+
+  test("one more exchange per update", async () => {
+    const calls = async (iterations: number) =>
+      (await ranks.run(2, inParts({ method: "sidLsg", options: { iterations, checkRanks: 1000 } })))[0]
+        ?.calls as number;
+    expect((await calls(9)) - (await calls(4))).toBe(5 * (3 + 2));
+  });
+
+  test("a checkpoint is the same file, and goes on in parts and whole, on any number of ranks", async () => {
+    const spec: Spec = { method: "dmd2WithDiscriminator", options: { iterations: 6, adam: moving } };
+    const whole = await alone(spec);
+    const saves = (name: string, shardOptimizer: boolean, iterations: number): Spec => {
+      const checkpoint = { path: join(folder, `${name}.safetensors`), every: 3, resume: "if-present" as const };
+      return { ...spec, options: { ...spec.options, shardOptimizer, iterations, checkpoint } };
+    };
+    const bytes = (name: string) => readFile(join(folder, `${name}.safetensors`));
+    for (const size of [2, 4]) {
+      await ranks.run(size, saves(`whole-${size}`, false, 3));
+      for (const one of await ranks.run(size, saves(`parts-${size}`, true, 3))) expect(one.error).toBeUndefined();
+      expect((await bytes(`parts-${size}`)).equals(await bytes(`whole-${size}`))).toBe(true);
+    }
+    const [unbroken] = await ranks.run(2, spec);
+    for (const size of [1, 2, 3, 4])
+      for (const shardOptimizer of [true, false]) {
+        const name = `on-${size}-${shardOptimizer}`;
+        await cp(join(folder, "parts-2.safetensors"), join(folder, `${name}.safetensors`));
+        const rest = await ranks.run(size, saves(name, shardOptimizer, 6));
+        expectEqualRanks(rest);
+        const { metrics, weights } = rest[0] as Outcome;
+        expect(metrics.length).toBe(3);
+        if (size === 2) expect(weights).toEqual(unbroken?.weights);
+        expectClose({ ...whole, weights, metrics: [...whole.metrics.slice(0, 3), ...metrics] }, whole);
+      }
+  });
+});
+
 describe("what must not be", () => {
   test.each<[string, RegExp, NonNullable<Spec["other"]>]>([
     [
@@ -172,6 +251,11 @@ describe("what must not be", () => {
       "backend",
       /rank 1 differs from rank 0 in backend: there cpu, at rank 0 wasm/,
       { rank: 1, options: {}, backend: "cpu" },
+    ],
+    [
+      "place for the moments",
+      /rank 1 differs from rank 0 in shardOptimizer: there true, at rank 0 false/,
+      { rank: 1, options: { shardOptimizer: true } },
     ],
     [
       "prompts",

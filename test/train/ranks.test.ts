@@ -1,12 +1,26 @@
 /** What ranks exchange, and how sources give shares; whole runs are in ranks.node.test.ts. */
 import { fc, test } from "@fast-check/vitest";
-import { clone, dispose, memory, slice, type Tensor, tensor, tensor1d } from "@tensorflow/tfjs-core";
+import {
+  clone,
+  dispose,
+  memory,
+  slice,
+  type Tensor,
+  tensor,
+  tensor1d,
+  tidy,
+  type Variable,
+  variable,
+} from "@tensorflow/tfjs-core";
 import { describe, expect } from "vitest";
 import { type RandomStream, randomStream } from "../../src/core";
 import type { Reducer } from "../../src/distributed";
 import { fDivergenceWeights } from "../../src/losses";
 import { imageSource, promptConditions } from "../../src/train";
+import { adamOn, type RunAdam } from "../../src/train/adam";
+import { checksum } from "../../src/train/checksum";
 import { shareFigures } from "../../src/train/ranks/figures";
+import { shardOf } from "../../src/train/ranks/shards";
 import { meanOverRanks, summed } from "../../src/train/ranks/sums";
 import { expectSidError } from "../support/errors";
 import { expectClose, numbers } from "../support/matchers";
@@ -79,6 +93,131 @@ describe("meanOverRanks", () => {
     await expect(meanOverRanks(echo(2, { allReduce }), tensors, 5)).rejects.toThrow("lost");
     expect(memory().numTensors).toBe(0);
   });
+});
+
+/** Ranks of one program, whose gathers wait for one another; what they give may lie anywhere in a buffer. */
+function together(size: number, offset = 0): Reducer[] {
+  let parts: Uint8Array[] = [];
+  let waiting: (() => void)[] = [];
+  return Array.from({ length: size }, (_, rank) =>
+    echo(size, {
+      rank,
+      async allGather(data) {
+        const all = parts;
+        all[rank] = data;
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+          if (waiting.length < size) return;
+          for (const go of waiting) go();
+          [parts, waiting] = [[], []];
+        });
+        const gathered = new Uint8Array(offset + size * data.length).subarray(offset);
+        all.forEach((part, i) => void gathered.set(part, i * data.length));
+        return gathered;
+      },
+    }),
+  );
+}
+
+describe("an optimiser in parts", () => {
+  const common = { learningRate: 0.1, weightDecay: 0.1, clipValue: 1 };
+  const variablesOf = (name: string, shapes: readonly number[][]): Variable[] =>
+    shapes.map((shape, i) => tidy(() => variable(randomStream(i).normal(shape), true, `in-parts/${name}/${i}`)));
+  const bits = (x: Tensor | Float32Array): string => {
+    const { buffer, byteOffset, byteLength } = x instanceof Float32Array ? x : (x.dataSync() as Float32Array);
+    return checksum(new Uint8Array(buffer, byteOffset, byteLength));
+  };
+
+  interface World {
+    readonly shapes: readonly number[][];
+    readonly size: number;
+    readonly offset: number;
+    readonly limit: number;
+    readonly beta1: number;
+    readonly clipNorm: number | undefined;
+  }
+
+  /** Steps a whole optimiser and the ranks' parts of one, from equal weights. */
+  async function stepped({ shapes, size, offset, limit, beta1, clipNorm }: World) {
+    const before = memory().numTensors;
+    const whole = variablesOf("whole", shapes);
+    const ofRanks = Array.from({ length: size }, (_, rank) => variablesOf(`${size}/${rank}`, shapes));
+    const options = { ...common, beta1, clipNorm };
+    const one = adamOn(undefined, whole, options, limit);
+    const world = together(size, offset);
+    const parts = ofRanks.map((variables, rank) => adamOn(world[rank], variables, options, limit));
+    const seen: number[] = [];
+    for (const seed of [10, 20]) {
+      const gradients = shapes.map((shape, i) => randomStream(seed + i).normal(shape));
+      one.step(gradients);
+      for (const part of parts) {
+        let elements = 0;
+        part.step(gradients, (flat) => {
+          elements += flat.size;
+          return flat;
+        });
+        seen.push(elements);
+      }
+      await Promise.all(parts.map((part) => part.shards?.exchange()));
+      dispose(gradients);
+    }
+    const moments = one.state().moments.map(bits);
+    const gathered = (await Promise.all(parts.map((part) => part.shards?.gather()))).map((all) => all?.map(bits));
+    const result = { whole: whole.map(bits), moments, gathered, seen };
+    const weights = ofRanks.map((variables) => variables.map(bits));
+    for (const optimizer of [one, ...parts]) optimizer.dispose();
+    dispose([...whole, ...ofRanks.flat()]);
+    expect(memory().numTensors).toBe(before);
+    return { ...result, weights };
+  }
+
+  test.prop(
+    {
+      shapes,
+      size: fc.integer({ min: 2, max: 5 }),
+      offset: fc.constantFrom(0, 1, 4),
+      limit: fc.integer({ min: 1, max: 200 }),
+      beta1: fc.constantFrom(0, 0.5),
+      clipNorm: fc.constantFrom(undefined, 1.5),
+    },
+    { numRuns: 30 },
+  )("has the bits of one that is whole, also where a rank has none", async (world) => {
+    const { whole, moments, gathered, weights, seen } = await stepped(world);
+    for (const each of weights) expect(each).toEqual(whole);
+    expect(gathered).toEqual([moments, ...Array(world.size - 1).fill([])]);
+    // Every rank prepares every element's gradient, for its figures.
+    const elements = world.shapes.map((shape) => shape.reduce((a, b) => a * b, 1)).reduce((a, b) => a + b);
+    expect(new Set(seen)).toEqual(new Set([elements]));
+  });
+
+  test("nothing is assigned before the exchange, and a lost rank leaves nothing", async () => {
+    const [variable] = variablesOf("lost", [[40]]) as [Variable];
+    const before = numbers(variable);
+    const allGather = async () => {
+      throw new Error("lost");
+    };
+    const optimizer: RunAdam = adamOn(echo(2, { allGather }), [variable], common);
+    const gradient = randomStream(3).normal([40]);
+    optimizer.step([gradient]);
+    await expect(optimizer.shards?.exchange()).rejects.toThrow("lost");
+    expect(numbers(variable)).toEqual(before);
+    optimizer.dispose();
+    dispose([gradient, variable]);
+  });
+
+  test.prop({ size: fc.integer({ min: 1, max: 5000 }), ranks: fc.integer({ min: 1, max: 9 }) })(
+    "parts follow one another, are about equal, and begin at multiples of 16",
+    ({ size, ranks }) => {
+      const parts = Array.from({ length: ranks }, (_, rank) => shardOf(size, { rank, size: ranks }));
+      expect(parts[0]?.from).toBe(0);
+      expect(parts.at(-1)?.to).toBe(size);
+      for (const [i, { from, to }] of parts.entries()) {
+        expect(from).toBe(i === 0 ? 0 : parts[i - 1]?.to);
+        if (from < size) expect(from % 16).toBe(0);
+        expect(to - from).toBeLessThan(size / ranks + 16);
+      }
+    },
+  );
 });
 
 test("the figures of all ranks: means, sums, and the samples of the gauge by round and rank", async () => {

@@ -26,11 +26,11 @@ export async function agree(reducer: Reducer, plan: Plan, uncond: Tensor | undef
 
 /** What ranks must have in common beside the run itself. */
 function surroundings(plan: Plan, found: readonly string[] = []): Fingerprint {
-  const { iterations, gaugeHalfLife, checkRanks, checkpoint, onGradients } = plan;
+  const { iterations, gaugeHalfLife, checkRanks, shardOptimizer, checkpoint, onGradients } = plan;
   const { path = "", every, resume = false, allowOtherArithmetic = false } = checkpoint ?? {};
   const there = found.map((file) => `the checkpoint${file.slice(path.length)}`).join(", ");
   const settings = {
-    ...{ iterations, gaugeHalfLife, checkRanks, onGradients: onGradients && "a function" },
+    ...{ iterations, gaugeHalfLife, checkRanks, shardOptimizer, onGradients: onGradients && "a function" },
     "checkpoint.every": every,
     ...{ "checkpoint.resume": resume, "checkpoint.allowOtherArithmetic": allowOtherArithmetic },
     ...(resume !== false && { "what is found of the checkpoint, whose folder all ranks must see": there || "nothing" }),

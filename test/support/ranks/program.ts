@@ -53,6 +53,7 @@ export interface Spec {
       | "iterations"
       | "accumulationRounds"
       | "checkRanks"
+      | "shardOptimizer"
       | "seed"
       | "learningRate"
       | "checkpoint"
@@ -96,6 +97,8 @@ export interface Outcome {
   /** Prompts that were encoded, the empty one included. */
   readonly encoded: number;
   readonly calls: number;
+  /** Bytes of all tensors after the last iteration. */
+  readonly bytes: number;
   readonly leaked: number;
 }
 
@@ -143,7 +146,7 @@ export async function runProgram({ world, rank, spec }: Order): Promise<Outcome>
   );
   const before = memory().numTensors;
   const made = spec.lora ? adaptersOn() : networksOf(spec);
-  let [encoded, calls, draws, snapshots] = [0, 0, 0, 0];
+  let [encoded, calls, draws, snapshots, bytes] = [0, 0, 0, 0, 0];
   const conditioner = {
     encode(texts: readonly string[]) {
       encoded += texts.length;
@@ -190,6 +193,7 @@ export async function runProgram({ world, rank, spec }: Order): Promise<Outcome>
       return undefined;
     },
     onIteration({ iteration }) {
+      bytes = memory().numBytes;
       if (drift?.rank === rank && drift.iteration === iteration)
         tidy(() => {
           const v = made.networks.generator.variables[1];
@@ -231,6 +235,7 @@ export async function runProgram({ world, rank, spec }: Order): Promise<Outcome>
     snapshots,
     encoded,
     calls,
+    bytes,
     leaked,
   };
 }
