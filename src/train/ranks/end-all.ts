@@ -9,12 +9,12 @@ export interface Standing {
   readonly checkpoint: { readonly path: string; readonly iteration: number } | undefined;
 }
 
-const alike = new WeakSet<Error>();
+/** Is on errors that every rank throws. */
+const alike = Symbol.for("sid-lsg/on all ranks");
 
 /** Marks an error that every rank throws, of what all of them know. */
 export function onAllRanks(error: SidError): SidError {
-  alike.add(error);
-  return error;
+  return Object.defineProperty(error, alike, { value: true });
 }
 
 /**
@@ -27,7 +27,7 @@ export function endAll(
   { iteration, checkpoint }: Standing,
   tell: (line: string) => void,
 ): unknown {
-  if (error instanceof Error && alike.has(error)) return error;
+  if (error instanceof Error && alike in error) return error;
   const message = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
   const saved = checkpoint
     ? `The last checkpoint is of iteration ${checkpoint.iteration}: ${JSON.stringify(checkpoint.path)}`
