@@ -188,7 +188,8 @@ export function mpiReducer(
     atExit(code) {
       if (isClosed) return;
       if (code !== 0 || isBusy) abort(code || 1);
-      native.alarm(patience.later);
+      // Longer than the others wait, of whom rank 0 is to say who left.
+      native.alarm(patience.later + 2 * grace);
       mpi.call("MPI_Finalize");
       native.alarm(0);
     },
