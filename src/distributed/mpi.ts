@@ -41,6 +41,9 @@ export interface MpiOptions {
  * A rank that does not come to a call ends it on all others after `timeout` with SidError `rank-lost`, in which rank 0 names
  * it. A program that ends with an error before `close` ends all ranks.
  *
+ * Sets the variable `UCX_MEM_EVENTS` to `n` unless it is set: with the events of memory that it turns off Node crashes now
+ * and then. On InfiniBand it costs registering memory anew for each message.
+ *
  * @param options - the library, how long to wait.
  * @returns the ranks; `close` them at the end.
  * @throws SidError `invalid-argument` where nobody launched this program, where the named library is no MPI library, where
@@ -67,6 +70,9 @@ export async function mpi(options: MpiOptions = {}): Promise<Reducer> {
       "mpi: no launcher started this program (neither OMPI_COMM_WORLD_SIZE nor PMI_SIZE nor SLURM_STEP_NUM_TASKS is " +
         "set). Start it with: mpirun -n 4 node FILE, or srun -n 4 node FILE.",
     );
+  // UCX, which MPICH and Open MPI may talk through, learns of freed memory by patches to the C library. Under them a heap
+  // that cannot grow, where V8 has put its own memory behind it, seems to have grown, and the program crashes.
+  process.env["UCX_MEM_EVENTS"] ??= "n";
   const native = await nativeLibraries();
   const open = (path: string) => openMpiLibrary(native, path);
   const loaded =

@@ -133,6 +133,20 @@ describe("mpi", () => {
     await expect(mpi()).rejects.toThrow("Start it with: mpirun -n 4 node FILE");
   });
 
+  test.each([
+    [undefined, "n"],
+    ["y", "y"],
+  ])(
+    "UCX's patches of memory are turned off before the library is loaded, unless it is told: %s",
+    async (set, then) => {
+      vi.stubEnv("PMI_SIZE", "1");
+      vi.stubEnv("PMI_RANK", "0");
+      vi.stubEnv("UCX_MEM_EVENTS", set);
+      await expect(mpi({ library: "/nowhere/libmpi.so" })).rejects.toThrow("/nowhere/libmpi.so");
+      expect(process.env["UCX_MEM_EVENTS"]).toBe(then);
+    },
+  );
+
   test("a named library that does not load is told with the system's reason", async () => {
     vi.stubEnv("PMI_SIZE", "1");
     vi.stubEnv("PMI_RANK", "0");

@@ -98,6 +98,17 @@ describe("mpiReducer", () => {
     expect(await second).toMatchObject({ code: "rank-lost" });
   });
 
+  test("a program that catches the error and does nothing more is ended: a thread of its may be in MPI for ever", async () => {
+    vi.useFakeTimers();
+    const { reducers, aborted } = world(2, "MPI_ERR_OTHER: the network is down");
+    const [first] = reducers.map((reducer) => reducer.barrier().catch((error: unknown) => error));
+    expect(await first).toMatchObject({ code: "rank-lost" });
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(aborted).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(aborted).toEqual([0]);
+  });
+
   test("the synchronous sum ends in time as well", () => {
     const { ranks } = fakeWorld(2);
     const [mpi] = ranks;

@@ -300,6 +300,30 @@ describe("what must not be", () => {
     }
   });
 
+  test.each(["aborted", "rank-mismatch"] as const)(
+    "one of the code %s too, where one rank alone has it",
+    async (code) => {
+      const outcomes = await ranks.run(2, { method: "sidLsg", fail: { rank: 1, iteration: 1, code } });
+      expect(outcomes[1]?.warnings.join()).toMatch(/rank 1 of 2 ends the run on all ranks, .*the disk is full/);
+      expect(outcomes.map((outcome) => outcome.error?.code)).toEqual(["rank-lost", code]);
+    },
+  );
+
+  test("weights that have parted are not saved", async () => {
+    const path = join(folder, "parted.safetensors");
+    const options = { iterations: 6, checkRanks: 100, checkpoint: { path, every: 2 } };
+    const outcomes = await ranks.run(2, { method: "sidLsg", drift: { rank: 1, iteration: 3 }, options });
+    for (const { error } of outcomes) {
+      expect(error?.code).toBe("rank-mismatch");
+      expect(error?.message).toMatch(/after iteration 4 rank 1 does not hold what rank 0 holds/);
+    }
+    const [saved] = await ranks.run(1, {
+      method: "sidLsg",
+      options: { iterations: 3, checkpoint: { path, resume: true } },
+    });
+    expect(saved?.metrics.map(({ iteration }) => iteration)).toEqual([3]);
+  });
+
   test("an error on one rank ends all, told there with rank, iteration and checkpoint", async () => {
     const path = join(folder, "fails.safetensors");
     const options = { iterations: 9, checkpoint: { path, every: 2 } };

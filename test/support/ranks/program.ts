@@ -16,7 +16,7 @@ import {
   tidy,
 } from "@tensorflow/tfjs-core";
 import { useBackend } from "../../../src/backends";
-import { randomStream, SidError } from "../../../src/core";
+import { randomStream, SidError, type SidErrorCode } from "../../../src/core";
 import { decodeSafetensors } from "../../../src/io";
 import * as methods from "../../../src/methods";
 import { generatorFrom, parseUnetConfig, unet } from "../../../src/models";
@@ -75,8 +75,8 @@ export interface Spec {
   };
   /** After that iteration a weight of that rank changes. */
   readonly drift?: { readonly rank: number; readonly iteration: number };
-  /** After that iteration that rank throws. */
-  readonly fail?: { readonly rank: number; readonly iteration: number };
+  /** After that iteration that rank throws, what any program might, or an error with that code. */
+  readonly fail?: { readonly rank: number; readonly iteration: number; readonly code?: SidErrorCode };
   /** After that iteration that rank's signal is given. */
   readonly stop?: { readonly rank: number; readonly iteration: number };
   /** Whether the run is told of no other ranks. */
@@ -199,7 +199,10 @@ export async function runProgram({ world, rank, spec }: Order): Promise<Outcome>
           const v = made.networks.generator.variables[1];
           v?.assign(add(v, 1e-6));
         });
-      if (fail?.rank === rank && fail.iteration === iteration) throw new Error("the disk is full");
+      if (fail?.rank === rank && fail.iteration === iteration) {
+        const message = "the disk is full";
+        throw fail.code ? new SidError(fail.code, message) : new Error(message);
+      }
       if (stop?.rank === rank && stop.iteration === iteration) abort.abort();
     },
     ...(alone ? {} : { distributed: reducer }),
