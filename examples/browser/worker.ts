@@ -3,6 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { randomStream, SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { blobSource } from "sid-lsg/io";
+import { messages } from "../common/messages";
 import { teacherSteps } from "../text-to-image/methods";
 import { sampleShape } from "../text-to-image/picture-format";
 import { knownWords } from "../text-to-image/words";
@@ -96,16 +97,4 @@ async function draw(loaded: Networks, { id, caption, seed }: Drawing): Promise<v
   } finally {
     noise.dispose();
   }
-}
-
-/** Lets waiting messages in. A timer would do, but browsers have it wait for milliseconds. */
-function messages(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
 }

@@ -1,0 +1,11 @@
+/** Lets a worker's waiting messages in. A timer would do, but browsers have it wait for milliseconds. */
+export function messages(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
