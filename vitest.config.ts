@@ -46,6 +46,22 @@ const onBackend = (backend: string, name = backend) => ({
   },
 });
 
+/** Tests that start the scripts of examples/ in processes of their own, `*.process.node.test.ts`: `npm run test:scripts`. */
+const scripts = "test/**/*.process.node.test.ts";
+
+/** In Node, once. */
+const inNode = (name: string, include: string, exclude: readonly string[] = []) => ({
+  resolve: { alias },
+  test: {
+    name,
+    include: [include],
+    exclude: [...exclude],
+    setupFiles: ["test/support/relaxed-simd.ts", "test/support/seeds.ts"],
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+  },
+});
+
 /** Our kernels on a GPU, or on a processor that plays one; reads wait for it, so that other tests cannot run there. */
 const onWebgpu = onBackend("webgpu");
 const webgpuKernels = { ...onWebgpu, test: { ...onWebgpu.test, include: ["test/backends/webgpu/**/*.test.ts"] } };
@@ -59,16 +75,8 @@ export default defineConfig({
       onBackend("wasm"),
       ...(process.env["SID_WEBGPU"] ? [webgpuKernels] : []),
       ...(process.env["SID_TFJS_NODE"] ? [onBackend("node", "tensorflow")] : []),
-      {
-        resolve: { alias },
-        test: {
-          name: "node",
-          include: ["test/**/*.node.test.ts"],
-          setupFiles: ["test/support/relaxed-simd.ts", "test/support/seeds.ts"],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-        },
-      },
+      inNode("node", "test/**/*.node.test.ts", [scripts]),
+      ...(process.env["SID_SCRIPTS"] ? [inNode("scripts", scripts)] : []),
     ],
   },
 });
