@@ -43,6 +43,7 @@ export default defineConfig({
   },
   themeConfig: {
     nav: [
+      { text: "Laboratory", link: "/laboratory" },
       { text: "Guide", link: "/guide/", activeMatch: "^/guide/" },
       { text: "Methods", link: "/methods/", activeMatch: "^/methods/" },
       { text: "Measured", link: "/league/", activeMatch: "^/(league|study|evaluation)" },
@@ -64,5 +65,15 @@ export default defineConfig({
     docFooter: { prev: "Before", next: "Next" },
     footer: { message: "Apache-2.0" },
   },
-  vite: { resolve: { dedupe: ["vue"] }, build: { chunkSizeWarningLimit: 4000, assetsInlineLimit: 0 } },
+  vite: {
+    resolve: { dedupe: ["vue"] },
+    build: { chunkSizeWarningLimit: 4000, assetsInlineLimit: 0, target: "es2022" },
+    worker: { format: "es" },
+    // Found late they would have the development server load the page anew.
+    optimizeDeps: {
+      include: ["core", "backend-cpu", "backend-wasm", "backend-webgl", "backend-webgpu"].map(
+        (part) => `@tensorflow/tfjs-${part}`,
+      ),
+    },
+  },
 });

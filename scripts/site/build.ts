@@ -10,6 +10,7 @@ import { build, createServer } from "vitepress";
 import { brokenLinks } from "./check.ts";
 import { documents } from "./documents.ts";
 import { filesUnder } from "./files.ts";
+import { liveFiles } from "./live-files.ts";
 import { staleNumbers } from "./numbers.ts";
 import { landingPicture, pictureName } from "./picture-name.mjs";
 import { relocate } from "./relocate.ts";
@@ -18,15 +19,17 @@ import { stage } from "./stage.ts";
 const staged = ".cache/site";
 const out = "docs/site";
 
-/** Writes what changed, so that the development server sees only that. */
+/** Writes a file unless it is there already, so that the development server sees what changed only. */
+function put(path: string, bytes: Uint8Array | string): void {
+  const file = join(staged, path);
+  if (existsSync(file) && readFileSync(file).equals(Buffer.from(bytes))) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, bytes);
+}
+
+/** Writes the pages. */
 function writeStaged(): void {
   const { files, sidebar } = stage();
-  const put = (path: string, bytes: Buffer | string) => {
-    const file = join(staged, path);
-    if (existsSync(file) && readFileSync(file).equals(Buffer.from(bytes))) return;
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, bytes);
-  };
   for (const [path, file] of files) put(path, "text" in file ? file.text : readFileSync(file.copyOf));
   put("sidebar.json", JSON.stringify(sidebar));
   for (const path of filesUnder(staged))
@@ -50,6 +53,7 @@ refuse(
 execFileSync(process.execPath, ["node_modules/typedoc/bin/typedoc", "--logLevel", "Warn"], { stdio: "inherit" });
 console.log(`the reference: ${seconds()}`);
 writeStaged();
+for (const [address, bytes] of await liveFiles()) put(`public/${address}`, bytes);
 if (process.argv.includes("--dev")) {
   const server = await createServer("docs");
   await server.listen();

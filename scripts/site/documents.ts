@@ -14,6 +14,7 @@ export interface Document {
 
 export const documents: readonly Document[] = [
   { source: "docs/.vitepress/pages/index.md", page: "index.md" },
+  { source: "docs/.vitepress/pages/laboratory.md", page: "laboratory.md" },
   {
     source: "README.md",
     page: "overview.md",

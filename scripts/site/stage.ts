@@ -147,7 +147,14 @@ function sidebarOf(pages: readonly Page[]): SidebarItem[] {
   const isMethod = (page: Page) => methodOfSection(page.text) !== undefined;
   const about = methods.filter((page) => !isMethod(page)).map(item);
   return [
-    { text: "Start", items: [...one("README.md", "What it is"), ...one("docs/faq.md")] },
+    {
+      text: "Start",
+      items: [
+        ...one("README.md", "What it is"),
+        ...one("docs/.vitepress/pages/laboratory.md", "Laboratory"),
+        ...one("docs/faq.md"),
+      ],
+    },
     {
       text: "Guide",
       items: [...one("docs/guide.md", "What is where"), ...of("docs/guide.md").slice(1), ...one("docs/extending.md")],

@@ -16,6 +16,7 @@ const types = {
   ".png": "image/png",
   ".webp": "image/webp",
   ".woff2": "font/woff2",
+  ".wasm": "application/wasm",
 };
 
 /** Serves the site under `base`, `/` or `/a/b/`; `sent` tells the compressed bytes of each path that was asked for. */

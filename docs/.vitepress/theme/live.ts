@@ -1,0 +1,34 @@
+/** `<Live part="laboratory"/>`: a part that computes, a plain module that comes once the page is there and goes with it. */
+import { withBase } from "vitepress";
+import { defineComponent, h, onBeforeUnmount, onMounted, ref } from "vue";
+import type { Mount } from "../../../examples/common/live.ts";
+
+/** Not for the build, which renders pages without a browser. */
+const parts: Readonly<Record<string, () => Promise<{ readonly mount: Mount }>>> = import.meta.env.SSR
+  ? {}
+  : { laboratory: () => import("../../../examples/laboratory/page/mount.ts") };
+
+export const Live = defineComponent({
+  props: { part: { type: String, required: true } },
+  setup({ part }) {
+    const element = ref<HTMLElement>();
+    let unmount: (() => void) | undefined;
+    let gone = false;
+    onMounted(async () => {
+      const place = { site: new URL(withBase("/"), location.href).href };
+      try {
+        const { mount } = await (parts[part] as () => Promise<{ mount: Mount }>)();
+        if (!gone && element.value) unmount = mount(element.value, place);
+      } catch (error) {
+        element.value?.replaceChildren(
+          `This part of the page could not be loaded: ${error}. Reload the page to try again.`,
+        );
+      }
+    });
+    onBeforeUnmount(() => {
+      gone = true;
+      unmount?.();
+    });
+    return () => h("div", { ref: element, class: "live" }, [h("p", { class: "waiting" }, "Loading …")]);
+  },
+});

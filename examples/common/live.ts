@@ -1,0 +1,10 @@
+/** How a part of the site that computes comes and goes; the theme mounts it where a page says `<Live part="…"/>`. */
+
+/** Where a part is. */
+export interface Place {
+  /** Address of the site's folder, in which `wasm/` lies; ends in a slash. */
+  readonly site: string;
+}
+
+/** Fills an element. Returns what ends the part: its worker, its listeners, and what it put into the element. */
+export type Mount = (element: HTMLElement, place: Place) => () => void;

@@ -1,0 +1,176 @@
+/** What is seen of a contestant: its samples on the law, and the fields that move them. */
+import type { Law } from "../../plane/law";
+import type { ContenderView } from "../protocol";
+import type { Fields, Terms } from "../views";
+import type { Backdrops } from "./backdrops";
+import { type Board, drawAxes, drawField, drawPoints, drawShade, makeBoard, marks } from "./canvas";
+import { type Chaser, makeChaser } from "./chaser";
+import { make } from "./dom";
+import { arrowsOf, type FieldName, gainOf } from "./fields";
+import { channels, type Palette } from "./palette";
+import { densityOfSamples, shade } from "./shading";
+
+/** Half a side of the plane of samples. */
+export const samplesExtent = 2.1;
+/** Half a side of the plane of noised samples. */
+export const fieldsExtent = 2.6;
+
+/** What all cards show alike. */
+export interface Scene {
+  readonly law: Law;
+  /** The class of the fields; no class is told where it is undefined. */
+  readonly class: number | undefined;
+  readonly palette: Palette;
+  readonly backdrops: Backdrops;
+  /** Draws the terms that are pointed at over the samples. */
+  readonly drawTerms: (board: Board, terms: Terms) => void;
+}
+
+const fieldNames: readonly FieldName[] = ["teacher", "fake", "difference"];
+
+const captions: Readonly<Record<FieldName, readonly [string, string]>> = {
+  teacher: ["Teacher", "score of the noised law"],
+  fake: ["Fake score", "of the noised generator"],
+  difference: ["Difference", "what moves the samples"],
+};
+
+export interface Card {
+  readonly element: HTMLElement;
+  /** Room for the equation. */
+  readonly equation: HTMLElement;
+  title(text: string): void;
+  /** A new frame; `jump` where it does not go on from the one before. */
+  take(view: ContenderView, scene: Scene, jump: boolean): void;
+  /** Lets so many milliseconds pass, and draws. Returns whether anything moved. */
+  draw(milliseconds: number, scene: Scene): boolean;
+  /** Has the next drawing happen though nothing moved. */
+  touch(): void;
+}
+
+interface FieldPanel {
+  readonly name: FieldName;
+  readonly board: Board;
+  readonly note: HTMLElement;
+  readonly chaser: Chaser;
+  gain: number;
+}
+
+/** An empty card. */
+export function makeCard(letter: string, smooth: () => boolean): Card {
+  const heading = make("h2", { class: "lab-title" });
+  const equation = make("div", { class: "lab-equation" });
+  const samples = figure("lab-samples", "Samples", "orange, on the law they shall match, blue", samplesExtent);
+  const panels = fieldNames.map((name): FieldPanel => {
+    const [title, words] = captions[name];
+    return {
+      name,
+      ...figure(`lab-field lab-${name}`, title, words, fieldsExtent),
+      chaser: makeChaser(smooth),
+      gain: 1,
+    };
+  });
+  const element = make(
+    "section",
+    { class: "lab-card", "aria-label": `Method ${letter}` },
+    make("header", {}, make("span", { class: "lab-letter", "aria-hidden": "true" }, letter), heading),
+    equation,
+    make(
+      "div",
+      { class: "lab-views" },
+      samples.element,
+      ...panels.map((panel) => panel.board.canvas.parentElement as HTMLElement),
+    ),
+  );
+  let dots: Chaser[] = [];
+  let fields: Fields | undefined;
+  let terms: Terms | undefined;
+  let fakeShade: HTMLCanvasElement | undefined;
+  let touched = true;
+
+  function drawSamples({ law, class: chosen, palette, backdrops, drawTerms }: Scene): void {
+    const { board } = samples;
+    board.clear();
+    drawAxes(board, palette.grid);
+    const plain = { alpha: 1, sigma: 0, extent: board.extent };
+    drawShade(board, backdrops.of(law, undefined, plain, palette.law));
+    const { context } = board;
+    for (const [c, { now }] of dots.entries()) {
+      context.globalAlpha = chosen === undefined || chosen === c ? 0.85 : 0.35;
+      drawPoints(board, now, {
+        mark: marks[c] ?? "dot",
+        colour: palette.generator,
+        radius: board.size > 250 ? 2 : 1.5,
+      });
+    }
+    context.globalAlpha = 1;
+    if (terms) drawTerms(board, terms);
+  }
+
+  function drawPanel(panel: FieldPanel, { law, class: c, palette, backdrops }: Scene): void {
+    const { board, name, chaser, gain } = panel;
+    board.clear();
+    drawAxes(board, palette.grid);
+    if (fields === undefined) return;
+    const { alpha, sigma, xt } = fields;
+    if (name === "teacher") drawShade(board, backdrops.of(law, c, { alpha, sigma, extent: board.extent }, palette.law));
+    if (name === "fake" && fields.fake) drawShade(board, fakeShade);
+    if (name === "difference")
+      for (const [k, { now }] of dots.entries())
+        if (c === undefined || c === k)
+          drawPoints(board, now, { mark: "dot", colour: palette.grid, radius: 1.2, scale: alpha });
+    const colour = { teacher: palette.law, fake: palette.generator, difference: palette.difference }[name];
+    drawField(board, xt, chaser.now, { colour, gain });
+  }
+
+  return {
+    ...{ element, equation },
+    title(text) {
+      heading.textContent = text;
+    },
+    take(view, { class: c, palette }, jump) {
+      if (jump || dots.length !== view.samples.length) dots = view.samples.map(() => makeChaser(smooth));
+      for (const [k, points] of view.samples.entries()) (dots[k] as Chaser).aim(points);
+      [fields] = view.fields;
+      ({ terms } = view);
+      touched = true;
+      if (fields === undefined) return;
+      const shown = view.samples.filter((_, k) => c === undefined || c === k);
+      const density = densityOfSamples(shown, { ...fields, extent: fieldsExtent });
+      fakeShade = shade(density, channels(palette.generator), 0.55);
+      for (const panel of panels) {
+        const arrows = arrowsOf(fields, panel.name);
+        panel.chaser.aim(arrows);
+        if (panel.name === "difference") magnify(panel, arrows);
+        const missing = panel.name !== "teacher" && fields.fake === undefined;
+        panel.note.textContent = missing
+          ? "this method has none"
+          : `${captions[panel.name][1]}${panel.gain > 1 ? `, ×${panel.gain}` : ""}`;
+      }
+    },
+    draw(milliseconds, scene) {
+      const moved = [...dots, ...panels.map(({ chaser }) => chaser)].map((chaser) => chaser.advance(milliseconds));
+      if (!touched && !moved.includes(true)) return false;
+      touched = false;
+      drawSamples(scene);
+      for (const panel of panels) drawPanel(panel, scene);
+      return true;
+    },
+    touch() {
+      touched = true;
+    },
+  };
+}
+
+/** Takes another magnification only where the one that is there is far off, so that it does not flicker. */
+function magnify(panel: FieldPanel, arrows: Float32Array): void {
+  const wanted = gainOf(arrows);
+  if (wanted > 2 * panel.gain || wanted < panel.gain) panel.gain = wanted;
+}
+
+/** A board with its caption. */
+function figure(name: string, title: string, words: string, extent: number) {
+  const canvas = make("canvas", { role: "img", "aria-label": `${title}: ${words}` });
+  const note = make("span", { class: "lab-note" }, words);
+  const element = make("figure", { class: name }, canvas, make("figcaption", {}, make("b", {}, title), " ", note));
+  return { element, board: makeBoard(canvas, extent), note };
+}

@@ -1,0 +1,167 @@
+/** A reader's session: the state that is looked at, the worker that trains it, and how far it is. Knows no elements. */
+import type { BackendChoice } from "../../browser/protocol";
+import type { Frame, Order, RateName, Reading, Report, Views } from "../protocol";
+import type { LabState } from "../state";
+import { type Client, openClient } from "./client";
+
+/** What the session is at. */
+export type Phase = "starting" | "pretraining" | "ready" | "running" | "paused" | "done" | "failed";
+
+export interface Status {
+  readonly phase: Phase;
+  /** In words for the reader. */
+  readonly text: string;
+  /** What may help where it failed. */
+  readonly remedy?: "again" | "wasm";
+}
+
+export interface SessionOptions {
+  /** Where the backend's binaries lie. */
+  readonly wasmPath: string;
+  readonly views: () => Views;
+  readonly onStatus: (status: Status) => void;
+  readonly onBackend: (line: string) => void;
+  readonly onFrame: (frame: Frame) => void;
+  readonly onReading: (reading: Reading) => void;
+  readonly onIdentity: (report: Extract<Report, { kind: "identity" }>) => void;
+  /** @defaultValue a worker */
+  readonly open?: typeof openClient;
+}
+
+export interface Session {
+  readonly phase: Phase;
+  /** Of the work at hand, from 0 to 1. */
+  readonly progress: number;
+  /** Builds a state in place of the one before, and trains it where `run` says so. */
+  open(state: LabState, run: boolean): void;
+  run(): void;
+  pause(): void;
+  step(): void;
+  /** Sends what is looked at now. */
+  look(): void;
+  rate(contender: number, rate: RateName, value: number): void;
+  identity(contender: number, t: number): void;
+  /** Begins anew, with another worker where the one before is gone or another backend is wanted. */
+  restart(run: boolean, backend?: BackendChoice): void;
+  close(): void;
+}
+
+export function openSession(options: SessionOptions): Session {
+  const { wasmPath, views, open = openClient } = options;
+  let client: Client | undefined;
+  let backend: BackendChoice = "wasm";
+  let state: LabState | undefined;
+  let wanted = false;
+  let id = 0;
+  let phase: Phase = "starting";
+  let instead = "";
+  let progress = 0;
+
+  const tell = (next: Phase, text: string, remedy?: Status["remedy"]) => {
+    phase = next;
+    options.onStatus({ phase, text, ...(remedy && { remedy }) });
+  };
+  const order = (message: Order) => client?.order(message);
+
+  function start(): void {
+    client?.close();
+    client = open({ onReport: receive, onLost: lost });
+    tell("starting", "Starting …");
+    order({ kind: "start", backend, wasmPath });
+    if (state) begin(state);
+  }
+
+  function begin(next: LabState): void {
+    id++;
+    progress = 0;
+    order({ kind: "open", id, state: next, views: views() });
+    if (wanted) order({ kind: "run" });
+  }
+
+  function lost(reason: string): void {
+    client = undefined;
+    tell("failed", `The worker that computes ${reason}. What you have set is kept.`, "again");
+  }
+
+  function receive(report: Report): void {
+    if ("id" in report && report.id !== id) return;
+    if (report.kind === "backend") options.onBackend(`${report.line}${instead}`);
+    else if (report.kind === "pretraining") {
+      progress = report.done / report.total;
+      tell("pretraining", "First a network learns to denoise the law; all others start as its copies.");
+    } else if (report.kind === "opened") {
+      progress = 0;
+      tell(wanted ? "running" : "ready", wanted ? "Training." : "Ready.");
+    } else if (report.kind === "frame") {
+      progress = report.iteration / (state?.iterations ?? 1);
+      options.onFrame(report);
+    } else if (report.kind === "reading") options.onReading(report);
+    else if (report.kind === "identity") options.onIdentity(report);
+    else if (report.kind === "done") {
+      wanted = false;
+      tell("done", "Done: all iterations are over.");
+    } else failed(report);
+  }
+
+  function failed({ order: what, code, message }: Extract<Report, { kind: "failed" }>): void {
+    if (what === "start" && backend === "wasm") {
+      // Without WebAssembly's SIMD, or without its binaries, JavaScript still computes.
+      instead = `, in place of wasm: ${message}`;
+      backend = "cpu";
+      start();
+      return;
+    }
+    if (what === "start") {
+      client?.close();
+      client = undefined;
+    }
+    const elsewhere = backend !== "wasm" && (what === "start" || code === "device-lost" || code === "out-of-memory");
+    tell("failed", message, elsewhere ? "wasm" : "again");
+  }
+
+  return {
+    get phase() {
+      return phase;
+    },
+    get progress() {
+      return progress;
+    },
+    open(next, run) {
+      state = next;
+      wanted = run;
+      if (client) begin(next);
+      else start();
+    },
+    run() {
+      wanted = true;
+      if (phase === "done" || phase === "failed" || client === undefined) return this.restart(true);
+      order({ kind: "run" });
+      if (phase === "ready" || phase === "paused") tell("running", "Training.");
+    },
+    pause() {
+      wanted = false;
+      order({ kind: "pause" });
+      if (phase === "running") tell("paused", "Paused.");
+    },
+    step() {
+      if (phase === "done" || phase === "failed") return this.restart(false);
+      wanted = false;
+      order({ kind: "step" });
+      tell("paused", "Paused.");
+    },
+    look: () => order({ kind: "look", views: views() }),
+    rate: (contender, rate, value) => order({ kind: "rate", contender, rate, value }),
+    identity: (contender, t) => order({ kind: "identity", contender, t }),
+    restart(run, next = backend) {
+      wanted = run;
+      if (client && next === backend && phase !== "failed" && state) return begin(state);
+      if (next !== backend) instead = "";
+      backend = next;
+      start();
+    },
+    close() {
+      client?.close();
+      client = undefined;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** What is at hand: run, pause, step, start again, and how far it is. */
+import { button, make } from "./dom";
+import type { Session, Status } from "./session";
+
+export interface Toolbar {
+  readonly element: HTMLElement;
+  show(status: Status): void;
+  /** How far training is. */
+  count(iteration: number, iterations: number, progress: number): void;
+  /** What the reader may know of speed, in a line. */
+  speed(line: string): void;
+}
+
+export function makeToolbar(session: () => Session, extra: readonly HTMLElement[]): Toolbar {
+  const run = button("Run", () => (session().phase === "running" ? session().pause() : session().run()), {
+    class: "lab-run",
+  });
+  const step = button("Step", () => session().step());
+  const again = button("Start again", () => session().restart(session().phase === "running"));
+  const status = make("p", { class: "lab-status", role: "status" }, "Starting …");
+  const iteration = make("span", { class: "lab-iteration" });
+  const bar = make("progress", { max: 1, value: 0, "aria-label": "Progress" });
+  const speed = make("span", { class: "lab-speed" });
+  const remedy = make("span", {});
+  const element = make(
+    "section",
+    { class: "lab-toolbar", "aria-label": "Training" },
+    make("div", { class: "lab-buttons" }, run, step, again, ...extra),
+    make("div", { class: "lab-progress" }, bar, iteration, speed),
+    make("div", { class: "lab-said" }, status, remedy),
+  );
+  return {
+    element,
+    show({ phase, text, remedy: cure }) {
+      const runs = phase === "running" || phase === "pretraining" || phase === "starting";
+      run.textContent = phase === "running" ? "Pause" : "Run";
+      run.disabled = phase === "starting" || phase === "pretraining";
+      step.disabled = runs && phase !== "running";
+      if (status.textContent !== text) status.textContent = text;
+      element.dataset["phase"] = phase;
+      remedy.replaceChildren(
+        ...(cure === "again" ? [button("Start again", () => session().restart(true))] : []),
+        ...(cure === "wasm" ? [button("Go on with WASM", () => session().restart(true, "wasm"))] : []),
+      );
+    },
+    count(done, all, progress) {
+      iteration.textContent = `Iteration ${done} of ${all}`;
+      bar.value = progress;
+    },
+    speed(line) {
+      speed.textContent = line;
+    },
+  };
+}
