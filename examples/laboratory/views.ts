@@ -125,6 +125,9 @@ export interface Terms {
   readonly answers: Readonly<Record<string, Points>>;
   /** `∂L/∂x_g` of each sample's own loss; the generator moves against it. */
   readonly gradient: Points;
+  /** `x_t = alpha·x_g + sigma·ε`. */
+  readonly alpha: number;
+  readonly sigma: number;
 }
 
 /**
@@ -177,6 +180,7 @@ export async function termsOf(
       answers,
       // The loss is a mean over the batch.
       gradient: gradient.map((g) => g * count),
+      ...{ alpha, sigma },
     };
   } finally {
     dispose(owned);
