@@ -1,4 +1,5 @@
 /** `--distributed mpi`: one run, or shared work, on the ranks that mpirun or srun started. */
+import { setTimeout } from "node:timers/promises";
 import { SidError } from "sid-lsg";
 import type { BackendName } from "sid-lsg/backends";
 import { gpuOfRank, type Launch, launchOf, mpi, type Reducer, threadsOfRank } from "sid-lsg/distributed";
@@ -18,6 +19,9 @@ export const rankFlags = {
   "rank-timeout": { type: "string" },
   "shard-optimizer": { type: "boolean", default: false },
 } as const;
+
+/** Milliseconds that other ranks leave rank 0 for its last line. */
+const farewell = 3000;
 
 interface RankValues {
   readonly distributed?: string | undefined;
@@ -40,13 +44,11 @@ export interface RankSettings extends Launch {
 export function parseRanks(values: RankValues, backend: BackendName | "auto"): RankSettings | undefined {
   const { distributed, "check-ranks": checkRanks, "rank-timeout": timeout, "gpu-per-rank": gpuPerRank } = values;
   const { "shard-optimizer": shardOptimizer = false } = values;
-  if (distributed === undefined) {
+  if (choice("distributed", distributed, "none", ["mpi", "none"]) === "none") {
     for (const name of ["check-ranks", "rank-timeout", "gpu-per-rank", "shard-optimizer"] as const)
       if (values[name]) throw new Error(`--${name} needs --distributed mpi.`);
     return undefined;
   }
-  choice("distributed", distributed, "mpi", ["mpi", "none"]);
-  if (distributed === "none") return undefined;
   if (gpuPerRank && backend !== "node-gpu")
     throw new Error(
       `--gpu-per-rank chooses a GPU for --backend node-gpu, got --backend ${backend}. WebGPU does not tell equal GPUs apart: there the launcher gives each rank its own, as srun --gpus-per-task=1 does.`,
@@ -84,6 +86,8 @@ export async function onRanks(
     // What all ranks are told at once, one repeats.
     if (isFirst(ranks) || !(error instanceof SidError && error.code === "rank-mismatch")) throw error;
     process.exitCode = 1;
+    // The launcher ends all ranks with the first that fails: rank 0 has told why by then, and ends this one.
+    await setTimeout(farewell);
   }
 }
 

@@ -38,6 +38,7 @@ const runFlags = {
   ...{ "lora-rank": text, "lora-alpha": text, "lora-output": text, "lora-networks": text, "discriminator-reads": text },
   ...{
     resume: flag,
+    "resume-if-present": flag,
     "allow-other-arithmetic": flag,
     "dry-run": flag,
     "checkpoint-every": text,
@@ -66,7 +67,7 @@ export function parseDistillOptions(args: readonly string[]) {
   if (values.prompts === undefined) throw new Error("--prompts must name a file with prompts.");
   const prompts = userPath("prompts", values.prompts);
   const { model, adapter, out = projectPath(defaults.out) } = userPaths(values, ["model", "adapter", "out"]);
-  if (values.resume && values["dry-run"]) throw new Error("--resume and --dry-run do not go together.");
+  const resume = resumeOf(values);
   const { recipe = {} } = method;
   const given = values.lr === undefined ? undefined : positive("lr", values.lr, 1);
   const learningRate = given ?? recipe.learningRate ?? 1e-6;
@@ -82,7 +83,7 @@ export function parseDistillOptions(args: readonly string[]) {
     ...imagesOf(name, method, { values, start }),
     place: { model, hub, variant } satisfies ModelPlace,
     adapter,
-    ...{ prompts, captionKey: values["caption-key"], out, resume: values.resume, dryRun: values["dry-run"] },
+    ...{ prompts, captionKey: values["caption-key"], out, resume, dryRun: values["dry-run"] },
     ...{ backend, ranks },
     arithmetic: fmaOf(values),
     allowOtherArithmetic: values["allow-other-arithmetic"],
@@ -127,6 +128,13 @@ export function parseDistillOptions(args: readonly string[]) {
       `--micro-batch is computed by ${size} ranks together, so it must be a multiple of ${size}, got ${microBatch}.`,
     );
   return settings;
+}
+
+/** Whether the run goes on from a checkpoint, as `distill` wants it. */
+function resumeOf(values: Values): boolean | "if-present" {
+  const [first, second] = ["resume", "resume-if-present", "dry-run"].filter((name) => values[name]);
+  if (second !== undefined) throw new Error(`--${first} and --${second} do not go together.`);
+  return first === "resume-if-present" ? "if-present" : first === "resume";
 }
 
 /** Pixels along a side. */

@@ -5,11 +5,17 @@ import { commandName } from "./methods";
 import type { DistillSettings } from "./options";
 import { outputs } from "./result";
 
-/** Throws unless a run is there to go on with, or none is. */
-export function checkStart({ out, resume }: DistillSettings): void {
-  const { checkpoint } = outputs(out);
-  const found = checkpointsOf(checkpoint).length > 0;
-  if (resume && !found) throw new Error(`There is nothing to resume: ${shown(checkpoint)} is missing.`);
+/** Whether the folder has a run that was begun. */
+export function isBegun({ out }: DistillSettings): boolean {
+  return checkpointsOf(outputs(out).checkpoint).length > 0;
+}
+
+/** Throws unless a run is there to go on with, or none is, as the settings want it. */
+export function checkStart(settings: DistillSettings): void {
+  const { out, resume } = settings;
+  const found = isBegun(settings);
+  if (resume === true && !found)
+    throw new Error(`There is nothing to resume: ${shown(outputs(out).checkpoint)} is missing.`);
   if (!resume && found)
     throw new Error(`--out: ${shown(out)} holds a run already; go on with --resume, or take another folder.`);
 }

@@ -26,7 +26,7 @@ import type { DistillSettings } from "./options";
 import { openPrompts, type Prompts } from "./prompts/open";
 import { showPrompts } from "./prompts/show";
 import { outputs, writeResult } from "./result";
-import { checkResumed, checkStart } from "./resume";
+import { checkResumed, checkStart, isBegun } from "./resume";
 import { checkSpace, inUnits } from "./space";
 
 /** Checks everything, distills, writes the result. Ctrl-C saves and stops. */
@@ -76,13 +76,13 @@ async function withNetworks(opened: Opened, change: LoraWeights | undefined): Pr
 /** The run, once everything is loaded. */
 async function carryOut(inputs: Inputs): Promise<void> {
   const { settings, model, networks, prompts, ranks } = inputs;
-  const { out, dryRun, resume } = settings;
+  const { out, dryRun } = settings;
   if (dryRun) {
     await distillation(inputs, { iterations: 0 });
     await ranks?.close();
     return console.log(`A dry run: ${prompts.length} prompts, all checks passed, nothing was trained.`);
   }
-  if (!resume && isFirst(ranks)) await drawSamples(inputs, networks.generator, 0);
+  if (isFirst(ranks) && !isBegun(settings)) await drawSamples(inputs, networks.generator, 0);
   const finished = await train(inputs);
   // What is left is rank 0's, and nobody waits for it.
   await ranks?.close();
@@ -194,7 +194,7 @@ function distillation(inputs: Inputs, over: { readonly iterations?: number; read
 
 /** Trains with a progress line and a log; false when Ctrl-C stopped it. */
 async function train(inputs: Inputs): Promise<boolean> {
-  const { recipe, method, out, resume, checkpointEvery, ranks } = inputs.settings;
+  const { recipe, method, out, checkpointEvery, ranks } = inputs.settings;
   const { iterations } = recipe;
   const log = isFirst(ranks) ? openLog(outputs(out).log) : undefined;
   const progress = startProgress("distilling", iterations);
@@ -206,7 +206,7 @@ async function train(inputs: Inputs): Promise<boolean> {
     console.log(`Ctrl-C stops and saves; --resume goes on. Checkpoints are ${shown(outputs(out).checkpoint)}.`);
     const job = distillation(inputs, { signal });
     for await (const metrics of job) {
-      if (iteration === 0 && resume) saved = metrics.iteration - 1;
+      if (iteration === 0 && metrics.iteration > 1) saved = metrics.iteration - 1;
       iteration = metrics.iteration;
       if (iteration % checkpointEvery === 0) saved = iteration;
       const { divergence, fakeLoss, generatorLoss, droppedSamples } = metrics;

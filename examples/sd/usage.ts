@@ -65,6 +65,7 @@ Memory
 
 Running
   --resume                  go on from the last checkpoint
+  --resume-if-present       the same where there is one, else begin: for jobs that are stopped and started again
   --allow-other-arithmetic  also where it was computed with fused multiply-adds and goes on without, or the other way round
   --dry-run                 check everything, tell the memory, train nothing
   --checkpoint-every N      iterations (${defaults.checkpointEvery})

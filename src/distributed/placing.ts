@@ -7,9 +7,10 @@ import { nodeModule } from "./node-module";
  *
  *     max(1, min(cores of this program, ⌊cores of this machine / ranks on it⌋))
  *
- * The cores of this program are those that the launcher binds it to, and no more than a container's limit. Open MPI binds each of two ranks to one core; start it
- * with `--bind-to none`, or let it give more, `--map-by slot:PE=8`. The cores of the machine are, in a container, those of
- * the container, and under Slurm those of the job (`SLURM_CPUS_ON_NODE`).
+ * The cores of this program are those that the launcher binds it to. Open MPI binds each of two ranks to one core; start
+ * it with `--bind-to none`, or let it give more, `--map-by slot:PE=8`. The cores of the machine are, in a container, those
+ * of the container and no more than its limit of processor time, and under Slurm those of the job (`SLURM_CPUS_ON_NODE`).
+ * The backend `wasm` takes at most 16 threads.
  *
  * @param launch - of {@link launchOf}.
  * @param environment - variables by name. `process.env` if not given.
@@ -19,7 +20,7 @@ import { nodeModule } from "./node-module";
  * import { useBackend } from "sid-lsg/backends";
  * import { launchOf, threadsOfRank } from "sid-lsg/distributed";
  *
- * await useBackend("wasm", { threads: await threadsOfRank(launchOf()) });
+ * await useBackend("wasm", { threads: Math.min(16, await threadsOfRank(launchOf())) });
  * ```
  */
 export async function threadsOfRank(

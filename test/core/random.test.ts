@@ -97,6 +97,23 @@ describe("streams", () => {
     },
   );
 
+  test.each([
+    [[2 ** 28, 8], 2 ** 27 + 1],
+    [[2 ** 40, 2, 2], 2 ** 39],
+    [[2 ** 31 + 6], 2 ** 31],
+  ])("a few rows of a batch of %j, which no array holds", (shape, from) => {
+    const each = shape.slice(1).reduce((a, b) => a * b, 1);
+    const stream = randomStream({ seed: 3, position: 5 });
+    const rows = stream.normal(shape, { from, to: from + 4 });
+    expect(rows.shape).toEqual([4, ...shape.slice(1)]);
+    // A block of the generator is four numbers.
+    expect(stream.state()).toEqual({ seed: 3, position: 5 + Math.ceil(((shape[0] as number) * each) / 4) });
+    const there = randomStream({ seed: 3, position: 5 + (from * each) / 4 });
+    expect(numbers(rows)).toEqual([...there.normals(4 * each)]);
+    rows.dispose();
+    expectSidError("out-of-range", () => stream.normal(shape), /RandomStream\.normals: count/);
+  });
+
   test.prop([seeds, seeds])("different seeds differ, and so do successive draws", (one, other) => {
     fc.pre(one !== other);
     const stream = randomStream(one);

@@ -58,8 +58,8 @@ describe.each(launchers)("elastic restart on $name", ({ command: launcher, flags
   });
 
   /** Starts the program, on one rank without a launcher. */
-  function start(folder: string, backend: string, size: number, iterations: number): Omit<Run, "pids"> {
-    const command = [process.execPath, program, folder, backend, String(iterations)];
+  function start(folder: string, backend: string, size: number, iterations: number, ...rest: string[]) {
+    const command = [process.execPath, program, folder, backend, String(iterations), ...rest];
     const [file = "", ...args] = size === 1 ? command : [launcher, ...flags, "-n", String(size), ...command];
     const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
     let text = "";
@@ -67,7 +67,8 @@ describe.each(launchers)("elastic restart on $name", ({ command: launcher, flags
       stream?.on("data", (data: Buffer) => {
         text += data;
       });
-    return { child, text: () => text, ended: new Promise((done) => child.once("close", done)) };
+    const ended = new Promise<number | null>((done) => child.once("close", done));
+    return { child, text: () => text, ended } satisfies Omit<Run, "pids">;
   }
 
   async function whenItIterates(run: Omit<Run, "pids">, size: number): Promise<Run> {
@@ -131,6 +132,18 @@ describe.each(launchers)("elastic restart on $name", ({ command: launcher, flags
       expect(apart / moved).toBeLessThan(1e-3);
     },
     400_000,
+  );
+
+  test.each([2, 3])(
+    "%i ranks that keep parts of the moments write the checkpoint of those that keep all, and end alike",
+    async (size) => {
+      const [whole, parts] = [folderOf("whole"), folderOf("parts")];
+      const weights = await complete(whole, "wasm", size, 12);
+      expect(await complete(parts, "wasm", size, 12, "parts")).toEqual(weights);
+      const saved = (folder: string) => readFileSync(join(folder, "run"));
+      expect(saved(parts).equals(saved(whole))).toBe(true);
+    },
+    120_000,
   );
 
   test.each([0, 1, 2])(

@@ -1,10 +1,22 @@
 /** What every rank runs in the tests with a real MPI: calls of every kind, then what the first argument names. */
 import { createHash } from "node:crypto";
+import koffi from "koffi";
 import { mpi, type Reducer } from "sid-lsg/distributed";
 
 const mode = process.argv[2] ?? "sound";
+// mpi() would set this, but not once a library is loaded.
+koffi.config({ sync_stack_size: 2 ** 23, async_stack_size: 2 ** 23 });
+const codeBefore = codeOfMemory();
 const ranks = await mpi({ timeout: mode === "sound" ? 100 : 5, startTimeout: 100 });
 const { rank, size } = ranks;
+
+/** How the C library's functions of memory begin: an engine that patches them, as UCX does, writes a jump there. */
+function codeOfMemory(): readonly string[] {
+  const system = koffi.load(null);
+  return ["brk", "sbrk", "mmap", "munmap", "mremap", "madvise", "shmat", "shmdt"].map((name) => {
+    return `${name} ${Buffer.from(koffi.view(system.symbol(name), 16)).toString("hex")}`;
+  });
+}
 
 /** A rank's numbers, which every rank can tell. */
 const numberOf = (of: number, at: number) => Math.fround(Math.sin((of + 1) * (at + 1)));
@@ -57,8 +69,12 @@ async function allCalls({ allReduce, allReduceSync, broadcast, barrier }: Reduce
   await barrier();
 }
 
-if (mode === "sound") await allCalls(ranks);
-else await ranks.barrier();
+if (mode === "sound") {
+  await allCalls(ranks);
+  const patched = codeOfMemory().filter((code, i) => code !== codeBefore[i]);
+  expect(patched.length === 0, `functions of memory were patched: ${patched.join(", ")}`);
+}
+await ranks.barrier();
 if (rank === 0) console.log(`begun: ${ranks.name}, ${size} ranks`);
 
 const guilty = mode.endsWith("0") ? 0 : size - 1;

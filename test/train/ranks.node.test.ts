@@ -277,6 +277,24 @@ describe("what must not be", () => {
     }
   });
 
+  test("a rank that does not see the checkpoint's folder is told so where a run may go on, and else need not", async () => {
+    const path = join(folder, "seen.safetensors");
+    const saves = (resume: boolean | "if-present"): Spec => {
+      const checkpoint = { path, every: 2, resume };
+      const unseen = { ...checkpoint, path: join(folder, "on-another-disk", "seen.safetensors") };
+      return { method: "sidLsg", options: { checkpoint }, other: { rank: 1, options: { checkpoint: unseen } } };
+    };
+    for (const { error } of await ranks.run(2, saves(false))) expect(error).toBeUndefined();
+    for (const resume of [true, "if-present"] as const)
+      for (const { error } of await ranks.run(2, saves(resume)))
+        expect(error).toEqual({
+          code: "rank-mismatch",
+          message: expect.stringMatching(
+            /rank 1 differs from rank 0 in what is found of the checkpoint, whose folder all ranks must see: there nothing, at rank 0 the checkpoint, the checkpoint\.1\.$/,
+          ),
+        });
+  });
+
   test("a batch that does not divide", async () => {
     const [one] = await ranks.run(2, { method: "sidLsg", options: { batch: 6, accumulationRounds: 2 } });
     expect(one?.error).toEqual({

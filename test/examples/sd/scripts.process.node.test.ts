@@ -351,7 +351,9 @@ test.each([
   [["--kappa", "x"], '--kappa must be a number, got "x".'],
   [["--guidance", "most"], "--guidance must be lsg, none, long, short, zero-cfg or anti-cfg"],
   [["--guidance", "long", "--kappa", "0.5"], "longGuidance"],
-  [["--resume", "--dry-run"], "do not go together"],
+  [["--resume", "--dry-run"], "--resume and --dry-run do not go together."],
+  [["--resume-if-present", "--dry-run"], "--resume-if-present and --dry-run do not go together."],
+  [["--resume", "--resume-if-present"], "--resume and --resume-if-present do not go together."],
 ])("options %j are refused: %s", (args, message) => {
   expect(() => parseDistillOptions(["--model", "m", "--prompts", "p", ...args])).toThrow(message);
 });
@@ -376,6 +378,11 @@ test("the recipe is that of the paper unless options say otherwise", () => {
     recipe: { learningRate: 1e-6, fakeLearningRate: 1e-3 },
     method: { generator: { lossScale: 2 }, fakeScore: { lossScale: 3 } },
   });
+  expect([parse(), parse("--resume"), parse("--resume-if-present")].map(({ resume }) => resume)).toEqual([
+    false,
+    true,
+    "if-present",
+  ]);
   expect(() => parseDistillOptions([])).toThrow("--prompts");
   expect(() => parseGenerateOptions(["--model", "m"])).toThrow("wanted one of --prompt TEXT and --prompts FILE");
   expect(() => parseGenerateOptions(["--prompt", "p", "--guidance-scale", "2"])).toThrow("needs --ddim");
