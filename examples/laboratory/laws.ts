@@ -79,7 +79,7 @@ function checkStrokes(strokes: readonly Stroke[]): void {
   if (points.length < fewestPoints)
     throw new SidError(
       "invalid-argument",
-      `The drawing has ${points.length} points, and a law wants at least ${fewestPoints}: draw a line, or more dots.`,
+      `The drawing has ${points.length} point${points.length === 1 ? "" : "s"}, and a law wants at least ${fewestPoints}: draw a line, or more dots.`,
     );
   if (points.length > mostPoints)
     throw new SidError(

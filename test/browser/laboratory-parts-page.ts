@@ -1,5 +1,8 @@
 /** Parts of the laboratory's page by themselves, on terms that do not change. */
+
+import type { Stroke } from "../../examples/laboratory/laws";
 import { drawArrows } from "../../examples/laboratory/page/arrows";
+import { makePad } from "../../examples/laboratory/page/drawing-pad";
 import { makeEquation } from "../../examples/laboratory/page/equation";
 import type { TermName } from "../../examples/laboratory/page/notation";
 import { palettes } from "../../examples/laboratory/page/palettes";
@@ -18,12 +21,21 @@ declare global {
     pointed: (TermName | undefined)[];
     show(contestant: Contestant, withTerms?: boolean): void;
     /** Draws a term on a white ground. Returns the number of dots of its colour. */
+    strokes: readonly Stroke[];
     draw(term: TermName | undefined, hue: keyof typeof palettes.light): number;
   }
 }
 
 document.body.style.margin = "0";
 const place = document.body.appendChild(document.createElement("div"));
+const paper = document.body.appendChild(document.createElement("div"));
+window.strokes = [];
+makePad(paper, {
+  strokes: [],
+  onChange: (strokes) => {
+    window.strokes = strokes;
+  },
+});
 const canvas = document.body.appendChild(document.createElement("canvas"));
 [canvas.width, canvas.height] = [400, 400];
 window.pointed = [];

@@ -1,4 +1,4 @@
-// Parts of the laboratory's page by themselves, in a real Chromium: the equation and its arrows.
+// Parts of the laboratory's page by themselves, in a real Chromium: the equation, its arrows, and the pad.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
@@ -67,7 +67,7 @@ test("pointing, the Tab key and a tap point at a term; leaving and Escape end it
   await taken();
   await term("delta").hover();
   assert.match(await meaning(), /^From what the fake score thinks/);
-  await page.mouse.move(5, 700);
+  await page.locator(".equation-meaning").hover();
   assert.match(await meaning(), /^Point at a term/);
   assert.deepEqual(await taken(), ["delta", undefined]);
   await page.evaluate(() => document.body.focus());
@@ -78,9 +78,9 @@ test("pointing, the Tab key and a tap point at a term; leaving and Escape end it
   assert.deepEqual(await taken(), [undefined]);
   assert.match(await meaning(), /^Point at a term/);
   await term("combination").click();
-  await page.mouse.move(5, 700);
+  await page.locator(".equation-meaning").hover();
   assert.deepEqual((await taken()).at(-1), "combination");
-  await page.mouse.click(5, 700);
+  await page.locator(".equation-meaning").click();
   assert.deepEqual((await taken()).at(-1), undefined);
 });
 
@@ -115,6 +115,85 @@ test("links lead to code, test and paper", async () => {
     "/a/source/test/methods/sid-family.test.ts.html#:~:text=sidLsg(",
     "https://arxiv.org/abs/2406.01561",
   ]);
+});
+
+const words = () => page.locator(".pad-words").textContent();
+const drawn = () => page.evaluate(() => window.strokes.map((stroke) => [stroke.class, stroke.points.length]));
+const gaussians = () => page.locator(".pad-gaussian").count();
+
+test("a mouse draws strokes of two classes, undo and clear take them back, and the mixture shows", async () => {
+  const { x, y, width } = await page.locator(".pad-sheet").boundingBox();
+  const line = async (height) => {
+    await page.mouse.move(x + 0.1 * width, y + height * width);
+    await page.mouse.down();
+    await page.mouse.move(x + 0.9 * width, y + height * width, { steps: 20 });
+    await page.mouse.up();
+  };
+  assert.match(await words(), /^Draw with the mouse/);
+  await page.mouse.click(x + 20, y + 20);
+  assert.match(await words(), /^The drawing has 1 points?, and a law wants at least 8/);
+  assert.equal(await gaussians(), 0);
+  await line(0.25);
+  await page.getByLabel("second class").check();
+  await line(0.75);
+  assert.deepEqual(
+    (await drawn()).map(([c]) => c),
+    [0, 0, 1],
+  );
+  assert.match(await words(), /^\d+ points have become a mixture of \d+ Gaussians, of two classes\.$/);
+  assert.ok((await gaussians()) > 20);
+  const [first] = (await page.evaluate(() => window.strokes[1].points)).map(([, height]) => height);
+  assert.ok(Math.abs(first / 4095 - 0.75) < 0.01, "y is upwards");
+  await page.getByRole("button", { name: "Clear" }).click();
+  assert.deepEqual(await drawn(), []);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("button", { name: "Undo" }).click();
+  assert.deepEqual(
+    (await drawn()).map(([c]) => c),
+    [0, 0],
+  );
+  await page.getByRole("button", { name: "Clear" }).click();
+});
+
+test("keys draw as well: arrows move the pen, Space sets it down and lifts it", async () => {
+  await page.locator(".pad-sheet").focus();
+  await page.keyboard.press("1");
+  const corner = Array(8).fill(["Shift+ArrowLeft", "Shift+ArrowDown"]).flat();
+  for (const key of [...corner, "Space", ...Array(10).fill("ArrowRight"), "ArrowUp", "Space"])
+    await page.keyboard.press(key);
+  assert.deepEqual(await drawn(), [[0, 12]]);
+  assert.match(await words(), /^12 points have become/);
+  assert.match(
+    await page.locator(".pad-spoken").textContent(),
+    /^Pen up, 25 % from the left, 2 % from below, first class/,
+  );
+  await page.keyboard.press("2");
+  assert.equal(await page.getByLabel("second class").isChecked(), true);
+  await page.keyboard.press("Backspace");
+  assert.deepEqual(await drawn(), []);
+});
+
+test("a finger draws, and the page does not scroll", async () => {
+  const context = await browser.newContext({ viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true });
+  const phone = await context.newPage();
+  await phone.goto(`${server.address}/plain/`);
+  await phone.locator(".pad-sheet").scrollIntoViewIfNeeded();
+  const { x, y, width } = await phone.locator(".pad-sheet").boundingBox();
+  const scrolled = await phone.evaluate(() => scrollY);
+  const client = await context.newCDPSession(phone);
+  const touch = (type, u) =>
+    client.send("Input.dispatchTouchEvent", {
+      type,
+      touchPoints: u === undefined ? [] : [{ x: x + u * width, y: y + u * width }],
+    });
+  await touch("touchStart", 0.2);
+  for (let i = 1; i <= 20; i++) await touch("touchMove", 0.2 + 0.03 * i);
+  await touch("touchEnd");
+  const points = await phone.evaluate(() => window.strokes[0].points.length);
+  assert.ok(points >= 15, `${points} points`);
+  assert.equal(await phone.evaluate(() => scrollY), scrolled);
+  assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+  await context.close();
 });
 
 test("each term draws arrows of its own colour, and a narrow window does not scroll sideways", async () => {
