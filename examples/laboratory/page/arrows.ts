@@ -16,6 +16,9 @@ export interface Arrow {
 /** Arrows of the gradient and its parts are at most so long: a weight like 1/M may make them far longer. */
 const longest = 0.9;
 
+/** In pixels; what is shorter is drawn as a mark. */
+const shortest = 1.5;
+
 /** What is shown where nothing is pointed at: where the samples are pushed. */
 const overview = "gradient" satisfies TermName;
 
@@ -105,21 +108,21 @@ export function drawArrows(
   looked = 0,
 ): void {
   context.save();
-  context.font = "600 13px ui-sans-serif, system-ui, sans-serif";
   context.lineCap = "round";
   for (let i = 0; i < values.count; i++) {
     const isLooked = i === looked;
     context.globalAlpha = isLooked ? 1 : 0.45;
-    context.lineWidth = isLooked ? 2.5 : 1.5;
     for (const { of, label, from, to } of arrowsOf(term ?? overview, values, i)) {
       const [start, end] = [toPixels(...from), toPixels(...to)];
       const hue = hues[of];
       context.strokeStyle = palette[hue];
       context.fillStyle = palette[hue];
+      context.lineWidth = isLooked ? 2.5 : 1.5;
       const length = Math.hypot(end[0] - start[0], end[1] - start[1]);
       if (!Number.isFinite(length)) continue;
-      if (length < 1.5) drawMark(context, end, isLooked ? 4 : 3);
+      if (length < shortest) drawMark(context, end, isLooked ? 4 : 3);
       else drawArrow(context, start, end, dashes[hue]);
+      context.strokeStyle = palette.ground;
       if (isLooked && term !== undefined) drawLabel(context, label, start, end);
     }
   }
@@ -151,11 +154,35 @@ function drawArrow(context: CanvasRenderingContext2D, [x0, y0]: Pixel, [x1, y1]:
   context.fill();
 }
 
-/** Beside the middle of the arrow, to its left. */
+/** Beside the middle of the arrow, to its left, on a rim of the ground's colour. */
 function drawLabel(context: CanvasRenderingContext2D, label: string, [x0, y0]: Pixel, [x1, y1]: Pixel): void {
-  const length = Math.max(1e-9, Math.hypot(x1 - x0, y1 - y0));
-  const [x, y] = [(x0 + x1) / 2 + (9 * (y1 - y0)) / length, (y0 + y1) / 2 - (9 * (x1 - x0)) / length];
-  context.textAlign = "center";
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  const isMark = length < shortest;
+  const [x, y] = isMark
+    ? [x1 + 14, y1 - 10]
+    : [(x0 + x1) / 2 + (11 * (y1 - y0)) / length, (y0 + y1) / 2 - (11 * (x1 - x0)) / length];
+  const pieces = piecesOf(label).map(({ text, isBelow }) => {
+    const font = `600 ${isBelow ? 10 : 14}px ui-sans-serif, system-ui, sans-serif`;
+    context.font = font;
+    return { text, font, down: isBelow ? 4 : 0, width: context.measureText(text).width };
+  });
+  let left = x - pieces.reduce((sum, { width }) => sum + width, 0) / 2;
+  context.lineWidth = 3;
+  context.lineJoin = "round";
+  context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(label, length < 1.5 ? x1 + 14 : x, length < 1.5 ? y1 - 10 : y);
+  for (const { text, font, down, width } of pieces) {
+    context.font = font;
+    context.strokeText(text, left, y + down);
+    context.fillText(text, left, y + down);
+    left += width;
+  }
+}
+
+/** A label in pieces; a letter after `_` stands below. */
+export function piecesOf(label: string): { readonly text: string; readonly isBelow: boolean }[] {
+  return label
+    .split(/(_.)/u)
+    .filter((text) => text !== "")
+    .map((text) => ({ text: text.replace(/^_/, ""), isBelow: text.startsWith("_") }));
 }

@@ -19,7 +19,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Contender, openContenders } from "../../../../examples/laboratory/contest";
 import { methodNames } from "../../../../examples/laboratory/methods";
-import { arrowsOf, shrinkOf } from "../../../../examples/laboratory/page/arrows";
+import { arrowsOf, piecesOf, shrinkOf } from "../../../../examples/laboratory/page/arrows";
 import { equationOf } from "../../../../examples/laboratory/page/equations";
 import { factorOf, numbersOf, numeral, pair, termsIn, textOf } from "../../../../examples/laboratory/page/notation";
 import { valuesOf } from "../../../../examples/laboratory/page/values";
@@ -229,6 +229,13 @@ describe("arrows", () => {
     expectClose(whole?.to as readonly number[], [1 + 0.3 * shrink, 0.6 * shrink]);
     expect(arrowsOf("generated", values, 0)).toMatchObject([{ from: [1, 0], to: [1, 0] }]);
   });
+});
+
+test("what follows _ in a label stands below", () => {
+  expect(piecesOf("f_φ − x_g").map(({ text, isBelow }) => (isBelow ? `[${text}]` : text))).toEqual([
+    ...["f", "[φ]", " − x", "[g]"],
+  ]);
+  expect(piecesOf("−α δ")).toEqual([{ text: "−α δ", isBelow: false }]);
 });
 
 describe("equations", () => {
