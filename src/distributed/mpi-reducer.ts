@@ -27,6 +27,9 @@ const farewell = 30;
 /** Seconds until the system ends a program that MPI_Abort does not. */
 const abortSeconds = 5;
 
+/** Milliseconds that the launcher has to read what this program said last: MPICH's throws away what it has not read. */
+const lastWords = 500;
+
 /** A reducer on a started MPI, and what is to be done when the program ends. */
 export interface MpiReducer extends Reducer {
   /** For the event `exit`: ends all ranks with an error where this one has one, else leaves MPI. */
@@ -111,6 +114,7 @@ export function mpiReducer(
 
   const abort = (code = 1): void => {
     native.alarm(abortSeconds);
+    sleepNow(lastWords);
     try {
       mpi.call("MPI_Abort", world, code);
     } catch {
@@ -151,7 +155,7 @@ export function mpiReducer(
         if (different) throw different;
         isBusy = false;
       } catch (cause) {
-        if (speaksLater(cause)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, grace * 1000);
+        if (speaksLater(cause)) sleepNow(grace * 1000);
         throw fail(call, cause);
       }
     },
@@ -194,6 +198,11 @@ export function mpiReducer(
       native.alarm(0);
     },
   };
+}
+
+/** The program waits. */
+function sleepNow(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /** The array in slices of at most `length`, which share its memory. */

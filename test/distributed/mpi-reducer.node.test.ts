@@ -12,6 +12,7 @@ function world(size: number, fail?: string) {
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   vi.clearAllMocks();
 });
 
@@ -134,6 +135,17 @@ describe("mpiReducer", () => {
     void other.reducers[1]?.barrier();
     other.reducers[1]?.atExit(0);
     expect(other.aborted).toEqual([1]);
+  });
+
+  test("the launcher has time to read the last line before all end", () => {
+    const { reducers, aborted } = world(2);
+    const wait = vi.spyOn(Atomics, "wait").mockImplementation((_, __, ___, milliseconds) => {
+      expect([aborted, milliseconds]).toEqual([[], 500]);
+      return "timed-out";
+    });
+    reducers[1]?.abort();
+    expect(wait).toHaveBeenCalledOnce();
+    expect(aborted).toEqual([1]);
   });
 
   test("data of another kind is refused", async () => {

@@ -42,10 +42,10 @@ describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {
     });
 
     test.each([
-      ["hang", "allReduce", "rank 2 did not come in 5 s"],
-      ["hang-sync", "allReduceSync", "rank 2 did not come in 5 s"],
-      ["leave", "allReduce", "rank 2 did not come in 5 s"],
-      ["hang-0", "allReduce", "no end in 10 s, and rank 0"],
+      ["hang", "allReduce", "rank 2 did not come in 3 s"],
+      ["hang-sync", "allReduceSync", "rank 2 did not come in 3 s"],
+      ["leave", "allReduce", "rank 2 did not come in 3 s"],
+      ["hang-0", "allReduce", "no end in 8 s, and rank 0"],
     ])("%s: all ranks end in time, with a line that names the rank", (mode, call, words) => {
       const { status, signal, text } = run(3, mode);
       expect(text).toMatch(new RegExp(`SidError: ${name}, rank . of 3, ${call} .*${words}`));

@@ -7,7 +7,7 @@ const mode = process.argv[2] ?? "sound";
 // mpi() would set this, but not once a library is loaded.
 koffi.config({ sync_stack_size: 2 ** 23, async_stack_size: 2 ** 23 });
 const codeBefore = codeOfMemory();
-const ranks = await mpi({ timeout: mode === "sound" ? 100 : 5, startTimeout: 100 });
+const ranks = await mpi({ timeout: mode === "sound" ? 100 : 3, startTimeout: 100 });
 const { rank, size } = ranks;
 
 /** How the C library's functions of memory begin: an engine that patches them, as UCX does, writes a jump there. */

@@ -22,9 +22,22 @@ afterAll(async () => {
 
 const names = Object.keys(methodsByName) as Spec["method"][];
 
+/** Methods that take more from a batch, or keep more, than gradients: here every number of ranks is tried. */
+const withState: readonly Spec["method"][] = ["dmd2WithDiscriminator", "fDistill", "sida", "sidLsg", "tdm", "lcm"];
+
+const runs = new Map<string, Promise<Outcome[]>>();
+
+/** What `ranks.run` gives, once for each run: a run is the same whenever it is made. Not for those that write files. */
+function once(size: number, spec: Spec): Promise<Outcome[]> {
+  const key = JSON.stringify([size, { ...spec, options: spec.options ?? {} }]);
+  const known = runs.get(key) ?? ranks.run(size, spec);
+  runs.set(key, known);
+  return known;
+}
+
 /** The run without other ranks. */
 async function alone(spec: Spec): Promise<Outcome> {
-  const [outcome] = await ranks.run(1, { ...spec, alone: true });
+  const [outcome] = await once(1, { ...spec, alone: true });
   expect(outcome?.error).toBeUndefined();
   return outcome as Outcome;
 }
@@ -70,6 +83,9 @@ test("no method of the library is missing", () => {
   expect(Object.keys(all).filter((name) => !made.includes(name))).toEqual([]);
 });
 
+/** All that Adam can be told. */
+const moving = { beta1: 0.5, weightDecay: 0.1, clipNorm: 0.05, clipValue: 0.5 };
+
 describe("N ranks × B/N samples are one rank × B", () => {
   test("a world of one rank is the run without a reducer, bit for bit", async () => {
     const spec: Spec = { method: "sidLsg" };
@@ -79,8 +95,8 @@ describe("N ranks × B/N samples are one rank × B", () => {
   test.each(names)("%s", async (method) => {
     const spec: Spec = { method };
     const whole = await alone(spec);
-    for (const size of [2, 3, 4]) {
-      const outcomes = await ranks.run(size, spec);
+    for (const size of withState.includes(method) ? [2, 3, 4] : [3]) {
+      const outcomes = await once(size, spec);
       expectEqualRanks(outcomes);
       expectClose(outcomes[0] as Outcome, whole);
     }
@@ -92,7 +108,7 @@ describe("N ranks × B/N samples are one rank × B", () => {
       perRank: fc.integer({ min: 1, max: 4 }),
       rounds: fc.integer({ min: 1, max: 3 }),
       steps: fc.integer({ min: 1, max: 3 }),
-      method: fc.constantFrom<Spec["method"][]>("sidLsg", "fDistill", "sida", "lcm", "dmd2WithDiscriminator", "tdm"),
+      method: fc.constantFrom(...withState),
       conditions: fc.constantFrom<NonNullable<Spec["conditions"]>[]>("prompts", "whole"),
       seed: fc.nat(1000),
     },
@@ -106,22 +122,20 @@ describe("N ranks × B/N samples are one rank × B", () => {
   });
 
   test("with low-rank adapters on a U-Net", async () => {
-    const spec: Spec = { method: "sidLsg", lora: true, options: { batch: 6, iterations: 2 } };
+    const spec: Spec = { method: "sidLsg", lora: true, options: { batch: 6, iterations: 2, adam: {} } };
     const whole = await alone(spec);
     for (const size of [2, 3]) {
-      const outcomes = await ranks.run(size, spec);
+      const outcomes = await once(size, spec);
       expectEqualRanks(outcomes);
       expectClose(outcomes[0] as Outcome, whole);
     }
   });
 
   test("all ranks hold the same bits after 200 iterations", async () => {
-    for (const size of [2, 3]) {
-      const options = { iterations: 200, batch: 6, checkRanks: 50 };
-      const outcomes = await ranks.run(size, { method: "sidLsg", options });
-      expectEqualRanks(outcomes);
-      expect(outcomes[0]?.metrics.length).toBe(200);
-    }
+    const options = { iterations: 200, batch: 3, checkRanks: 50 };
+    const outcomes = await ranks.run(3, { method: "sidLsg", steps: 1, options });
+    expectEqualRanks(outcomes);
+    expect(outcomes[0]?.metrics.length).toBe(200);
   });
 
   test("samples that are not finite on one rank are dropped and counted by all", async () => {
@@ -155,7 +169,6 @@ describe("N ranks × B/N samples are one rank × B", () => {
 });
 
 describe("moments in parts", () => {
-  const moving = { beta1: 0.5, weightDecay: 0.1, clipNorm: 0.05, clipValue: 0.5 };
   const inParts = (spec: Spec): Spec => ({ ...spec, options: { ...spec.options, shardOptimizer: true } });
 
   test.each<[Spec["method"], NonNullable<Spec["options"]>]>([
@@ -168,8 +181,8 @@ describe("moments in parts", () => {
     ["lcm", { adam: { clipNorm: 0.05 } }],
   ])("%s with %j: the same bits as whole, on any number of ranks", async (method, options) => {
     const spec: Spec = { method, options };
-    for (const size of [1, 2, 3, 4]) {
-      const [whole] = await ranks.run(size, spec);
+    for (const size of options.accumulationRounds ? [1, 2, 3, 4] : [2, 3]) {
+      const [whole] = await once(size, spec);
       for (const one of await ranks.run(size, inParts(spec))) {
         expectSame(one, whole as Outcome);
         expect(one.leaked).toBe(0);
@@ -183,7 +196,7 @@ describe("moments in parts", () => {
       [3, moving, 2],
     ] as const) {
       const spec: Spec = { method: "sidLsg", lora: true, options: { batch: 6, iterations: 2, adam } };
-      const whole = await ranks.run(size, spec);
+      const whole = await once(size, spec);
       const parts = await ranks.run(size, inParts(spec));
       const saved = parts.map((one, rank) => {
         expectSame(one, whole[0] as Outcome);
@@ -219,17 +232,22 @@ describe("moments in parts", () => {
       expect((await bytes(`parts-${size}`)).equals(await bytes(`whole-${size}`))).toBe(true);
     }
     const [unbroken] = await ranks.run(2, spec);
-    for (const size of [1, 2, 3, 4])
-      for (const shardOptimizer of [true, false]) {
-        const name = `on-${size}-${shardOptimizer}`;
-        await cp(join(folder, "parts-2.safetensors"), join(folder, `${name}.safetensors`));
-        const rest = await ranks.run(size, saves(name, shardOptimizer, 6));
-        expectEqualRanks(rest);
-        const { metrics, weights } = rest[0] as Outcome;
-        expect(metrics.length).toBe(3);
-        if (size === 2) expect(weights).toEqual(unbroken?.weights);
-        expectClose({ ...whole, weights, metrics: [...whole.metrics.slice(0, 3), ...metrics] }, whole);
-      }
+    for (const [size, shardOptimizer] of [
+      [1, false],
+      [2, true],
+      [2, false],
+      [3, true],
+      [4, false],
+    ] as const) {
+      const name = `on-${size}-${shardOptimizer}`;
+      await cp(join(folder, "parts-2.safetensors"), join(folder, `${name}.safetensors`));
+      const rest = await ranks.run(size, saves(name, shardOptimizer, 6));
+      expectEqualRanks(rest);
+      const { metrics, weights } = rest[0] as Outcome;
+      expect(metrics.length).toBe(3);
+      if (size === 2) expect(weights).toEqual(unbroken?.weights);
+      expectClose({ ...whole, weights, metrics: [...whole.metrics.slice(0, 3), ...metrics] }, whole);
+    }
   });
 });
 
@@ -362,15 +380,20 @@ describe("what must not be", () => {
   test("a signal on one rank saves once and ends all, and any number of ranks goes on", async () => {
     const spec: Spec = { method: "fDistill", options: { iterations: 8 } };
     const whole = await alone(spec);
+    const pathOf = (name: string | number) => join(folder, `stops-${name}.safetensors`);
+    const saves = (name: string | number) => ({
+      ...spec.options,
+      checkpoint: { path: pathOf(name), resume: "if-present" as const },
+    });
+    const stop = { rank: 1, iteration: 3 };
+    const first = await ranks.run(2, { ...spec, stop, options: saves("first") });
+    for (const { ended, metrics, error } of first)
+      expect([ended, metrics.length, error]).toEqual(["signal", 4, undefined]);
+    expect(first.map(({ snapshots }) => snapshots)).toEqual([2, 0]);
+    expect((await readdir(folder)).filter((name) => name.startsWith("stops"))).toEqual(["stops-first.safetensors"]);
     for (const size of [1, 2, 3, 4]) {
-      const path = join(folder, `stops-${size}.safetensors`);
-      const checkpoint = { path, resume: "if-present" as const };
-      const stop = { rank: 1, iteration: 3 };
-      const first = await ranks.run(2, { ...spec, stop, options: { ...spec.options, checkpoint } });
-      for (const { ended, metrics, error } of first)
-        expect([ended, metrics.length, error]).toEqual(["signal", 4, undefined]);
-      expect(first.map(({ snapshots }) => snapshots)).toEqual([2, 0]);
-      const rest = await ranks.run(size, { ...spec, options: { ...spec.options, checkpoint } });
+      await cp(pathOf("first"), pathOf(size));
+      const rest = await ranks.run(size, { ...spec, options: saves(size) });
       expectEqualRanks(rest);
       const { metrics, weights } = rest[0] as Outcome;
       expectClose({ ...whole, weights, metrics: [...(first[0] as Outcome).metrics, ...metrics] }, whole);

@@ -2,6 +2,7 @@ import { backend, engine, setBackend } from "@tensorflow/tfjs-core";
 import { checkBoolean, checkInteger } from "../../core/checks";
 import { SidError } from "../../core/errors";
 import { setGraphRunner } from "../../core/graph-runner";
+import { setNativeThreads } from "../../core/native-threads";
 import { importNative, start } from "../start";
 import type { Disk } from "./graph/build";
 import { graphRunner } from "./graph/run";
@@ -31,7 +32,10 @@ export async function useNode(
     async () => {
       await restoreUtil();
       // One process has one of the two packages: whichever was there first.
-      if (!("tensorflow" in engine().registryFactory)) await load(packages[name]);
+      if (!("tensorflow" in engine().registryFactory)) {
+        await load(packages[name]);
+        if (name === "node") setNativeThreads(Number(process.env["TF_NUM_INTRAOP_THREADS"] ?? (await processors())));
+      }
       await start("tensorflow");
     },
   );
@@ -53,6 +57,10 @@ async function disk(): Promise<Disk> {
     importNative<typeof import("node:os")>("node:os"),
   ]);
   return { fs, tmpdir: os.tmpdir() };
+}
+
+async function processors(): Promise<number> {
+  return (await importNative<typeof import("node:os")>("node:os")).availableParallelism();
 }
 
 function refusal(name: keyof typeof packages): SidError {

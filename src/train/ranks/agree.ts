@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { nativeThreads } from "../../core/native-threads";
 import type { Reducer } from "../../distributed/types";
 import { type CheckpointFiles, openCheckpoints } from "../checkpoint-files";
 import { type Fingerprint, fingerprintOf } from "../fingerprint";
@@ -27,10 +28,12 @@ export async function agree(reducer: Reducer, plan: Plan, uncond: Tensor | undef
 /** What ranks must have in common beside the run itself. */
 function surroundings(plan: Plan, found: readonly string[] = []): Fingerprint {
   const { iterations, gaugeHalfLife, checkRanks, shardOptimizer, checkpoint, onGradients } = plan;
+  const clips = [plan.generatorAdam, plan.fakeScoreAdam].some(({ clipNorm }) => clipNorm !== undefined);
   const { path = "", every, resume = false, allowOtherArithmetic = false } = checkpoint ?? {};
   const there = found.map((file) => `the checkpoint${file.slice(path.length)}`).join(", ");
   const settings = {
     ...{ iterations, gaugeHalfLife, checkRanks, shardOptimizer, onGradients: onGradients && "a function" },
+    ...(clips && { "threads of TensorFlow, on which the norm for clipNorm depends": nativeThreads() }),
     "checkpoint.every": every,
     ...{ "checkpoint.resume": resume, "checkpoint.allowOtherArithmetic": allowOtherArithmetic },
     ...(resume !== false && { "what is found of the checkpoint, whose folder all ranks must see": there || "nothing" }),
