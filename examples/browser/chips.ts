@@ -18,13 +18,17 @@ export function unseen(scene: EmojiScene): string {
 }
 
 /**
- * Puts the buttons on the page. `choose` is told what a press changes; the function that comes back shows a scene in
+ * Puts the buttons on the page, with icons of the sheet. `choose` is told what a press changes; the function that comes back shows a scene in
  * the buttons, or none, for a caption that asks for nothing.
  */
-export function makeChips(choose: (change: Partial<EmojiScene>) => void): (scene: EmojiScene | undefined) => void {
-  document.documentElement.style.setProperty("--sheet", `url("${new URL("emoji.png", document.baseURI).href}")`);
+export function makeChips(
+  page: HTMLElement,
+  sheet: URL,
+  choose: (change: Partial<EmojiScene>) => void,
+): (scene: EmojiScene | undefined) => void {
+  page.style.setProperty("--sheet", `url("${sheet.href}")`);
   const chips = aspects.flatMap((aspect) => {
-    const group = byId(aspect, HTMLElement);
+    const group = byId(page, aspect, HTMLElement);
     return values[aspect].map((value, i) => {
       const chip = makeChip(aspect, value, i);
       chip.input.addEventListener("change", () => choose({ [aspect]: value }));

@@ -38,9 +38,9 @@ export interface Look {
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** Loads what lies beside the page: the folder `teacher/` and the distilled `generator.safetensors`. */
-export async function loadNetworks(page: string): Promise<Networks> {
-  const model = await readModel(new URL("teacher", page));
+/** Loads what lies beside that address: the folder `teacher/` and the distilled `generator.safetensors`. */
+export async function loadNetworks(files: string): Promise<Networks> {
+  const model = await readModel(new URL("teacher", files));
   const networks = {
     text: makeText(model, "text"),
     teacher: makeUnet(model, "teacher"),
@@ -48,7 +48,7 @@ export async function loadNetworks(page: string): Promise<Networks> {
     words: model.words,
     pictures: model.pictures,
   };
-  await openGenerator(networks.generator, await urlSource(new URL("generator.safetensors", page)));
+  await openGenerator(networks.generator, await urlSource(new URL("generator.safetensors", files)));
   return networks;
 }
 

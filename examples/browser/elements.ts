@@ -1,6 +1,6 @@
-/** The element of the page with that id, which must be of that type. */
-export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
+/** The element with that id, which must be of that type, in a page or a part of one. */
+export function byId<T extends HTMLElement>(within: ParentNode, id: string, type: new () => T): T {
+  const found = within.querySelector(`#${id}`);
   if (!(found instanceof type)) throw new Error(`The page lacks the element "${id}".`);
   return found;
 }

@@ -22,8 +22,10 @@ export type Order =
 export interface Start {
   readonly kind: "start";
   readonly backend: BackendChoice;
-  /** The address of the page, beside which the weights and binaries lie. */
-  readonly page: string;
+  /** The address of the folder with the backend's binaries. */
+  readonly wasm: string;
+  /** The address beside which the weights lie. */
+  readonly files: string;
   /** Pictures of each caption. */
   readonly pictures: number;
 }

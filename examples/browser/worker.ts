@@ -41,18 +41,18 @@ async function carryOut(order: Order): Promise<void> {
   report({ kind: "opened", name: order.file.name });
 }
 
-async function start({ backend, page, pictures }: Start): Promise<void> {
+async function start({ backend, wasm, files, pictures }: Start): Promise<void> {
   pictureCount = pictures;
   let line = `${backend}, as the address of the page asks`;
   const name = await useBackend(backend, {
-    wasmPath: new URL("wasm/", page).href,
+    wasmPath: wasm,
     log: (chosen) => {
       line = chosen.replace(/^sid-lsg: backend /, "");
     },
   });
   if (name === "wasm" && !crossOriginIsolated) line += "; on one thread, as the page is not cross-origin isolated";
   report({ kind: "backend", line });
-  const loaded = await loadNetworks(page);
+  const loaded = await loadNetworks(files);
   report({ kind: "loaded" });
   await warmUp(loaded);
   networks = loaded;

@@ -1,7 +1,7 @@
 import { makeFolder } from "../common/folders";
 import { lockFolder } from "../common/lock";
 import { isFirst, takeRank } from "../common/ranks";
-import { prepareMeasuring } from "../text-to-image/measure";
+import { prepareMeasuring } from "../text-to-image/prepare-measuring";
 import type { World } from "../text-to-image/world";
 import { runEmojiLeague } from "./emoji-run";
 import { parseLeagueOptions, usage } from "./options";

@@ -13,7 +13,8 @@ import { writeFileAtomic } from "sid-lsg/io";
 import { userPath } from "../common/paths";
 import { runProgram } from "../common/program";
 import { type EmojiObject, objects, sizes } from "./captions";
-import { pixelsOf, sheetFile } from "./pictures";
+import { pixelsOf } from "./pictures";
+import { sheetFile } from "./sheet";
 
 /** The emoji of each object, by its short name in emoji.json. */
 const shortNames: Readonly<Partial<Record<EmojiObject, string>>> = {

@@ -1,13 +1,8 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { type Tensor4D, tensor4d } from "@tensorflow/tfjs-core";
 import { decode } from "fast-png";
 import type { RandomStream } from "sid-lsg";
 import type { PictureFormat } from "../text-to-image/picture-format";
 import { colours, type EmojiObject, type EmojiScene, objects, palette, type Size, sizes } from "./captions";
-
-/** The pictures as `cut-emoji.ts` cut them. */
-export const sheetFile = fileURLToPath(new URL("emoji.png", import.meta.url));
 
 /** Objects stand at multiples of a patch. */
 export const format = { size: 24, patch_size: 3, image_mean: 0.135, image_std: 0.279 } as const satisfies PictureFormat;
@@ -19,9 +14,9 @@ export const pixelsOf: Readonly<Record<Size, number>> = { big: 18, small: 12 };
 /** Every object in every size and colour, as rows of red, green, blue in `[0, 1]`. */
 export type Stamps = ReadonlyMap<string, Float32Array>;
 
-/** Reads the sheet, and tints it. */
-export function loadStamps(): Stamps {
-  const sheet = decode(readFileSync(sheetFile));
+/** Cuts the sheet, a PNG file, and tints what is on it. */
+export function stampsOf(png: Uint8Array): Stamps {
+  const sheet = decode(png);
   const stamps = new Map<string, Float32Array>();
   objects.forEach((object, column) => {
     const cut = (size: Size) => {

@@ -1,57 +1,18 @@
 import { fileURLToPath } from "node:url";
 import type { World } from "../text-to-image/world";
-import {
-  caption,
-  captionWords,
-  colours,
-  drawScenes,
-  type EmojiScene,
-  heldOutPairs,
-  isHeldOut,
-  objects,
-  sceneOf,
-  sizes,
-  trainedPairs,
-} from "./captions";
-import { drawPictures, format, loadStamps } from "./pictures";
+import type { EmojiScene } from "./captions";
+import { emoji } from "./emoji";
+import { drawPictures } from "./pictures";
+import { loadStamps } from "./sheet";
 
-const pairs = { trained: trainedPairs, heldOut: heldOutPairs };
-
-/** Emoji in colours, sizes and places. */
+/** The emoji with what lies on the disk. */
 export const world: World<EmojiScene> = {
+  ...emoji,
   module: import.meta.url,
   command: "npm start",
   out: "runs/quickstart",
-  aspects: { object: objects, colour: colours, size: sizes },
-  words: captionWords,
-  pictures: format,
   teacherFolder: fileURLToPath(new URL("teacher", import.meta.url)),
   judgeFile: fileURLToPath(new URL("judge.safetensors", import.meta.url)),
-  recipe: {
-    iterations: 410,
-    batch: 16,
-    learningRate: 5e-4,
-    kappa: 1.5,
-    alpha: 0.8,
-    ema: { halfLife: 1500, rampUp: 0.5 },
-    captions: 256,
-  },
-  prompts: [
-    "a blue cat",
-    "a small red heart",
-    "a pink unicorn",
-    "an orange octopus",
-    "a ghost",
-    "a purple crown",
-    "a green cat",
-    "a yellow panda",
-    "a tiny golden star",
-    "an emerald robot",
-  ],
-  drawScenes: (group, count, stream) => drawScenes(pairs[group], count, stream),
-  caption,
-  sceneOf,
-  isHeldOut,
   loadPictures() {
     const stamps = loadStamps();
     return { draw: (scenes, stream) => drawPictures(stamps, scenes, stream) };

@@ -1,4 +1,5 @@
 import { longGuidance, lsg, type Method } from "sid-lsg";
+import type { WritableFolder } from "sid-lsg/io";
 import {
   type Discriminator,
   type GeneratorModel,
@@ -17,7 +18,7 @@ import {
 } from "sid-lsg/train";
 import { type ModelFolder, makeUnet } from "./model-folder";
 import { sampleShape } from "./picture-format";
-import type { World } from "./world";
+import type { Subject } from "./world";
 
 /** Which networks are guided by κ: all of them (LSG), or the teacher alone. */
 export const guidances = { lsg, teacher: longGuidance } as const;
@@ -27,7 +28,7 @@ type DistillEmaTimes = Omit<DistillEma, "target">;
 
 /** What the distillation needs beside its recipe. */
 export interface DistillationInputs {
-  readonly world: World;
+  readonly world: Pick<Subject, "recipe" | "drawScenes" | "caption">;
   readonly teacher: ModelFolder;
   readonly teacherUnet: ScoreModel;
   readonly text: TextConditioner;
@@ -54,6 +55,18 @@ export interface DistillationInputs {
   readonly images?: ImageSource;
   /** @defaultValue none: what is stopped is lost */
   readonly checkpoint?: string;
+  /** Where the checkpoint lies if not on the disk. */
+  readonly folder?: WritableFolder;
+  /**
+   * Iterations from one checkpoint to the next.
+   * @defaultValue `25`
+   */
+  readonly saveEvery?: number;
+  /**
+   * Iterations from one look to the next.
+   * @defaultValue `20`
+   */
+  readonly lookEvery?: number;
   /** The other programs of this run, how often their weights are compared, and whether they share the moments. */
   readonly distributed?: DistillOptions["distributed"];
   readonly checkRanks?: DistillOptions["checkRanks"];
@@ -80,6 +93,9 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
     text,
     resume = false,
     checkpoint,
+    folder,
+    saveEvery = 25,
+    lookEvery = 20,
     allowOtherArithmetic,
     onMetrics,
     onSnapshot,
@@ -92,7 +108,7 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
   const generator = generatorFrom(copy("generator"), generatorOptions);
   const average = generatorFrom(copy("generator-average"), generatorOptions);
 
-  const run = distill({
+  const options: DistillOptions = {
     learningRate,
     ...rest,
     teacher: teacherUnet,
@@ -107,13 +123,15 @@ export async function distillTeacher(inputs: DistillationInputs): Promise<Genera
     }),
     backward: "joint", // generator and teacher run forward once instead of twice; the memory for it is small here
     batch,
-    ...(checkpoint !== undefined && { checkpoint: { path: checkpoint, every: 25, resume, allowOtherArithmetic } }),
-    ...(onSnapshot && {
-      snapshots: { every: 20, run: (snapshot) => onSnapshot(snapshot.generator, snapshot.iteration) },
+    ...(checkpoint !== undefined && {
+      checkpoint: { path: checkpoint, folder, every: saveEvery, resume, allowOtherArithmetic },
     }),
-  });
+    ...(onSnapshot && {
+      snapshots: { every: lookEvery, run: (snapshot) => onSnapshot(snapshot.generator, snapshot.iteration) },
+    }),
+  };
   try {
-    for await (const metrics of run) await onMetrics(metrics);
+    for await (const metrics of distill(options)) await onMetrics(metrics);
   } catch (error) {
     average.dispose();
     throw error;

@@ -1,14 +1,12 @@
-import { setImmediate as breathe } from "node:timers/promises";
 import { all, isFinite as isFiniteElement, type Tensor, type Tensor4D, tidy } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { type FeatureStatistics, featureStatistics, frechetDistance } from "sid-lsg/metrics";
+import { breathe } from "../common/breathe";
 import type { Classifier, Verdict } from "./classifier";
 import { jackknifed, share } from "./intervals";
-import { loadJudge } from "./judge";
 import type { Draw, Method } from "./methods";
-import { sampleShape } from "./picture-format";
 import type { Row } from "./report";
-import { type GroupName, groupNames, type RealPictures, type Scene, type World } from "./world";
+import { type GroupName, groupNames, type RealPictures, type Scene, type Subject } from "./world";
 
 /** Large batches: one picture at a time would spend its time in calls. */
 const batch = 128;
@@ -33,37 +31,50 @@ export interface Measuring {
   readonly groups: Readonly<Record<GroupName, Group>>;
 }
 
-/** Loads all that measuring needs; the groups hold `count` captions each, the same ones in every run. */
-export async function prepareMeasuring(world: World, count: number): Promise<Measuring> {
-  const [judge, real] = [await loadJudge(world), world.loadPictures()];
-  const groups: Partial<Record<GroupName, Group>> = {};
-  for (const [i, name] of groupNames.entries()) {
-    const stream = randomStream(201 + i);
-    const { features } = await judgeAll(judge, referencePictures, (from, to) =>
-      real.draw(world.drawScenes(name, to - from, stream), stream),
-    );
-    const words = randomStream(101 + i);
-    const scenes = world.drawScenes(name, count, words);
-    const captions = scenes.map((scene) => world.caption(scene, words));
-    const reference = featureStatistics(features, judge.config.features);
-    groups[name] = { scenes, captions, reference, referenceFeatures: features };
-  }
-  return { judge, real, sampleShape: sampleShape(world.pictures), groups: groups as Measuring["groups"] };
+/** Captions of one group to measure on, `count` of them, the same ones in every run; judges the real pictures. */
+export async function prepareGroup(
+  subject: Subject,
+  { judge, real }: Pick<Measuring, "judge" | "real">,
+  name: GroupName,
+  count: number,
+): Promise<Group> {
+  const i = groupNames.indexOf(name);
+  const stream = randomStream(201 + i);
+  const { features } = await judgeAll(judge, referencePictures, (from, to) =>
+    real.draw(subject.drawScenes(name, to - from, stream), stream),
+  );
+  const words = randomStream(101 + i);
+  const scenes = subject.drawScenes(name, count, words);
+  const captions = scenes.map((scene) => subject.caption(scene, words));
+  return {
+    scenes,
+    captions,
+    reference: featureStatistics(features, judge.config.features),
+    referenceFeatures: features,
+  };
 }
 
 /** Accuracies and distance of what a method makes of a group's captions. */
-export async function measure(measuring: Measuring, group: Group, method: Method): Promise<Row> {
+export async function measure(
+  measuring: Pick<Measuring, "judge" | "sampleShape">,
+  group: Group,
+  method: Method,
+): Promise<Row> {
   const verdict = await judgeMethod(measuring, group, method.draw);
   return row(verdict, group, method.networkPasses, measuring.judge.config.features);
 }
 
 /** The row of real pictures of the group's scenes. */
-export async function measureReal(measuring: Measuring, group: Group): Promise<Row> {
+export async function measureReal(measuring: Pick<Measuring, "judge" | "real">, group: Group): Promise<Row> {
   return row(await judgeReal(measuring, group), group, 0, measuring.judge.config.features);
 }
 
 /** What the judge sees in a method's pictures of a group's captions, from the same noise for every method. */
-export function judgeMethod({ judge, sampleShape }: Measuring, { captions }: Group, draw: Draw): Promise<Judged> {
+export function judgeMethod(
+  { judge, sampleShape }: Pick<Measuring, "judge" | "sampleShape">,
+  { captions }: Group,
+  draw: Draw,
+): Promise<Judged> {
   const stream = randomStream(103);
   return judgeAll(judge, captions.length, (from, to) =>
     tidy(() => draw(captions.slice(from, to), stream.normal([to - from, ...sampleShape]))),
@@ -71,7 +82,7 @@ export function judgeMethod({ judge, sampleShape }: Measuring, { captions }: Gro
 }
 
 /** What it sees in real pictures of the group's scenes. */
-export function judgeReal({ judge, real }: Measuring, { scenes }: Group): Promise<Judged> {
+export function judgeReal({ judge, real }: Pick<Measuring, "judge" | "real">, { scenes }: Group): Promise<Judged> {
   const stream = randomStream(104);
   return judgeAll(judge, scenes.length, (from, to) => real.draw(scenes.slice(from, to), stream));
 }
@@ -94,7 +105,7 @@ async function judgeAll(judge: Classifier, count: number, make: (from: number, t
     pictures.dispose();
     features.set(verdict.features, from * judge.config.features);
     for (const [aspect, values] of Object.entries(verdict.read)) read[aspect] = [...(read[aspect] ?? []), ...values];
-    await breathe(); // lets Ctrl-C through
+    await breathe();
   }
   return { read, features, isWhole };
 }

@@ -17,12 +17,13 @@ import { openContactSheet } from "./contact-sheet";
 import { type DistillationInputs, distillTeacher, guidances } from "./distillation";
 import { nameOf, openHistory } from "./history";
 import { explainFigures } from "./meaning";
-import { type Measuring, measure, measureReal, prepareMeasuring } from "./measure";
+import { type Measuring, measure, measureReal } from "./measure";
 import { measureTeacher, type TeacherRows } from "./measure-teacher";
 import { generatorMethod, type Method, teacherMethods } from "./methods";
 import { makeText, makeUnet } from "./model-folder";
 import type { JobOptions } from "./options";
 import { outputs } from "./paths";
+import { prepareMeasuring } from "./prepare-measuring";
 import { readTeacher } from "./read-teacher";
 import type { Report, Row } from "./report";
 import { drawSamples } from "./samples";
@@ -105,7 +106,8 @@ async function prepareBackend({ backend, arithmetic, ranks }: JobOptions): Promi
   await useBackend(backend, { compile: true, ...arithmetic, ...(await threadsFor(ranks, backend)) });
 }
 
-interface Inputs extends Pick<DistillationInputs, "world" | "teacher" | "teacherUnet" | "text"> {
+interface Inputs extends Pick<DistillationInputs, "teacher" | "teacherUnet" | "text"> {
+  readonly world: World;
   readonly ranks: Reducer | undefined;
 }
 

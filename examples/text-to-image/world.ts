@@ -10,23 +10,13 @@ export type Scene = Readonly<Record<string, string>>;
 export const groupNames = ["trained", "heldOut"] as const;
 export type GroupName = (typeof groupNames)[number];
 
-/** Something that captions speak of: all that the job needs to know of it. */
-export interface World<S extends Scene = Scene> {
-  /** Where it is exported as `world`, for other processes. */
-  readonly module: string;
-  /** The command that distils its teacher. */
-  readonly command: string;
-  /** Where a run writes, unless the command line says otherwise. */
-  readonly out: string;
+/** Something that captions speak of. */
+export interface Subject<S extends Scene = Scene> {
   /** What captions speak of, and what each can be: what the judge reads. */
   readonly aspects: Heads;
   /** Every word of a caption, in the order of the token ids. */
   readonly words: readonly string[];
   readonly pictures: PictureFormat;
-  /** The committed teacher, a diffusers-style folder. */
-  readonly teacherFolder: string;
-  /** The committed weights of the judge. */
-  readonly judgeFile: string;
   readonly recipe: Recipe;
   /** Captions of the picture that a run ends with. */
   readonly prompts: readonly string[];
@@ -37,6 +27,20 @@ export interface World<S extends Scene = Scene> {
   /** What a caption asks for; undefined where that is no scene of this world. */
   sceneOf(caption: string): S | undefined;
   isHeldOut(scene: S): boolean;
+}
+
+/** The same with all that the job needs on a disk. */
+export interface World<S extends Scene = Scene> extends Subject<S> {
+  /** Where it is exported as `world`, for other processes. */
+  readonly module: string;
+  /** The command that distils its teacher. */
+  readonly command: string;
+  /** Where a run writes, unless the command line says otherwise. */
+  readonly out: string;
+  /** The committed teacher, a diffusers-style folder. */
+  readonly teacherFolder: string;
+  /** The committed weights of the judge. */
+  readonly judgeFile: string;
   /** Reads the real pictures from the disk. */
   loadPictures(): RealPictures<S>;
 }

@@ -79,6 +79,11 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   await replaceFile(where, path, [content]);
 }
 
+/** Replaces a file by parts of a new one, as {@link writeFileAtomic} does. */
+export async function writeParts(caller: string, path: string, parts: readonly Uint8Array[]): Promise<void> {
+  await replaceFile(located(caller, path), path, parts);
+}
+
 async function replaceFile(where: string, path: string, parts: readonly Uint8Array[]): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   await onDisk(where, async () => {

@@ -1,6 +1,6 @@
 import { SidError } from "../core/errors";
-import { nodeFs, onDisk } from "../io/disk";
-import { writeFileAtomic } from "../io/files";
+import { onDisk } from "../io/disk";
+import type { CheckpointPlace } from "./checkpoint-place";
 
 /**
  * The files of a run's checkpoints. The newest has the given path, those before it `.1`, `.2` and so on behind it;
@@ -20,13 +20,14 @@ export interface CheckpointFiles {
  * while it wrote: files as large as the checkpoint.
  */
 export async function openCheckpoints(
+  place: CheckpointPlace,
   path: string,
   keep: number,
   onWarning: (warning: string) => void,
   writes = true,
 ): Promise<CheckpointFiles> {
   const where = `distill: checkpoint ${JSON.stringify(path)}`;
-  const found = writes ? await survey(where, path) : await look(where, path);
+  const found = writes ? await survey(where, place, path) : await look(where, place, path);
   let newestIsDamaged = false;
   return {
     found,
@@ -51,56 +52,47 @@ export async function openCheckpoints(
       await write(next);
       await onDisk(where, async () => {
         // A damaged one does not push a whole one out.
-        if (!newestIsDamaged) await shift(path, keep);
-        const { rename, rm } = await nodeFs();
-        await rename(next, path);
+        if (!newestIsDamaged) await shift(place, path, keep);
+        await place.rename(next, path);
         newestIsDamaged = false;
-        for (const file of await numbered(path)) if (numberOf(file) >= keep) await rm(file, { force: true });
+        for (const file of await numbered(place, path)) if (numberOf(file) >= keep) await place.remove(file);
       });
     },
   };
 }
 
 /** Makes room for a new file at `path`, which stays where it is until it is replaced: as a link where the disk has links. */
-async function shift(path: string, keep: number): Promise<void> {
-  const { link, rename, rm } = await nodeFs();
-  const unlessMissing = (error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-  };
-  for (let i = keep - 1; i > 1; i--) await rename(`${path}.${i - 1}`, `${path}.${i}`).catch(unlessMissing);
-  if (keep === 1) return;
-  await rm(`${path}.1`, { force: true });
-  await link(path, `${path}.1`).catch(() => rename(path, `${path}.1`).catch(unlessMissing));
+async function shift(place: CheckpointPlace, path: string, keep: number): Promise<void> {
+  for (let i = keep - 1; i > 1; i--) await place.keepAs(`${path}.${i - 1}`, `${path}.${i}`);
+  if (keep > 1) await place.keepAs(path, `${path}.1`);
 }
 
 /** What is there, after a look at whether it can be replaced. */
-async function survey(where: string, path: string): Promise<string[]> {
-  const { rm } = await nodeFs();
+async function survey(where: string, place: CheckpointPlace, path: string): Promise<string[]> {
   const probe = `${path}.probe`;
   try {
-    await writeFileAtomic(probe, "");
-    await rm(probe, { force: true });
-    for (const file of await siblings(path, unfinished)) await rm(file, { force: true });
+    await place.write(probe, []);
+    await place.remove(probe);
+    for (const file of await siblings(place, path, unfinished)) await place.remove(file);
   } catch (cause) {
     throw new SidError("io", `${where}: cannot be written: ${(cause as Error).message}`, { cause });
   }
-  return look(where, path);
+  return look(where, place, path);
 }
 
 /** What is there. */
-async function look(where: string, path: string): Promise<string[]> {
-  const { stat } = await nodeFs();
-  const newest = await stat(path).catch(() => undefined);
-  if (newest?.isDirectory()) throw new SidError("io", `${where} must be a file, but a folder is there.`);
-  return [...(newest ? [path] : []), ...(await numbered(path))];
+async function look(where: string, place: CheckpointPlace, path: string): Promise<string[]> {
+  const newest = await place.kindOf(path);
+  if (newest === "folder") throw new SidError("io", `${where} must be a file, but a folder is there.`);
+  return [...(newest ? [path] : []), ...(await numbered(place, path))];
 }
 
 /** What the names of files that were never finished have after the checkpoint's own. */
 const unfinished = /^(\.next|(\.probe|\.next)?\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp)$/;
 
 /** The older checkpoints, the newest of them first. */
-async function numbered(path: string): Promise<string[]> {
-  const files = await siblings(path, /^\.[1-9]\d{0,8}$/);
+async function numbered(place: CheckpointPlace, path: string): Promise<string[]> {
+  const files = await siblings(place, path, /^\.[1-9]\d{0,8}$/);
   return files.sort((a, b) => numberOf(a) - numberOf(b));
 }
 
@@ -109,16 +101,9 @@ function numberOf(file: string): number {
 }
 
 /** Files beside `path` whose names are its own and what the pattern says. */
-async function siblings(path: string, rest: RegExp): Promise<string[]> {
-  const { readdir } = await nodeFs();
+async function siblings(place: CheckpointPlace, path: string, rest: RegExp): Promise<string[]> {
   const name = path.replace(/^.*[\\/]/s, "");
-  const folder = path.slice(0, path.length - name.length) || ".";
-  // Where one rank of many writes, the others need not see its folder.
-  const all = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw new SidError("io", `the folder of ${path} cannot be read: ${error.message}`, { cause: error });
-  });
-  return all
+  return (await place.neighbours(path))
     .filter((file) => file.startsWith(name) && rest.test(file.slice(name.length)))
     .map((file) => `${path}${file.slice(name.length)}`);
 }

@@ -5,8 +5,9 @@ import { describe } from "../core/checks";
 import { SidError } from "../core/errors";
 import type { HostTensor } from "../core/host-tensor";
 import { type RandomState, randomStream } from "../core/random";
-import { readSafetensors, writeSafetensors } from "../io/files";
+import { encodeParts } from "../io/safetensors";
 import type { RunAdam } from "./adam";
+import type { CheckpointPlace } from "./checkpoint-place";
 import { checksum } from "./checksum";
 import { differences, type Fingerprint } from "./fingerprint";
 import { divergenceGauge, type GaugeState } from "./gauge/gauge";
@@ -39,6 +40,7 @@ export async function gatherMoments({ optimizers }: RunState): Promise<ReadonlyM
 
 /** Writes everything that a run needs to go on, atomically; `moments` are those that {@link gatherMoments} made whole. */
 export async function saveCheckpoint(
+  place: CheckpointPlace,
   path: string,
   fingerprint: Fingerprint,
   progress: Progress,
@@ -61,7 +63,8 @@ export async function saveCheckpoint(
     checksums: JSON.stringify(Object.fromEntries(checksums)),
     ...(kind && { arithmetic: kind }),
   };
-  await writeSafetensors(path, tensors, { ...metadata, checksum: checksumOf(metadata) });
+  const all = { ...metadata, checksum: checksumOf(metadata) };
+  await place.write(path, encodeParts(`distill: checkpoint ${JSON.stringify(path)}`, tensors, all));
 }
 
 /** What the run that goes on is to be. */
@@ -80,9 +83,14 @@ export interface Goal {
  * Puts a run where the checkpoint left it, and returns how far that was. Changes nothing unless the
  * whole file fits.
  */
-export async function loadCheckpoint(path: string, goal: Goal, state: RunState): Promise<Progress> {
+export async function loadCheckpoint(
+  place: CheckpointPlace,
+  path: string,
+  goal: Goal,
+  state: RunState,
+): Promise<Progress> {
   const where = `distill: checkpoint ${JSON.stringify(path)}`;
-  const { tensors, metadata } = await readSafetensors(path);
+  const { tensors, metadata } = await place.read(path);
   const corrupt = (what: string): never => {
     throw new SidError("corrupt-file", `${where}: ${what}.`);
   };

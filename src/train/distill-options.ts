@@ -1,5 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Reducer } from "../distributed/types";
+import type { WritableFolder } from "../io/writable-folder";
 import type { Method } from "../methods/types";
 import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
 import type { AdamOptions } from "./adam";
@@ -111,7 +112,7 @@ export interface DistillOptions {
     | undefined;
   /** Looks at the generator now and then. */
   readonly snapshots?: DistillSnapshots | undefined;
-  /** Saves the run, and goes on from where it was saved. Node only. */
+  /** Saves the run, and goes on from where it was saved. */
   readonly checkpoint?: DistillCheckpoint | undefined;
   /**
    * Ends the run after the current iteration, with a checkpoint. A run that has nothing to save yet, since no
@@ -203,6 +204,12 @@ export interface DistillCheckpoint {
    * lie beside it, as `path.1` (the one before), `path.2` and so on.
    */
   readonly path: string;
+  /**
+   * Where the file lies if not on the disk: in a browser `handleFolder` of `sid-lsg/io` makes one of the page's storage.
+   * `path` is then a name in it.
+   * @defaultValue the disk; Node only
+   */
+  readonly folder?: WritableFolder | undefined;
   /**
    * Checkpoints to keep, the newest included. The disk needs room for one more, which is whole before the oldest goes.
    * @defaultValue `2`

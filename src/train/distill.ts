@@ -7,6 +7,7 @@ import { type AdamOptions, adamOn } from "./adam";
 import { breathe } from "./breathe";
 import { gatherMoments, loadCheckpoint, type RunState, saveCheckpoint } from "./checkpoint";
 import { openCheckpoints } from "./checkpoint-files";
+import { onNodeDisk } from "./checkpoint-place";
 import type { ConditionSource } from "./conditions";
 import type { DistillMetrics, DistillOptions } from "./distill-options";
 import { type DistillRun, type DistillSummary, runOf } from "./distill-run";
@@ -139,9 +140,11 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       onWarning: plan.onWarning,
     };
     const files =
-      agreed?.files ?? (checkpoint && (await openCheckpoints(checkpoint.path, checkpoint.keep, plan.onWarning)));
+      agreed?.files ??
+      (checkpoint && (await openCheckpoints(checkpoint.place, checkpoint.path, checkpoint.keep, plan.onWarning)));
     const resumes = checkpoint?.resume === true || (checkpoint?.resume === "if-present" && files?.found.length !== 0);
-    const start = resumes ? await files?.load((path) => loadCheckpoint(path, goal, state)) : undefined;
+    const place = checkpoint?.place ?? onNodeDisk;
+    const start = resumes ? await files?.load((path) => loadCheckpoint(place, path, goal, state)) : undefined;
     const stream = randomStream(start?.stream ?? plan.seed);
     if (start) ({ iteration, nimg } = start);
     const compare = async (running: boolean) =>
@@ -161,7 +164,7 @@ async function* iterate(plan: Plan, summary: Draft): AsyncGenerator<DistillMetri
       if (!files || due === iteration) return;
       const progress = { iteration, nimg, stream: stream.state(), gauge: gauge.state() };
       const moments = await gatherMoments(state);
-      if (alone) await files.save((path) => saveCheckpoint(path, goal.fingerprint, progress, state, moments));
+      if (alone) await files.save((path) => saveCheckpoint(place, path, goal.fingerprint, progress, state, moments));
       due = iteration;
       if (alone) saved = due;
     };

@@ -14,6 +14,7 @@ import { isDataUpdate } from "../methods/check-method";
 import type { FakeScoreUpdate, Method, Recipe } from "../methods/types";
 import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
 import { checkAdamOptions } from "./adam";
+import { inFolder, onNodeDisk } from "./checkpoint-place";
 import type { DistillAdam, DistillCheckpoint, DistillOptions } from "./distill-options";
 import { checkTwins, emaBeta } from "./ema";
 import { checkObjective, needsImages, needsOf } from "./objective";
@@ -29,7 +30,9 @@ const known: KeysOf<DistillOptions> = {
   shardOptimizer: 1,
 };
 
-const ofCheckpoint: KeysOf<DistillCheckpoint> = { path: 1, every: 1, keep: 1, resume: 1, allowOtherArithmetic: 1 };
+const ofCheckpoint: KeysOf<DistillCheckpoint> = {
+  ...{ path: 1, folder: 1, every: 1, keep: 1, resume: 1, allowOtherArithmetic: 1 },
+};
 
 /** A run's options with the defaults filled in: everything checked that can be checked without a tensor. */
 export type Plan = ReturnType<typeof planOf>;
@@ -93,6 +96,7 @@ export function planOf(options: DistillOptions) {
         "invalid-argument",
         `${where}: checkpoint.path must name a file, got ${describe(checkpoint.path)}.`,
       );
+    checkMethods("checkpoint.folder", checkpoint.folder, ["open", "list", "write", "rename", "remove"]);
     if (checkpoint.keep !== undefined) checkInteger(where, "checkpoint.keep", checkpoint.keep, 1);
     if (checkpoint.every !== undefined) checkInteger(where, "checkpoint.every", checkpoint.every, 1);
     if (checkpoint.allowOtherArithmetic !== undefined)
@@ -141,7 +145,11 @@ export function planOf(options: DistillOptions) {
     sampleShape: options.sampleShape,
     iterations: options.iterations,
     snapshots,
-    checkpoint: checkpoint && { ...checkpoint, keep: checkpoint.keep ?? 2 },
+    checkpoint: checkpoint && {
+      ...checkpoint,
+      keep: checkpoint.keep ?? 2,
+      place: checkpoint.folder ? inFolder(checkpoint.folder) : onNodeDisk,
+    },
     onWarning,
     onGradients,
     onIteration,

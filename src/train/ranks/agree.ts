@@ -17,7 +17,8 @@ export async function agree(reducer: Reducer, plan: Plan, uncond: Tensor | undef
   const { checkpoint, onWarning } = plan;
   const fingerprint = await fingerprintOf(plan, uncond);
   const writes = reducer.rank === 0;
-  const open = async () => checkpoint && openCheckpoints(checkpoint.path, checkpoint.keep, onWarning, writes);
+  const open = async () =>
+    checkpoint && openCheckpoints(checkpoint.place, checkpoint.path, checkpoint.keep, onWarning, writes);
   const first = writes ? await open() : undefined;
   await reducer.barrier();
   const files = first ?? (await open());

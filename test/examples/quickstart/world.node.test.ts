@@ -13,7 +13,8 @@ import {
   sizes,
   trainedPairs,
 } from "../../../examples/quickstart/captions";
-import { drawPictures, format, loadStamps, pixelsOf } from "../../../examples/quickstart/pictures";
+import { drawPictures, format, pixelsOf } from "../../../examples/quickstart/pictures";
+import { loadStamps } from "../../../examples/quickstart/sheet";
 import { textConfig } from "../../../examples/quickstart/teacher-config";
 import { world } from "../../../examples/quickstart/world";
 import { useBackend } from "../../../src/backends";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadStamps } from "../../../examples/quickstart/pictures";
+import { loadStamps } from "../../../examples/quickstart/sheet";
 import { decodeSafetensors } from "../../../src/io";
 import { featureStatistics, frechetDistance } from "../../../src/metrics";
 import { type FeatureNetwork, loadFeatureNetwork, type Pictures, resizePictures } from "../../../src/models/features";

@@ -1,0 +1,5 @@
+/** The page by itself; as a part of another one it is `mount` of page.ts. */
+import { byId } from "../elements";
+import { mount } from "./page";
+
+mount(byId(document, "page", HTMLElement), { site: new URL("../", document.baseURI).href, files: "./" });

@@ -1,0 +1,307 @@
+/** The page that trains the quick start: what it asks of the worker, and what it shows of the answers. */
+
+import { emoji } from "../../quickstart/emoji";
+import { addressesOf, type Place } from "../addresses";
+import { byId } from "../elements";
+import { type BackendChoice, backendChoices } from "../protocol";
+import { drawCharts, figuresOf } from "./figures";
+import { markup } from "./markup";
+import { startPace } from "./pace";
+import { makePictures } from "./pictures";
+import type { Order, Report } from "./protocol";
+import { appended, type RunRecord, type Settings } from "./record";
+import "./style.css";
+
+/** Longer than this an iteration does not take; then the worker hangs or is gone, of which browsers say nothing. */
+const patience = 120_000;
+
+/** What is asked where the page does not say: `npm start`'s. */
+const defaults: Settings = {
+  iterations: emoji.recipe.iterations,
+  seed: 0,
+  captions: emoji.recipe.captions,
+  saveEvery: 25,
+  lookEvery: 20,
+};
+
+/** Puts the page into an element, in place of what it holds; the function that comes back ends it. */
+export function mount(element: HTMLElement, place: Place): () => void {
+  const page = document.createElement("div");
+  page.className = "training-page";
+  page.innerHTML = markup;
+  element.replaceChildren(page);
+  const says = (id: string) => {
+    const at = byId(page, id, HTMLElement);
+    return (text: string) => {
+      if (at.textContent !== text) at.textContent = text;
+    };
+  };
+  const [complain, tell, warn, showProgress, showBackend, showMemory] = [
+    ...["alert", "status", "warning", "progress", "backend", "memory"].map(says),
+  ] as [Say, Say, Say, Say, Say, Say];
+  const [iterations, seed] = [byId(page, "iterations", HTMLInputElement), byId(page, "seed", HTMLInputElement)];
+  const [trainButton, pauseButton, downloadButton, deleteButton] = ["train", "pause", "download", "delete"].map((id) =>
+    byId(page, id, HTMLButtonElement),
+  ) as [HTMLButtonElement, HTMLButtonElement, HTMLButtonElement, HTMLButtonElement];
+  const bar = byId(page, "bar", HTMLProgressElement);
+  const charts = byId(page, "charts", HTMLElement);
+  const pictures = makePictures(byId(page, "pictures", HTMLElement));
+  const asked = askedFor(location.search);
+
+  let worker: Worker | undefined;
+  let watch: ReturnType<typeof setTimeout> | undefined;
+  let record: RunRecord | undefined;
+  /** What the page is doing: nothing can be asked while it opens. */
+  let state: "opening" | "idle" | "training" | "ending" = "opening";
+  let done = 0;
+  let unstored: string | undefined;
+  let hasGenerator = false;
+  let pace = startPace();
+  let frame = 0;
+
+  byId(page, "settings", HTMLFormElement).addEventListener("submit", (event) => {
+    event.preventDefault();
+    train();
+  });
+  pauseButton.addEventListener("click", () => {
+    state = "ending";
+    tell("Ending this iteration and saving …");
+    enable();
+    order({ kind: "pause" });
+  });
+  downloadButton.addEventListener("click", () => order({ kind: "download" }));
+  deleteButton.addEventListener("click", () => {
+    if (confirm("Delete the run, its figures and its generator from this browser?")) order({ kind: "delete" });
+  });
+  const leaving = (event: BeforeUnloadEvent) => {
+    if (unsaved() > 0) event.preventDefault();
+  };
+  /** Links of the site change the page without unloading it. */
+  const following = (event: MouseEvent) => {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    if (
+      unsaved() === 0 ||
+      link === null ||
+      link.target !== "" ||
+      link.download !== "" ||
+      event.ctrlKey ||
+      event.metaKey
+    )
+      return;
+    if (link.getAttribute("href")?.startsWith("#") || page.contains(link)) return;
+    if (confirm(`Leave, and lose ${inIterations(unsaved())} that are not saved? “Pause and save” keeps them.`)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  addEventListener("beforeunload", leaving);
+  addEventListener("click", following, { capture: true });
+  iterations.value = String(asked.settings.iterations);
+  seed.value = String(asked.settings.seed);
+  open();
+  return () => {
+    removeEventListener("beforeunload", leaving);
+    removeEventListener("click", following, { capture: true });
+    cancelAnimationFrame(frame);
+    clearTimeout(watch);
+    worker?.terminate();
+    page.remove();
+  };
+
+  /** Starts a worker, which looks what is stored. */
+  function open(): void {
+    worker?.terminate();
+    state = "opening";
+    enable();
+    worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data }: MessageEvent<Report>) => receive(data));
+    worker.addEventListener("error", (event) => {
+      const reason = event.message ? `stopped: ${event.message}` : "did not start: its script cannot be loaded";
+      lost(`The worker that computes ${reason}.`);
+    });
+    order({ kind: "open", ...addressesOf(place) });
+  }
+
+  function order(message: Order): void {
+    worker?.postMessage(message);
+  }
+
+  function train(): void {
+    const settings = { ...(record?.settings ?? asked.settings), iterations: iterations.valueAsNumber };
+    const wanted = { ...settings, seed: record ? settings.seed : seed.valueAsNumber };
+    const wrong = whyNot(wanted, record);
+    complain(wrong ?? "");
+    if (wrong !== undefined) return;
+    state = "training";
+    pace = startPace();
+    if (!record) pictures.clear("now");
+    enable();
+    // The browser may be asked to keep what is stored when it gets short of room; it decides.
+    navigator.storage?.persist?.().catch(() => {});
+    order({ kind: "train", settings: wanted, backend: asked.backend, resume: record !== undefined });
+    expect();
+  }
+
+  function receive(report: Report): void {
+    if (state === "training") expect();
+    if (report.kind === "busy") tell("Another tab has this run: close it there, and this page goes on by itself.");
+    else if (report.kind === "opened") {
+      ({ unstored, record, hasGenerator } = report);
+      done = record?.saved ?? 0;
+      rest();
+    } else if (report.kind === "stage") tell(report.text);
+    else if (report.kind === "backend") showBackend(report.line);
+    else if (report.kind === "pictures") pictures.show(report);
+    else if (report.kind === "begun") {
+      record = report.record;
+      done = report.iteration;
+      tell(state === "ending" ? "Ending this iteration and saving …" : "Training.");
+      enable();
+      redraw();
+    } else if (report.kind === "iteration") {
+      done = report.entry.iteration;
+      pace.tick(done, performance.now());
+      if (record) record = { ...record, entries: appended(record.entries, report.entry) };
+      showMemory(`Memory: ${report.tensors} tensors, ${Math.round(report.bytes / 1e6)} MB.`);
+      redraw();
+    } else if (report.kind === "look") {
+      hasGenerator ||= report.look.iteration > 0;
+      if (record) record = { ...record, looks: appended(record.looks, report.look) };
+      enable();
+      redraw();
+    } else if (report.kind === "saved") {
+      if (record) record = { ...record, saved: report.iteration };
+      redraw();
+    } else if (report.kind === "warning") warn(report.message);
+    else if (report.kind === "stopped") {
+      if (report.iteration === 0) record = undefined;
+      rest();
+    } else if (report.kind === "generator") save(report.bytes, report.iteration);
+    else if (report.kind === "deleted") {
+      [record, done, hasGenerator] = [undefined, 0, false];
+      pictures.clear("now");
+      warn("");
+      rest();
+      tell("Deleted. Nothing of the run is stored any more.");
+    } else if (report.order === "train" || report.order === "open") lost(failureOf(report));
+    else complain(failureOf(report));
+  }
+
+  /** Nothing is under way. */
+  function rest(): void {
+    clearTimeout(watch);
+    state = "idle";
+    const total = record?.settings.iterations ?? asked.settings.iterations;
+    if (record) {
+      iterations.value = String(Math.max(total, done));
+      seed.value = String(record.settings.seed);
+    }
+    if (unstored !== undefined) warn(`Nothing is stored: ${unstored}. A run goes on as long as this tab is open.`);
+    if (!record) tell("Nothing is stored of a run yet.");
+    else if (done >= total) tell(`Trained: all ${inIterations(total)}.`);
+    else tell(`Saved after ${done} of ${inIterations(total)}.`);
+    enable();
+    redraw();
+  }
+
+  /** The worker is of no use any more: a new one goes on from what is stored. */
+  function lost(message: string): void {
+    clearTimeout(watch);
+    worker?.terminate();
+    const was = state;
+    complain(
+      was === "opening"
+        ? `${message} Reload the page to try again.`
+        : `${message} What was saved is whole: “Resume” goes on from there.`,
+    );
+    if (was === "opening") {
+      tell("Stopped.");
+      enable();
+    } else open();
+  }
+
+  function expect(): void {
+    clearTimeout(watch);
+    watch = setTimeout(() => lost("The worker that computes has not answered for two minutes."), patience);
+  }
+
+  function enable(): void {
+    const idle = state === "idle";
+    trainButton.textContent = record === undefined ? "Train" : "Resume";
+    trainButton.disabled = !idle;
+    pauseButton.disabled = state !== "training";
+    downloadButton.disabled = state === "opening" || !hasGenerator;
+    deleteButton.disabled = !(idle && (record || hasGenerator));
+    iterations.disabled = !idle;
+    seed.disabled = !idle || record !== undefined;
+  }
+
+  /** Once a frame at most. */
+  function redraw(): void {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => {
+      const total = iterations.valueAsNumber;
+      bar.max = total;
+      bar.value = done;
+      const saved = record && record.saved < done ? `; saved up to ${record.saved}` : "";
+      showProgress(done === 0 ? " " : `${done} of ${inIterations(total)}${saved}. ${pace.text(total)}`);
+      for (const [id, text] of Object.entries(figuresOf(record))) byId(page, id, HTMLElement).textContent = text;
+      charts.innerHTML = record ? drawCharts(record, Math.max(done, 1)) : "";
+    });
+  }
+
+  /** Iterations that would be lost. */
+  function unsaved(): number {
+    if (state !== "training" && state !== "ending") return unstored === undefined || !record ? 0 : done;
+    return unstored === undefined ? done - (record?.saved ?? 0) : done;
+  }
+}
+
+type Say = (text: string) => void;
+
+const inIterations = (count: number) => `${count} ${count === 1 ? "iteration" : "iterations"}`;
+
+function failureOf({ message, code }: Extract<Report, { kind: "failed" }>): string {
+  const words: Readonly<Record<string, string>> = {
+    "device-lost": "The GPU was lost: the system took it away, or its driver failed.",
+    "out-of-memory": "There is not enough memory.",
+  };
+  return code === undefined ? message : `${words[code] ?? ""} ${message} (${code})`.trim();
+}
+
+/** Why training cannot begin, in words. */
+function whyNot({ iterations, seed }: Settings, record: RunRecord | undefined): string | undefined {
+  if (!Number.isInteger(iterations) || iterations < 1) return `Iterations must be a whole number of at least 1.`;
+  if (!Number.isSafeInteger(seed) || seed < 0) return "The seed must be a whole number of at least 0.";
+  if (record && iterations <= record.saved)
+    return `${inIterations(record.saved)} are done already: ask for more, or delete the run to begin anew.`;
+  return undefined;
+}
+
+/** What the address of the page asks for: `?backend=wasm&iterations=20&captions=100&save=5&look=5`. */
+function askedFor(search: string): { readonly settings: Settings; readonly backend: BackendChoice } {
+  const asked = new URLSearchParams(search);
+  const count = (name: string, fallback: number) => {
+    const value = Number(asked.get(name) ?? fallback);
+    return Number.isInteger(value) && value > 0 ? value : fallback;
+  };
+  const backend = backendChoices.find((name) => name === asked.get("backend")) ?? "auto";
+  return {
+    backend,
+    settings: {
+      iterations: count("iterations", defaults.iterations),
+      seed: count("seed", defaults.seed),
+      captions: count("captions", defaults.captions),
+      saveEvery: count("save", defaults.saveEvery),
+      lookEvery: count("look", defaults.lookEvery),
+    },
+  };
+}
+
+/** Hands the generator to the user as a file. */
+function save(bytes: Uint8Array<ArrayBuffer>, iteration: number): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+  link.download = `generator-${iteration}.safetensors`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

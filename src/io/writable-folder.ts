@@ -1,0 +1,155 @@
+import { checkMethods, describe } from "../core/checks";
+import { SidError } from "../core/errors";
+import { blobSource, messageOf } from "./byte-source";
+import { checkRelative, type FileTree } from "./file-tree";
+
+/** A folder whose own files can be written: where a run's checkpoints lie that is not on a disk. */
+export interface WritableFolder extends FileTree {
+  /** The names of its files. */
+  list(): Promise<readonly string[]>;
+  /**
+   * Writes a file anew, of parts that follow each other. A failure leaves none; a program that is killed may leave a part
+   * of one, so what must be whole is written under another name and renamed.
+   *
+   * @throws SidError `io` where it cannot be written, for example where there is no room.
+   */
+  write(name: string, parts: readonly Uint8Array[]): Promise<void>;
+  /** Gives a file another name, in place of the file that has it. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file; nothing where there is none. */
+  remove(name: string): Promise<void>;
+}
+
+/** What {@link handleFolder} needs of a browser's `FileSystemDirectoryHandle`. */
+export interface DirectoryHandle {
+  readonly name: string;
+  getFileHandle(name: string, options?: { create?: boolean }): Promise<{ getFile(): Promise<Blob> }>;
+  removeEntry(name: string): Promise<void>;
+}
+
+/** What browsers have of it besides, not all of them all of it; TypeScript's own declarations lack some. */
+interface WholeDirectory extends DirectoryHandle {
+  getFileHandle(name: string, options?: { create?: boolean }): Promise<WholeFile>;
+  values(): AsyncIterable<{ readonly kind: string; readonly name: string }>;
+}
+
+interface WholeFile {
+  getFile(): Promise<Blob>;
+  createWritable?(): Promise<{
+    write(part: Uint8Array): Promise<void>;
+    close(): Promise<void>;
+    abort(): Promise<void>;
+  }>;
+  createSyncAccessHandle?(): Promise<{
+    truncate(size: number): void;
+    write(part: Uint8Array, options: { at: number }): number;
+    flush(): void;
+    close(): void;
+  }>;
+  move?(to: string): Promise<void>;
+}
+
+/**
+ * A folder of a browser's own storage (OPFS), or one that the user gave the page: for checkpoints in a page, see
+ * {@link sid-lsg!DistillCheckpoint.folder | checkpoint.folder} of `distill`. Its own files only, none of folders in it. Browsers
+ * without `createWritable` write it in a worker.
+ *
+ * @param directory - a `FileSystemDirectoryHandle`.
+ * @returns the folder; its functions throw `io` where the browser refuses.
+ * @throws SidError `invalid-argument` for anything else.
+ *
+ * @example
+ * ```ts no-run
+ * import { handleFolder } from "sid-lsg/io";
+ *
+ * const root = await navigator.storage.getDirectory();
+ * const folder = handleFolder(await root.getDirectoryHandle("run", { create: true }));
+ * await folder.write("note.txt", [new TextEncoder().encode("hello")]);
+ * console.log(await folder.list()); // ["note.txt"]
+ * ```
+ */
+export function handleFolder(directory: DirectoryHandle): WritableFolder {
+  checkMethods("handleFolder", "directory", directory, "a FileSystemDirectoryHandle", ["getFileHandle", "removeEntry"]);
+  const whole = directory as WholeDirectory;
+  const label = `handleFolder ${JSON.stringify(directory.name)}`;
+  /** Does what `work` does with a file; what the browser throws becomes a SidError. */
+  const on = async <T>(file: string, work: () => Promise<T>): Promise<T> => {
+    if (checkRelative(label, file).includes("/"))
+      throw new SidError("invalid-argument", `${label}: wanted the name of a file, got ${describe(file)}.`);
+    try {
+      return await work();
+    } catch (cause) {
+      if (cause instanceof SidError) throw cause;
+      throw new SidError("io", `${label}, ${JSON.stringify(file)}: ${messageOf(cause)}.`, { cause });
+    }
+  };
+  const folder: WritableFolder = {
+    name: label,
+    open: (path) =>
+      on(path, async () => {
+        const found = await ifThere(() => whole.getFileHandle(path));
+        return found && blobSource(await found.getFile(), path);
+      }),
+    async list() {
+      const names: string[] = [];
+      for await (const { kind, name } of whole.values()) if (kind === "file") names.push(name);
+      return names;
+    },
+    write: (name, parts) =>
+      on(name, async () => {
+        try {
+          await fill(await whole.getFileHandle(name, { create: true }), parts);
+        } catch (error) {
+          await whole.removeEntry(name).catch(() => {});
+          throw error;
+        }
+      }),
+    rename: (from, to) =>
+      on(from, async () => {
+        checkRelative(label, to);
+        const file = await whole.getFileHandle(from);
+        if (file.move) return file.move(to);
+        await folder.write(to, [new Uint8Array(await (await file.getFile()).arrayBuffer())]);
+        await folder.remove(from);
+      }),
+    remove: (name) => on(name, async () => void (await ifThere(() => whole.removeEntry(name)))),
+  };
+  return folder;
+}
+
+/** Undefined where there is no such file. */
+async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as Partial<Error> | undefined)?.name === "NotFoundError") return undefined;
+    throw error;
+  }
+}
+
+async function fill(file: WholeFile, parts: readonly Uint8Array[]): Promise<void> {
+  if (file.createWritable) {
+    const stream = await file.createWritable();
+    try {
+      for (const part of parts) await stream.write(part);
+    } catch (error) {
+      await stream.abort().catch(() => {});
+      throw error;
+    }
+    return stream.close();
+  }
+  if (!file.createSyncAccessHandle) throw new Error("this browser writes no files of its storage here");
+  const access = await file.createSyncAccessHandle();
+  try {
+    access.truncate(0);
+    let at = 0;
+    for (const part of parts) {
+      const written = access.write(part, { at });
+      if (written !== part.length) throw new Error(`${written} of ${part.length} bytes were written: there is no room`);
+      at += written;
+    }
+    access.flush();
+  } finally {
+    access.close();
+  }
+}
