@@ -40,9 +40,12 @@ export async function startPage(name) {
   return {
     built,
     warnings,
+    /** A browser's storage of its own. */
+    newContext: () => browser.newContext(),
     /** The page at a path, from its first moment; `errors` fills with what the console reports. */
     async open(path, prepare = async () => {}, options = {}) {
-      const page = await browser.newPage(options);
+      // A context has pages that share their storage.
+      const page = await (options.newPage ? options : browser).newPage(...(options.newPage ? [] : [options]));
       const errors = [];
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (line) => line.type() === "error" && errors.push(line.text()));
