@@ -1,4 +1,4 @@
-/** Lets a worker's waiting messages in. A timer would do, but browsers have it wait for milliseconds. */
+/** Lets waiting events in: a worker's messages, a program's signals. A timer would do, but browsers have it wait for milliseconds. */
 export function messages(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

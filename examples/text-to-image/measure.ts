@@ -1,7 +1,7 @@
 import { all, isFinite as isFiniteElement, type Tensor, type Tensor4D, tidy } from "@tensorflow/tfjs-core";
 import { randomStream } from "sid-lsg";
 import { type FeatureStatistics, featureStatistics, frechetDistance } from "sid-lsg/metrics";
-import { breathe } from "../common/breathe";
+import { messages } from "../common/messages";
 import type { Classifier, Verdict } from "./classifier";
 import { jackknifed, share } from "./intervals";
 import type { Draw, Method } from "./methods";
@@ -105,7 +105,7 @@ async function judgeAll(judge: Classifier, count: number, make: (from: number, t
     pictures.dispose();
     features.set(verdict.features, from * judge.config.features);
     for (const [aspect, values] of Object.entries(verdict.read)) read[aspect] = [...(read[aspect] ?? []), ...values];
-    await breathe();
+    await messages();
   }
   return { read, features, isWhole };
 }
