@@ -44,6 +44,13 @@ export default defineConfig({
   themeConfig: {
     nav: [
       { text: "Laboratory", link: "/laboratory" },
+      {
+        text: "Draw and train",
+        items: [
+          { text: "Draw", link: "/draw" },
+          { text: "Train in your tab", link: "/train" },
+        ],
+      },
       { text: "Guide", link: "/guide/", activeMatch: "^/guide/" },
       { text: "Methods", link: "/methods/", activeMatch: "^/methods/" },
       { text: "Measured", link: "/league/", activeMatch: "^/(league|study|evaluation)" },

@@ -1,3 +1,4 @@
+/// <reference types="vite/client" />
 /** The page: what it asks of the worker, and what it shows of the answers. See README.md. */
 import { type EmojiScene, sceneOf } from "../quickstart/captions";
 import { addressOf, readAddress } from "./address";
@@ -16,7 +17,7 @@ import {
   type Pictures,
   type Report,
 } from "./protocol";
-import "./style.css";
+import css from "./style.css?inline";
 
 /** Longer than this no answer takes; then the worker hangs or is gone, of which browsers say nothing. */
 const patience = 60_000;
@@ -28,7 +29,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
   const { wasm, files } = addressesOf(place);
   const page = document.createElement("div");
   page.className = "emoji-page";
-  page.innerHTML = markup;
+  page.innerHTML = `<style>${css}</style>${markup}`;
   element.replaceChildren(page);
   const alertBox = byId(page, "alert", HTMLElement);
   const status = byId(page, "status", HTMLElement);
@@ -135,7 +136,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
     const address = addressOf({ caption: ordered, seed: seed.value });
     history.replaceState(history.state, "", address);
     linkOn(address);
-    order({ kind: "draw", id: latest, caption: ordered, seed: seed.valueAsNumber });
+    order({ kind: "draw", id: latest, caption: ordered, seed: seed.valueAsNumber, withTeacher: true });
   }
 
   /** Has the links to other backends ask for the same. */

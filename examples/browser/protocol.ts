@@ -13,8 +13,15 @@ export const mostPictures = 8;
 /** From the page to the worker. */
 export type Order =
   | Start
-  /** Draws a caption with both networks; what is still being drawn for an earlier order is given up. */
-  | { readonly kind: "draw"; readonly id: number; readonly caption: string; readonly seed: number }
+  /** Draws a caption with the generator; what is still being drawn for an earlier order is given up. */
+  | {
+      readonly kind: "draw";
+      readonly id: number;
+      readonly caption: string;
+      readonly seed: number;
+      /** Whether the teacher draws as well. */
+      readonly withTeacher: boolean;
+    }
   /** Gives the generator the weights of a safetensors file. */
   | { readonly kind: "open"; readonly file: File };
 

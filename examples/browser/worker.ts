@@ -74,8 +74,8 @@ function drawNoise({ pictures }: Networks, seed: number): Tensor {
   return randomStream(seed).normal([pictureCount, ...sampleShape(pictures)]);
 }
 
-/** Draws the same noises with both networks, until a later order comes. */
-async function draw(loaded: Networks, { id, caption, seed }: Drawing): Promise<void> {
+/** Draws the same noises with each network, until a later order comes. */
+async function draw(loaded: Networks, { id, caption, seed, withTeacher }: Drawing): Promise<void> {
   latest = id;
   await messages();
   if (latest !== id) return;
@@ -87,7 +87,7 @@ async function draw(loaded: Networks, { id, caption, seed }: Drawing): Promise<v
   try {
     let began = performance.now();
     show("generator", 1, began, await drawInOneStep(loaded, caption, noise));
-    if (latest !== id) return;
+    if (latest !== id || !withTeacher) return;
     began = performance.now();
     for await (const look of drawInManySteps(loaded, caption, noise)) {
       show("teacher", teacherSteps, began, look);

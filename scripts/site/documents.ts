@@ -15,6 +15,8 @@ export interface Document {
 export const documents: readonly Document[] = [
   { source: "docs/.vitepress/pages/index.md", page: "index.md" },
   { source: "docs/.vitepress/pages/laboratory.md", page: "laboratory.md" },
+  { source: "docs/.vitepress/pages/draw.md", page: "draw.md" },
+  { source: "docs/.vitepress/pages/train.md", page: "train.md" },
   {
     source: "README.md",
     page: "overview.md",

@@ -152,6 +152,8 @@ function sidebarOf(pages: readonly Page[]): SidebarItem[] {
       items: [
         ...one("README.md", "What it is"),
         ...one("docs/.vitepress/pages/laboratory.md", "Laboratory"),
+        ...one("docs/.vitepress/pages/draw.md", "Draw"),
+        ...one("docs/.vitepress/pages/train.md", "Train in your tab"),
         ...one("docs/faq.md"),
       ],
     },

@@ -26,4 +26,4 @@ export { type OpenSafetensors, openSafetensors } from "./open-safetensors";
 export { readPth } from "./read-pth";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors";
 export { type UrlOptions, urlSource } from "./url-source";
-export { type DirectoryHandle, handleFolder, type WritableFolder } from "./writable-folder";
+export { type DirectoryHandle, type FileHandle, handleFolder, type WritableFolder } from "./writable-folder";

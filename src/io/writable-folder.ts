@@ -22,9 +22,18 @@ export interface WritableFolder extends FileTree {
 
 /** What {@link handleFolder} needs of a browser's `FileSystemDirectoryHandle`. */
 export interface DirectoryHandle {
+  /** For messages. */
   readonly name: string;
-  getFileHandle(name: string, options?: { create?: boolean }): Promise<{ getFile(): Promise<Blob> }>;
+  /** A file of the folder, which may be made. */
+  getFileHandle(name: string, options?: { create?: boolean }): Promise<FileHandle>;
+  /** Removes a file. */
   removeEntry(name: string): Promise<void>;
+}
+
+/** What it needs of a `FileSystemFileHandle`; it takes more where the browser has more. */
+export interface FileHandle {
+  /** The file as it is now. */
+  getFile(): Promise<Blob>;
 }
 
 /** What browsers have of it besides, not all of them all of it; TypeScript's own declarations lack some. */
@@ -33,8 +42,7 @@ interface WholeDirectory extends DirectoryHandle {
   values(): AsyncIterable<{ readonly kind: string; readonly name: string }>;
 }
 
-interface WholeFile {
-  getFile(): Promise<Blob>;
+interface WholeFile extends FileHandle {
   createWritable?(): Promise<{
     write(part: Uint8Array): Promise<void>;
     close(): Promise<void>;

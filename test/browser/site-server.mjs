@@ -34,12 +34,14 @@ export async function serveSite(base) {
     if (!compressed.has(file)) compressed.set(file, gzipSync(readFileSync(file)));
     const bytes = compressed.get(file);
     sent.set(path, bytes.length);
+    // Who asks for a range takes no compression.
+    const takesGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
     response.writeHead(200, {
       "Cache-Control": "max-age=600",
       "Content-Type": types[extname(file)] ?? "text/plain",
-      "Content-Encoding": "gzip",
+      ...(takesGzip && { "Content-Encoding": "gzip" }),
     });
-    response.end(bytes);
+    response.end(takesGzip ? bytes : readFileSync(file));
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const address = `http://127.0.0.1:${server.address().port}${base}`;

@@ -10,6 +10,8 @@ import { launch, root } from "./support.mjs";
 /** One page of each kind. */
 const kinds = [
   "index.html",
+  "draw.html",
+  "train.html",
   "overview.html",
   "guide/guidance.html",
   "methods/at-a-glance.html",

@@ -100,8 +100,14 @@ test("a run that was killed, reloaded and paused ends as one that was left alone
   await says(page, /^Trained: all 6 iterations/);
   const whole = await stored(page);
   const file = await download(page);
-  assert.deepEqual(whole.entries.map(({ iteration }) => iteration), [1, 2, 3, 4, 5, 6]);
-  assert.deepEqual(whole.looks.map(({ iteration }) => iteration), [0, 3, 6]);
+  assert.deepEqual(
+    whole.entries.map(({ iteration }) => iteration),
+    [1, 2, 3, 4, 5, 6],
+  );
+  assert.deepEqual(
+    whole.looks.map(({ iteration }) => iteration),
+    [0, 3, 6],
+  );
   assert.deepEqual(await names(page), [
     ...["checkpoint.safetensors", "checkpoint.safetensors.1", "generator.safetensors", "pictures.bin", "record.json"],
   ]);
@@ -130,7 +136,10 @@ test("a run that was killed, reloaded and paused ends as one that was left alone
   await says(page, /^Trained: all 6 iterations/);
   const again = await stored(page);
   assert.deepEqual(again.entries, whole.entries);
-  assert.deepEqual(again.looks.filter(({ iteration }) => iteration % 3 === 0), whole.looks);
+  assert.deepEqual(
+    again.looks.filter(({ iteration }) => iteration % 3 === 0),
+    whole.looks,
+  );
   const resumed = await download(page);
   assert.equal(resumed.name, "generator-6.safetensors");
   assert.ok(resumed.bytes.equals(file.bytes), "the generators differ");
@@ -181,7 +190,10 @@ test("without storage it says so, and pauses and goes on in the tab", async () =
   const path = "/plain/training/?backend=wasm&iterations=3&captions=100&save=5&look=5";
   const page = await openTab(context, path, inWorker(without));
   await says(page, /^Nothing is stored/);
-  assert.match(await text(page, "warning"), /^Nothing is stored: this browser has no storage for files\. A run goes on/);
+  assert.match(
+    await text(page, "warning"),
+    /^Nothing is stored: this browser has no storage for files\. A run goes on/,
+  );
   await page.click("#train");
   await iterated(page, 1);
   await page.click("#pause");
@@ -233,7 +245,7 @@ test("a lost GPU, a worker that is silent and one that does not load are told in
   const gone = await openTab(undefined, small, scripted({ open: opened, train: [failed] }));
   await gone.click("#train");
   await gone.waitForFunction(() => document.getElementById("alert").textContent !== "");
-  assert.match(await text(gone, "alert"), /^The GPU was lost.*device is gone \(device-lost\) What was saved is whole/);
+  assert.match(await text(gone, "alert"), /^The GPU was lost.*device is gone \(device-lost\) Nothing was saved yet/);
   await gone.waitForFunction(() => !document.getElementById("train").disabled);
   await gone.close();
 

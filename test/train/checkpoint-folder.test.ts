@@ -23,7 +23,13 @@ async function run(iterations: number, folder: WritableFolder, resume: DistillCh
   try {
     await distill({
       ...{ teacher, fakeScore, generator: generatorFrom(model), sampleShape: [features], batch: 2 },
-      ...{ iterations, learningRate: 0.01, checkTeacher: false, conditions, checkpoint: { path, folder, every: 1, resume } },
+      ...{
+        iterations,
+        learningRate: 0.01,
+        checkTeacher: false,
+        conditions,
+        checkpoint: { path, folder, every: 1, resume },
+      },
       onIteration: ({ iteration }) => void seen.push(iteration),
       onWarning: (warning) => void warnings.push(warning),
     });

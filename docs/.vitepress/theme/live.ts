@@ -6,7 +6,12 @@ import type { Mount } from "../../../examples/common/live.ts";
 /** Not for the build, which renders pages without a browser. */
 const parts: Readonly<Record<string, () => Promise<{ readonly mount: Mount }>>> = import.meta.env.SSR
   ? {}
-  : { laboratory: () => import("../../../examples/laboratory/page/mount.ts") };
+  : {
+      laboratory: () => import("../../../examples/laboratory/page/mount.ts"),
+      landing: () => import("../../../examples/browser/landing.ts"),
+      draw: () => import("../../../examples/browser/page.ts"),
+      training: () => import("../../../examples/browser/training/page.ts"),
+    };
 
 export const Live = defineComponent({
   props: { part: { type: String, required: true } },

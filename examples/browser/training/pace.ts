@@ -27,7 +27,8 @@ export function startPace(): Pace {
 
 /** `40 seconds`, `6 minutes`, `2 h 5 min`. */
 export function about(seconds: number): string {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} seconds`;
+  const whole = Math.max(1, Math.round(seconds));
+  if (whole < 90) return whole === 1 ? "1 second" : `${whole} seconds`;
   const minutes = Math.round(seconds / 60);
   return minutes < 120 ? `${minutes} minutes` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -1,3 +1,4 @@
+/// <reference types="vite/client" />
 /** The page that trains the quick start: what it asks of the worker, and what it shows of the answers. */
 
 import { emoji } from "../../quickstart/emoji";
@@ -10,7 +11,7 @@ import { startPace } from "./pace";
 import { makePictures } from "./pictures";
 import type { Order, Report } from "./protocol";
 import { appended, type RunRecord, type Settings } from "./record";
-import "./style.css";
+import css from "./style.css?inline";
 
 /** Longer than this an iteration does not take; then the worker hangs or is gone, of which browsers say nothing. */
 const patience = 120_000;
@@ -28,7 +29,7 @@ const defaults: Settings = {
 export function mount(element: HTMLElement, place: Place): () => void {
   const page = document.createElement("div");
   page.className = "training-page";
-  page.innerHTML = markup;
+  page.innerHTML = `<style>${css}</style>${markup}`;
   element.replaceChildren(page);
   const says = (id: string) => {
     const at = byId(page, id, HTMLElement);
@@ -211,7 +212,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
     complain(
       was === "opening"
         ? `${message} Reload the page to try again.`
-        : `${message} What was saved is whole: “Resume” goes on from there.`,
+        : `${message} ${record && record.saved > 0 ? "What was saved is whole: “Resume” goes on from there." : "Nothing was saved yet."}`,
     );
     if (was === "opening") {
       tell("Stopped.");
