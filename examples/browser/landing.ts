@@ -6,7 +6,7 @@ import type { Order, Pictures, Report } from "./protocol";
 
 const count = 8;
 const side = 24;
-const first = "a small blue fox";
+const first = "a blue fox";
 
 const markup = `
   <form>
@@ -48,7 +48,9 @@ export function mount(element: HTMLElement, place: Place): () => void {
     status.textContent = "Loading the generator …";
     worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     worker.addEventListener("message", ({ data }: MessageEvent<Report>) => receive(data));
-    worker.addEventListener("error", () => stop("The generator’s script cannot be loaded: reload the page to try again."));
+    worker.addEventListener("error", () =>
+      stop("The generator’s script cannot be loaded: reload the page to try again."),
+    );
     order({ kind: "start", backend: "auto", ...addressesOf(place), pictures: count });
   }
 

@@ -53,15 +53,27 @@ test("the landing page loads the generator when the button is pressed, not befor
   });
   server.sent.clear();
   await page.goto(server.address, { waitUntil: "networkidle" });
-  assert.deepEqual([...server.sent.keys()].filter((path) => /\/emoji\/|\.wasm$/.test(path)), []);
+  assert.deepEqual(
+    [...server.sent.keys()].filter((path) => /\/emoji\/|\.wasm$/.test(path)),
+    [],
+  );
   assert.equal(page.workers().length, 0);
-  await page.click('.landing-generator button');
-  await page.waitForFunction(() => /pictures, one pass/.test(document.querySelector(".landing-generator p").textContent), undefined, {
-    timeout: 120_000,
-  });
+  await page.click(".landing-generator button");
+  await page.waitForFunction(
+    () => /pictures, one pass/.test(document.querySelector(".landing-generator p").textContent),
+    undefined,
+    {
+      timeout: 120_000,
+    },
+  );
   const light = await page.evaluate(() =>
     [...document.querySelectorAll(".landing-generator canvas")].map((canvas) =>
-      Math.max(...canvas.getContext("2d").getImageData(0, 0, 24, 24).data.filter((_, i) => i % 4 < 3)),
+      Math.max(
+        ...canvas
+          .getContext("2d")
+          .getImageData(0, 0, 24, 24)
+          .data.filter((_, i) => i % 4 < 3),
+      ),
     ),
   );
   assert.ok(light.length === 8 && light.every((most) => most > 100), light.join());

@@ -134,6 +134,8 @@ test("a run that was killed, reloaded and paused ends as one that was left alone
   assert.ok((await reports(page, "begun"))[0].iteration === 2);
   await page.click("#train");
   await says(page, /^Trained: all 6 iterations/);
+  const [leaked] = (await reports(page, "iteration")).filter(({ tensors: now }) => now !== tensors[0]);
+  assert.equal(leaked, undefined, `tensors in the resumed run, where ${tensors[0]} were before`);
   const again = await stored(page);
   assert.deepEqual(again.entries, whole.entries);
   assert.deepEqual(
