@@ -137,6 +137,64 @@ export async function scatterChart(
   });
 }
 
+/** A way through a plane, point by point. */
+export interface Path {
+  readonly panel: string;
+  readonly group: string;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** Ways through a plane to a goal, a panel each; what lies beside the window is not drawn. */
+export async function pathChart(
+  axes: { readonly x: Axis; readonly y: Axis },
+  panels: readonly string[],
+  paths: readonly Path[],
+  goal: { readonly x: number; readonly y: number },
+): Promise<string> {
+  const groups = [...new Set(paths.map(({ group }) => group))];
+  const within = ({ least, most }: Axis) => ({ domain: [least, most] as [number, number] });
+  const x = { field: "x", type: "quantitative", title: axes.x.title, scale: within(axes.x) } as const;
+  const y = { field: "y", type: "quantitative", title: axes.y.title, scale: within(axes.y) } as const;
+  const color = {
+    field: "group",
+    type: "nominal",
+    title: null,
+    scale: { domain: groups },
+    legend: { labelLimit: 300 },
+  } as const;
+  const inside = (value: number, { least, most }: Axis) => value >= least && value <= most;
+  return render({
+    hconcat: panels.map((panel) => ({
+      ...{ width: 340, height: 260, title: panel },
+      layer: [
+        {
+          data: {
+            values: paths
+              .filter((path) => path.panel === panel)
+              .flatMap(({ group, points }) => points.map((point, step) => ({ ...point, group, step })))
+              .filter((point) => inside(point.x, axes.x) && inside(point.y, axes.y)),
+          },
+          mark: { type: "line", clip: true },
+          encoding: { x, y, color, order: { field: "step", type: "quantitative" } },
+        },
+        {
+          data: { values: [goal] },
+          mark: { type: "point", shape: "cross", size: 120, color: "black", filled: true },
+          encoding: { x, y },
+        },
+      ],
+    })),
+    config: { font: "sans-serif", background: "white", legend: { orient: "bottom" } },
+  });
+}
+
+/** An axis and the window on it. */
+export interface Axis {
+  readonly title: string;
+  readonly least: number;
+  readonly most: number;
+}
+
 /** The SVG of a Vega-Lite specification, without a browser. */
 async function render(spec: TopLevelSpec): Promise<string> {
   const view = new View(parse(compile(spec).spec), { renderer: "none" });

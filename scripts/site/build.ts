@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build, createServer } from "vitepress";
+import { staleTables } from "../tables/tables.ts";
 import { brokenLinks } from "./check.ts";
 import { documents } from "./documents.ts";
 import { filesUnder } from "./files.ts";
@@ -48,7 +49,10 @@ if (!existsSync(join("docs/.vitepress/pages", pictureName())))
 refuse(
   documents
     .filter(({ source }) => existsSync(source))
-    .flatMap(({ source }) => staleNumbers(readFileSync(source, "utf8")).map((problem) => `${source}, ${problem}`)),
+    .flatMap(({ source }) => {
+      const text = readFileSync(source, "utf8");
+      return [...staleNumbers(text), ...staleTables(text)].map((problem) => `${source}, ${problem}`);
+    }),
 );
 execFileSync(process.execPath, ["node_modules/typedoc/bin/typedoc", "--logLevel", "Warn"], { stdio: "inherit" });
 console.log(`the reference: ${seconds()}`);

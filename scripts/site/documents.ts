@@ -39,6 +39,7 @@ export const documents: readonly Document[] = [
   { source: "docs/stable-diffusion.md", page: "stable-diffusion.md" },
   { source: "docs/performance.md", page: "performance.md" },
   { source: "docs/evaluation.md", page: "evaluation.md" },
+  { source: "docs/alpha/README.md", page: "alpha/index.md" },
   { source: "docs/study/README.md", page: "study/index.md" },
   { source: "docs/league/README.md", page: "league/index.md" },
   { source: "docs/league/emoji.md", page: "league/emoji.md" },

@@ -100,7 +100,8 @@ export function stage(): { files: Staged; sidebar: SidebarItem[] } {
     }
     const main = links.main.get(file);
     if (main !== undefined) {
-      if (anchor === undefined) return relative(main);
+      // What stands behind the # of the laboratory is a state, no heading.
+      if (anchor === undefined || anchor.startsWith("v=")) return relative(main) + (anchor ? `#${anchor}` : "");
       const page = links.anchors.get(`${file}#${decodeURI(anchor)}`);
       if (page === undefined) throw new Error(`${from.source}: no heading for ${target}`);
       return `${page === from.path ? "" : relative(page)}#${anchor}`;
@@ -152,6 +153,7 @@ function sidebarOf(pages: readonly Page[]): SidebarItem[] {
       items: [
         ...one("README.md", "What it is"),
         ...one("docs/.vitepress/pages/laboratory.md", "Laboratory"),
+        ...one("docs/alpha/README.md"),
         ...one("docs/.vitepress/pages/draw.md", "Draw"),
         ...one("docs/.vitepress/pages/train.md", "Train in your tab"),
         ...one("docs/faq.md"),

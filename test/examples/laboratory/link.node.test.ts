@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, test as plain } from "vitest";
 import { fewestPoints, paper, preparedLaws, type Stroke } from "../../../examples/laboratory/laws";
@@ -101,4 +103,17 @@ describe("a link", () => {
   ])("%s: told in words", (link, words) => {
     expect(() => fromLink(link)).toThrow(words);
   });
+});
+
+plain("the states that documents link to can be opened", () => {
+  const documents = readdirSync("docs", { recursive: true, encoding: "utf8" }).filter(
+    (path) => path.endsWith(".md") && !path.startsWith("site"),
+  );
+  const links = documents.flatMap((path) =>
+    [...readFileSync(join("docs", path), "utf8").matchAll(/laboratory(?:\.md|\.html)?#(v=[^)\s"]*)/g)].map(
+      ([, link]) => link as string,
+    ),
+  );
+  expect(links.length).toBeGreaterThan(1);
+  for (const link of links) expect(toLink(fromLink(link))).toContain("v=1&law=");
 });
