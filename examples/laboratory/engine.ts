@@ -1,4 +1,5 @@
 /** Carries out orders and reports, without knowing who gives and gets them: a worker's, or a test's. */
+import { memory } from "@tensorflow/tfjs-core";
 import { SidError } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { type Contender, checkAlive, openContenders } from "./contest";
@@ -6,7 +7,7 @@ import { type Rule, ruleOf } from "./density";
 import { identityGaps } from "./identity";
 import type { ContenderView, Order, Report, Views } from "./protocol";
 import { advanceAll, measureNow } from "./run";
-import { openStage, type Stage } from "./stage";
+import { isSameStage, openStage, type Stage } from "./stage";
 import { checkNumber, checkState, contestantRanges, type LabState } from "./state";
 import { fieldsOf, samplesOf, termsOf, truthOf } from "./views";
 
@@ -76,12 +77,15 @@ export function makeEngine({ report, breathe }: Surroundings) {
 
   async function open({ id, state }: Extract<Order, { kind: "open" }>): Promise<void> {
     if (id !== latest) return;
-    await close();
-    const stage = await openStage(state, async (done, total) => {
+    // What is trained before the contest begins is the same wherever the stage is.
+    const kept = contest && isSameStage(contest.state, state) ? contest.stage : undefined;
+    await close(kept);
+    const onProgress = async (done: number, total: number) => {
       send({ kind: "pretraining", id, done, total });
       await breathe();
       if (id !== latest) throw givenUp;
-    });
+    };
+    const stage = kept ?? (await openStage(state, onProgress));
     try {
       const contenders = await openContenders(state, stage);
       contest = { id, state, stage, rule: ruleOf(stage.world.law), contenders };
@@ -89,7 +93,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
       stage.dispose();
       throw error;
     }
-    send({ kind: "opened", id, truth: await truthOf(stage, views.samples, state.seed) });
+    send({ kind: "opened", id, truth: await truthOf(stage, views.samples, state.seed), tensors: memory().numTensors });
     await showAll(contest);
   }
 
@@ -173,11 +177,11 @@ export function makeEngine({ report, breathe }: Surroundings) {
     send({ kind: "identity", id, contender, gaps });
   }
 
-  async function close(): Promise<void> {
+  async function close(kept?: Stage): Promise<void> {
     const { contenders = [], stage } = contest ?? {};
     contest = undefined;
     for (const contender of contenders) await contender.dispose();
-    stage?.dispose();
+    if (stage !== kept) stage?.dispose();
   }
 
   function inTurn(order: Order): Promise<void> {
@@ -228,7 +232,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
         fail(order.kind, error);
       }
     },
-    close,
+    close: () => close(),
   };
 }
 

@@ -38,8 +38,8 @@ export type Report =
   /** Which backend runs and why, in one line. */
   | { readonly kind: "backend"; readonly line: string }
   | { readonly kind: "pretraining"; readonly id: number; readonly done: number; readonly total: number }
-  /** The stage is built. */
-  | { readonly kind: "opened"; readonly id: number; readonly truth: readonly Points[] }
+  /** The stage is built; so many tensors there are now, as many after each opening of the state. */
+  | { readonly kind: "opened"; readonly id: number; readonly truth: readonly Points[]; readonly tensors: number }
   | Frame
   | Reading
   | { readonly kind: "identity"; readonly id: number; readonly contender: number; readonly gaps: IdentityGaps }

@@ -22,6 +22,13 @@ export function lawOf({ law }: Pick<LabState, "law">) {
   return typeof law === "string" ? preparedLaws[law] : drawnLaw(law);
 }
 
+/** Whether the stage of one state is that of the other. */
+export function isSameStage(one: LabState, other: LabState): boolean {
+  const key = ({ law, teacher, process, seed, pretraining }: LabState) =>
+    JSON.stringify([law, teacher, process, seed, pretraining]);
+  return key(one) === key(other);
+}
+
 let opened = 0;
 
 /** Builds the stage of a state; the caller disposes of it. */

@@ -1,14 +1,21 @@
 /** What is seen of a contestant: its samples on the law, and the fields that move them. */
 import type { Law } from "../../plane/law";
 import type { ContenderView } from "../protocol";
-import type { Fields, Terms } from "../views";
+import type { Contestant } from "../state";
+import type { Fields } from "../views";
+import { drawArrows } from "./arrows";
 import type { Backdrops } from "./backdrops";
 import { type Board, drawAxes, drawField, drawPoints, drawShade, makeBoard, marks } from "./canvas";
 import { type Chaser, makeChaser } from "./chaser";
 import { make } from "./dom";
+import { makeEquation } from "./equation";
 import { arrowsOf, type FieldName, gainOf } from "./fields";
+import type { TermName } from "./notation";
 import { channels, type Palette } from "./palette";
+import { palettes } from "./palettes";
+import { summaryOf, titleOf } from "./settings";
 import { densityOfSamples, shade } from "./shading";
+import { type Values, valuesOf } from "./values";
 
 /** Half a side of the plane of samples. */
 export const samplesExtent = 2.1;
@@ -22,8 +29,6 @@ export interface Scene {
   readonly class: number | undefined;
   readonly palette: Palette;
   readonly backdrops: Backdrops;
-  /** Draws the terms that are pointed at over the samples. */
-  readonly drawTerms: (board: Board, terms: Terms) => void;
 }
 
 const fieldNames: readonly FieldName[] = ["teacher", "fake", "difference"];
@@ -36,9 +41,8 @@ const captions: Readonly<Record<FieldName, readonly [string, string]>> = {
 
 export interface Card {
   readonly element: HTMLElement;
-  /** Room for the equation. */
-  readonly equation: HTMLElement;
-  title(text: string): void;
+  /** The term of the equation that is pointed at. */
+  readonly pointed: TermName | undefined;
   /** A new frame; `jump` where it does not go on from the one before. */
   take(view: ContenderView, scene: Scene, jump: boolean): void;
   /** Lets so many milliseconds pass, and draws. Returns whether anything moved. */
@@ -55,10 +59,29 @@ interface FieldPanel {
   gain: number;
 }
 
-/** An empty card. */
-export function makeCard(letter: string, smooth: () => boolean): Card {
-  const heading = make("h2", { class: "lab-title" });
-  const equation = make("div", { class: "lab-equation" });
+export interface CardOptions {
+  readonly letter: string;
+  readonly contestant: Contestant;
+  /** Address of the site's folder. */
+  readonly site: string;
+  /** Whether what moves shall be seen to move. */
+  readonly smooth: () => boolean;
+  /** Another term of the equation is pointed at, or none. */
+  readonly onPoint: () => void;
+}
+
+/** The card of a contestant, without anything to see yet. */
+export function makeCard({ letter, contestant, site, smooth, onPoint }: CardOptions): Card {
+  const heading = make("h2", {}, titleOf(contestant.method), " ", make("small", {}, summaryOf(contestant)));
+  const room = make("div", { class: "lab-equation" });
+  const equation = makeEquation(room, {
+    site,
+    onPoint(term) {
+      pointed = term;
+      touched = true;
+      onPoint();
+    },
+  });
   const samples = figure("lab-samples", "Samples", "orange, on the law they shall match, blue", samplesExtent);
   const panels = fieldNames.map((name): FieldPanel => {
     const [title, words] = captions[name];
@@ -73,21 +96,23 @@ export function makeCard(letter: string, smooth: () => boolean): Card {
     "section",
     { class: "lab-card", "aria-label": `Method ${letter}` },
     make("header", {}, make("span", { class: "lab-letter", "aria-hidden": "true" }, letter), heading),
-    equation,
     make(
       "div",
       { class: "lab-views" },
       samples.element,
-      ...panels.map((panel) => panel.board.canvas.parentElement as HTMLElement),
+      make("div", { class: "lab-fields" }, ...panels.map(({ board }) => board.canvas.parentElement as HTMLElement)),
+      room,
     ),
   );
   let dots: Chaser[] = [];
   let fields: Fields | undefined;
-  let terms: Terms | undefined;
+  let pointed: TermName | undefined;
+  let values: Values | undefined;
   let fakeShade: HTMLCanvasElement | undefined;
   let touched = true;
+  equation.show(contestant, undefined);
 
-  function drawSamples({ law, class: chosen, palette, backdrops, drawTerms }: Scene): void {
+  function drawSamples({ law, class: chosen, palette, backdrops }: Scene): void {
     const { board } = samples;
     board.clear();
     drawAxes(board, palette.grid);
@@ -95,7 +120,8 @@ export function makeCard(letter: string, smooth: () => boolean): Card {
     drawShade(board, backdrops.of(law, undefined, plain, palette.law));
     const { context } = board;
     for (const [c, { now }] of dots.entries()) {
-      context.globalAlpha = chosen === undefined || chosen === c ? 0.85 : 0.35;
+      const others = pointed !== undefined || (chosen !== undefined && chosen !== c);
+      context.globalAlpha = others ? 0.35 : 0.85;
       drawPoints(board, now, {
         mark: marks[c] ?? "dot",
         colour: palette.generator,
@@ -103,7 +129,7 @@ export function makeCard(letter: string, smooth: () => boolean): Card {
       });
     }
     context.globalAlpha = 1;
-    if (terms) drawTerms(board, terms);
+    if (pointed && values) drawArrows(context, board.toPixels, values, pointed, palettes[palette.scheme]);
   }
 
   function drawPanel(panel: FieldPanel, { law, class: c, palette, backdrops }: Scene): void {
@@ -123,15 +149,16 @@ export function makeCard(letter: string, smooth: () => boolean): Card {
   }
 
   return {
-    ...{ element, equation },
-    title(text) {
-      heading.textContent = text;
+    element,
+    get pointed() {
+      return pointed;
     },
     take(view, { class: c, palette }, jump) {
       if (jump || dots.length !== view.samples.length) dots = view.samples.map(() => makeChaser(smooth));
       for (const [k, points] of view.samples.entries()) (dots[k] as Chaser).aim(points);
       [fields] = view.fields;
-      ({ terms } = view);
+      values = view.terms && valuesOf(contestant, view.terms);
+      equation.show(contestant, view.terms);
       touched = true;
       if (fields === undefined) return;
       const shown = view.samples.filter((_, k) => c === undefined || c === k);

@@ -1,5 +1,4 @@
 /** Time: a slider, and a strip of small fields at several levels of noise. */
-import type { Law } from "../../plane/law";
 import type { ContenderView } from "../protocol";
 import type { LabState } from "../state";
 import { drawField, drawShade, makeBoard } from "./canvas";
@@ -12,7 +11,7 @@ export const levels = [0.05, 0.15, 0.3, 0.5, 0.7, 0.9] as const;
 
 /** A share of the time as the process counts it. */
 export function timeOf(process: LabState["process"], share: number): number {
-  return process === "ddpm" ? Math.round(999 * share) : share;
+  return process === "ddpm" ? Math.min(999, Math.round(1000 * share)) : share;
 }
 
 export interface Filmstrip {
@@ -20,7 +19,7 @@ export interface Filmstrip {
   /** The share of the time that is chosen. */
   readonly share: number;
   /** Sets up for a state. */
-  open(state: LabState, law: Law): void;
+  open(state: LabState): void;
   /** New frames, whose fields are the chosen one and one for each level. */
   take(views: readonly ContenderView[], scene: Scene): void;
 }
@@ -75,7 +74,7 @@ export function makeFilmstrip(onTime: () => void): Filmstrip {
     take(views, { law, class: c, palette, backdrops }) {
       const [chosen] = views[0]?.fields ?? [];
       if (chosen)
-        said.textContent = `t = ${timeOf(process, Number(slider.value))}: α ${chosen.alpha.toFixed(2)}, σ ${chosen.sigma.toFixed(2)}`;
+        said.textContent = `t = ${timeOf(process, Number(slider.value))}: x_t = ${chosen.alpha.toFixed(2)} x + ${chosen.sigma.toFixed(2)} ε`;
       for (const [k, view] of views.entries())
         for (const [i, { boards }] of frames.entries()) {
           const [board, fields] = [boards[k], view.fields[i + 1]];

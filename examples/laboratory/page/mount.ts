@@ -1,115 +1,254 @@
 /// <reference types="vite/client" />
-/** The page of the laboratory: what it is made of, and what goes from one to the other. */
+/** The page of the laboratory: what it is made of, and what goes from one part to the other. */
 import type { Mount } from "../../common/live";
-import { planeMethods } from "../../plane/methods";
+import { fromLink, toLink } from "../link";
 import type { Frame, Views } from "../protocol";
 import { lawOf } from "../stage";
-import { defaultState, type LabState } from "../state";
+import { checkState, defaultState, type LabState } from "../state";
 import { makeBackdrops } from "./backdrops";
 import { type Card, fieldsExtent, makeCard, type Scene } from "./card";
 import { makeFrameClock } from "./clock";
-import { make } from "./dom";
+import { makeControls } from "./controls";
+import { button, make } from "./dom";
+import { makeExperiments } from "./experiments-list";
 import { levels, makeFilmstrip, timeOf } from "./filmstrip";
+import { makeChoice } from "./inputs";
+import { startLoop } from "./loop";
 import { onTheme, paletteOf } from "./palette";
+import { makeReadout } from "./readout";
 import { openSession } from "./session";
+import { makeShare } from "./share";
 import css from "./style.css?inline";
 import { makeToolbar } from "./toolbar";
 
 /** Samples of each contestant that are shown. */
 const sampleCount = 400;
+/** Samples on which the terms of the equation are drawn. */
+const arrowCount = 6;
 /** Arrows along a side, of a field and of a small one. */
 const across = { field: 15, level: 8 } as const;
-/** Where less motion is wanted, milliseconds between two pictures. */
-const calm = 1000;
 
 export const mount: Mount = (element, { site }) => {
   const ended = new AbortController();
   const { signal } = ended;
   const less = matchMedia("(prefers-reduced-motion: reduce)");
   const smooth = () => !less.matches;
-  const [frames, pictures] = [makeFrameClock(), makeFrameClock()];
-  let state: LabState = defaultState;
+  const frames = makeFrameClock();
+  const backdrops = makeBackdrops();
+  let state = defaultState;
   let cards: Card[] = [];
   let latest: Frame | undefined;
+  let shownClass: number | undefined = 0;
   let scene: Scene;
 
-  const film = makeFilmstrip(() => session.look());
-  const views = (): Views => ({
-    samples: sampleCount,
-    fields: [film.share, ...levels].map((share, i) => ({
-      t: timeOf(state.process, share),
-      class: scene.class,
-      across: i === 0 ? across.field : across.level,
-      extent: fieldsExtent,
-    })),
+  const stage = make("div", { class: "lab-cards" });
+  const notice = make("div", { class: "lab-notice", role: "alert" });
+  const classes = make("div", { class: "lab-classes" });
+  const film = makeFilmstrip(look);
+  const readout = makeReadout(() => {
+    for (const i of state.contestants.keys()) session.identity(i, timeOf(state.process, film.share));
   });
+  const share = makeShare();
   const session = openSession({
     wasmPath: `${site}wasm/`,
     views,
     onStatus: (status) => toolbar.show(status),
-    onBackend: () => {},
+    onBackend: (line) => toolbar.backend(line),
     onFrame: take,
-    onReading: () => {},
-    onIdentity: () => {},
+    onReading: readout.takeReading,
+    onIdentity: readout.takeIdentity,
   });
-  const toolbar = makeToolbar(() => session, []);
-  const stage = make("div", { class: "lab-cards" });
-  element.replaceChildren(make("style", {}, css), make("div", { class: "lab" }, toolbar.element, stage, film.element));
+  const toSettings = button("Settings ↓", () => controls.element.scrollIntoView(), { class: "lab-to-settings" });
+  const toolbar = makeToolbar(session, [share.copyLink, toSettings]);
+  const list = makeExperiments((next) => {
+    become(next, true);
+    controls.show(next);
+  });
+  const controls = makeControls({
+    colour: () => scene.palette.law,
+    // One that is over has been looked at, and one that was paused is left so.
+    onState: (next) => allowed(next) && become(next, session.wanted || session.phase === "done"),
+    onRate(next, contender, rate, value) {
+      if (!allowed(next)) return;
+      state = next;
+      session.remember(next);
+      session.rate(contender, rate, value);
+      tell();
+    },
+    onBackend: (backend) => session.restart(session.wanted, backend),
+  });
+  const main = make("div", { class: "lab-main" }, toolbar.element, stage, film.element, readout.element, share.element);
+  film.element.prepend(classes);
+  const root = make(
+    "div",
+    { class: "lab" },
+    notice,
+    list.element,
+    make("div", { class: "lab-body" }, main, controls.element),
+  );
+  element.replaceChildren(make("style", {}, css), root);
 
-  function open(next: LabState, run: boolean): void {
+  function views(): Views {
+    const fields = [film.share, ...levels].map((share, i) => ({
+      t: timeOf(state.process, share),
+      class: shownClass,
+      across: i === 0 ? across.field : across.level,
+      extent: fieldsExtent,
+    }));
+    const t = timeOf(state.process, film.share);
+    const terms = { t, class: shownClass ?? 0, count: arrowCount, seed: state.seed };
+    return { samples: sampleCount, fields, ...(cards.some(({ pointed }) => pointed) && { terms }) };
+  }
+
+  function look(): void {
+    session.look();
+  }
+
+  /** Whether a state can be; if not says so, and all stays as it is. */
+  function allowed(next: LabState): boolean {
+    try {
+      checkState(next);
+      return true;
+    } catch (error) {
+      controls.show(state);
+      notice.replaceChildren(make("p", {}, wordsOf(error)));
+      return false;
+    }
+  }
+
+  /** Shows a state and trains it. */
+  function become(next: LabState, run: boolean): void {
     state = next;
+    const law = lawOf(state);
     const { contestants } = state;
-    scene = {
-      ...{ law: lawOf(state), class: 0, palette: paletteOf(stage), backdrops: makeBackdrops() },
-      drawTerms: () => {},
-    };
-    cards = contestants.map((_, i) => makeCard("AB"[i] as string, smooth));
-    for (const [i, { method }] of contestants.entries()) cards[i]?.title(planeMethods[method].title);
+    scene = { law, class: shownClass, palette: paletteOf(root), backdrops };
+    cards = contestants.map((contestant, i) =>
+      makeCard({ letter: "AB"[i] as string, contestant, site, smooth, onPoint: look }),
+    );
     stage.replaceChildren(...cards.map((card) => card.element));
-    stage.classList.toggle("lab-two", cards.length > 1);
-    film.open(state, scene.law);
+    root.classList.toggle("lab-two", cards.length > 1);
+    film.open(state);
+    readout.open(state);
     latest = undefined;
+    showClasses(new Set(law.classes).size);
+    tell();
     session.open(state, run);
+  }
+
+  /** Has the address, the list and the program say what is shown. */
+  function tell(): void {
+    notice.replaceChildren();
+    list.show(state);
+    share.show(state);
+    const hash = `#${toLink(state)}`;
+    if (hash !== `#${toLink(defaultState)}` || location.hash !== "") history.replaceState(history.state, "", hash);
+  }
+
+  function showClasses(count: number): void {
+    if (shownClass !== undefined && shownClass >= count) shownClass = 0;
+    const choices = [
+      ["0", "● first"],
+      ...(count > 1 ? [["1", "○ second"] as const] : []),
+      ["all", "none told"],
+    ] as const;
+    classes.replaceChildren(
+      makeChoice(
+        { legend: "Class of the fields", value: shownClass === undefined ? "all" : `${shownClass}` },
+        choices,
+        (value) => {
+          shownClass = value === "all" ? undefined : Number(value);
+          scene = { ...scene, class: shownClass };
+          look();
+        },
+      ),
+    );
   }
 
   function take(frame: Frame): void {
     frames.tick(performance.now());
+    if (latest && frame.iteration < latest.iteration) {
+      readout.open(state); // it began again
+      latest = undefined;
+    }
     const jump = latest === undefined;
     latest = frame;
     for (const [i, view] of frame.contenders.entries()) cards[i]?.take(view, scene, jump);
     toolbar.count(frame.iteration, state.iterations, session.progress);
+    readout.takeFrame(frame);
     if (!document.hidden) film.take(frame.contenders, scene);
   }
 
-  let before = performance.now();
-  let handle = requestAnimationFrame(function draw(now) {
-    handle = requestAnimationFrame(draw);
-    if (!smooth() && now - before < calm) return;
-    const moved = cards.map((card) => card.draw(now - before, scene));
-    if (moved.includes(true)) pictures.tick(now);
-    before = now;
+  /** Takes the state of the address; where there is none that can be, says so and takes the first. */
+  function takeAddress(): void {
+    if (location.hash.length > 1 && location.hash.includes("=")) {
+      try {
+        const next = fromLink(location.hash);
+        if (latest && toLink(next) === toLink(state)) return;
+        become(next, smooth());
+        controls.show(next);
+        return;
+      } catch (error) {
+        const hash = location.hash;
+        history.replaceState(history.state, "", location.pathname + location.search);
+        become(defaultState, false);
+        controls.show(defaultState);
+        notice.replaceChildren(
+          make("p", {}, wordsOf(error)),
+          make(
+            "p",
+            { class: "lab-note" },
+            `The address asked for ${hash.slice(0, 200)}. The laboratory stands at its first state instead.`,
+          ),
+          button("Go on with it", () => {
+            notice.replaceChildren();
+            session.run();
+          }),
+        );
+        return;
+      }
+    }
+    become(defaultState, smooth());
+    controls.show(defaultState);
+  }
+
+  const loop = startLoop({
+    calm: () => !smooth(),
+    draw(milliseconds) {
+      const moved = cards.map((card) => card.draw(milliseconds, scene));
+      readout.draw(scene.palette);
+      return moved.includes(true);
+    },
   });
-  const tell = setInterval(() => {
+  const speed = setInterval(() => {
     const now = performance.now();
-    const [worker, page] = [frames.reading(now), pictures.reading(now)];
-    toolbar.speed(
-      `worker ${worker.rate.toFixed(0)} frames/s, page ${page.rate.toFixed(0)} frames/s, longest ${page.longest.toFixed(0)} ms`,
-    );
+    toolbar.speed(frames.reading(now), loop.clock.reading(now));
   }, 1000);
   const endTheme = onTheme(() => {
-    scene = { ...scene, palette: paletteOf(stage) };
-    for (const card of cards) card.touch();
+    scene = { ...scene, palette: paletteOf(root) };
     if (latest) take(latest);
+    readout.redraw();
+    for (const card of cards) card.touch();
   });
-  addEventListener("resize", () => cards.forEach((card) => void card.touch()), { signal });
-  open(defaultState, smooth());
+  const again = () => {
+    readout.redraw();
+    for (const card of cards) card.touch();
+  };
+  addEventListener("resize", again, { signal });
+  document.addEventListener("visibilitychange", again, { signal });
+  // What leads to a place on the page has no state in it.
+  addEventListener("hashchange", () => location.hash.includes("=") && takeAddress(), { signal });
+  takeAddress();
 
   return () => {
     ended.abort();
-    cancelAnimationFrame(handle);
-    clearInterval(tell);
+    loop.end();
+    clearInterval(speed);
     endTheme();
     session.close();
     element.replaceChildren();
   };
 };
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

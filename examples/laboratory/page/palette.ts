@@ -8,6 +8,7 @@ export interface Palette {
   /** Lines and letters. */
   readonly ink: string;
   readonly grid: string;
+  readonly scheme: "light" | "dark";
 }
 
 /** The colours within an element. */
@@ -20,6 +21,7 @@ export function paletteOf(element: HTMLElement): Palette {
     difference: colour("difference"),
     ink: colour("ink"),
     grid: colour("grid"),
+    scheme: document.documentElement.classList.contains("dark") ? "dark" : "light",
   };
 }
 

@@ -32,11 +32,15 @@ export interface Session {
   readonly phase: Phase;
   /** Of the work at hand, from 0 to 1. */
   readonly progress: number;
+  /** Whether it trains, or shall as soon as it can. */
+  readonly wanted: boolean;
   /** Builds a state in place of the one before, and trains it where `run` says so. */
   open(state: LabState, run: boolean): void;
   run(): void;
   pause(): void;
   step(): void;
+  /** The state is another by now, though training goes on. */
+  remember(state: LabState): void;
   /** Sends what is looked at now. */
   look(): void;
   rate(contender: number, rate: RateName, value: number): void;
@@ -65,8 +69,14 @@ export function openSession(options: SessionOptions): Session {
 
   function start(): void {
     client?.close();
-    client = open({ onReport: receive, onLost: lost });
     tell("starting", "Starting …");
+    try {
+      client = open({ onReport: receive, onLost: lost });
+    } catch (error) {
+      client = undefined;
+      tell("failed", `This browser starts no worker, in which all is computed: ${messageOf(error)}`, "again");
+      return;
+    }
     order({ kind: "start", backend, wasmPath });
     if (state) begin(state);
   }
@@ -111,6 +121,10 @@ export function openSession(options: SessionOptions): Session {
       start();
       return;
     }
+    if (what === "identity" || what === "rate") {
+      tell(phase, message); // training goes on
+      return;
+    }
     if (what === "start") {
       client?.close();
       client = undefined;
@@ -122,6 +136,9 @@ export function openSession(options: SessionOptions): Session {
   return {
     get phase() {
       return phase;
+    },
+    get wanted() {
+      return wanted;
     },
     get progress() {
       return progress;
@@ -149,6 +166,9 @@ export function openSession(options: SessionOptions): Session {
       order({ kind: "step" });
       tell("paused", "Paused.");
     },
+    remember(next) {
+      state = next;
+    },
     look: () => order({ kind: "look", views: views() }),
     rate: (contender, rate, value) => order({ kind: "rate", contender, rate, value }),
     identity: (contender, t) => order({ kind: "identity", contender, t }),
@@ -164,4 +184,8 @@ export function openSession(options: SessionOptions): Session {
       client = undefined;
     },
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

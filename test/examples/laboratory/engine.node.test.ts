@@ -75,6 +75,24 @@ test("a state is opened, shown, run to its end and measured", async () => {
   for (const { kl } of reading.measured) expect(kl).toBeGreaterThan(0);
 });
 
+test("another method on the same stage needs no pretraining again, and trains as if it had been there first", async () => {
+  const [changed] = [{ contestants: [{ method: "sid", alpha: 0.5 }] }] as const;
+  await engine.order(open(1));
+  await engine.order({ kind: "step" });
+  const before = all("pretraining").length;
+  await engine.order(open(2, changed));
+  await engine.order({ kind: "run" });
+  expect(all("pretraining")).toHaveLength(before);
+  const kept = last();
+  await engine.order(open(3, { seed: 5 }));
+  expect(all("pretraining").length).toBeGreaterThan(before);
+  await engine.order(open(4, changed));
+  await engine.order({ kind: "run" });
+  expect(last().contenders[0]?.samples).toEqual(kept.contenders[0]?.samples);
+  const [, second, , fourth] = all("opened");
+  expect(fourth?.tensors).toBe(second?.tensors);
+});
+
 test("orders that come while it trains are heeded: views, rates, a check in between, a pause", async () => {
   await engine.order(open(1));
   let breaths = 0;

@@ -1,0 +1,66 @@
+/** The law: one of the prepared, or a drawing. */
+import type { Law } from "../../plane/law";
+import { preparedLaws } from "../laws";
+import type { LabState } from "../state";
+import { make } from "./dom";
+import { makePad } from "./drawing-pad";
+import { makeChoice } from "./inputs";
+import { worthOf } from "./pad";
+import { channels } from "./palette";
+import { densityOfLaw, shade } from "./shading";
+
+const titles = {
+  ring: "Ring",
+  moons: "Moons",
+  spiral: "Spiral",
+  letter: "Letter",
+  grid: "Grid",
+  blobs: "Blobs",
+} as const satisfies Readonly<Record<keyof typeof preparedLaws, string>>;
+
+/** A law as a small picture. */
+function pictureOf(law: Law, colour: string): HTMLCanvasElement {
+  const picture = shade(densityOfLaw(law, undefined, { alpha: 1, sigma: 0.03, extent: 2.1 }), channels(colour), 1);
+  picture.setAttribute("aria-hidden", "true");
+  return picture;
+}
+
+/** The picker for a state's law. */
+export function makeLawPicker(
+  { law }: LabState,
+  colour: string,
+  onChange: (law: LabState["law"]) => void,
+): HTMLElement {
+  const room = make("div");
+  const open = () => {
+    makePad(room, {
+      strokes: typeof law === "string" ? [] : law,
+      onChange(strokes) {
+        // The pad itself says what is no law yet.
+        if (worthOf(strokes).law) onChange(strokes);
+      },
+    });
+  };
+  const choices = Object.entries(titles).map(([name, title]) => {
+    const prepared = preparedLaws[name as keyof typeof titles];
+    return [name, make("span", { class: "lab-law" }, pictureOf(prepared, colour), title)] as const;
+  });
+  const pencil = make(
+    "span",
+    { class: "lab-law" },
+    make("span", { class: "lab-pencil", "aria-hidden": "true" }, "✎"),
+    "Draw it",
+  );
+  const choice = makeChoice(
+    { legend: "Law", value: typeof law === "string" ? law : "drawn" },
+    [...choices, ["drawn", pencil] as const],
+    (value) => {
+      room.replaceChildren();
+      if (value === "drawn") open();
+      else onChange(value as keyof typeof titles);
+    },
+  );
+  choice.classList.add("lab-laws");
+  if (typeof law !== "string") open();
+  return make("div", { class: "lab-law-picker" }, choice, room);
+}

@@ -1,0 +1,65 @@
+/** To take along: the state as a link, and as a program. */
+import { toLink } from "../link";
+import type { LabState } from "../state";
+import { button, make } from "./dom";
+
+export interface Share {
+  readonly element: HTMLElement;
+  /** Copies the link of what is shown. */
+  readonly copyLink: HTMLButtonElement;
+  show(state: LabState): void;
+}
+
+/** The address of a state on this page. */
+export function addressOf(state: LabState): string {
+  const address = new URL(location.href);
+  address.hash = toLink(state);
+  return address.href;
+}
+
+export function makeShare(): Share {
+  let state: LabState;
+  const said = make("span", { class: "lab-note", role: "status" });
+  const code = make("code");
+  const block = make("pre", { tabindex: 0, class: "lab-code" }, code);
+  const copyLink = button("Copy link", () => copy(addressOf(state), copyLink));
+  const copyCode = button("Copy", () => copy(code.textContent ?? "", copyCode));
+  const fold = make(
+    "details",
+    { class: "lab-share" },
+    make("summary", {}, "The same run as a program for Node"),
+    make("p", {}, "It needs the package alone, and ends with the numbers of this page where the backend is the same."),
+    copyCode,
+    said,
+    block,
+  );
+  const fill = async () => {
+    if (!fold.open) return;
+    const { toSnippet } = await import("../snippet");
+    code.textContent = toSnippet(state);
+  };
+  fold.addEventListener("toggle", fill);
+
+  async function copy(text: string, pressed: HTMLButtonElement): Promise<void> {
+    const label = pressed.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      pressed.textContent = "Copied";
+    } catch {
+      // Without the right to the clipboard the reader copies by hand.
+      said.textContent = "The browser keeps pages from its clipboard: copy by hand.";
+      if (pressed === copyLink) prompt("Copy this link:", text);
+    }
+    setTimeout(() => {
+      pressed.textContent = label;
+    }, 1500);
+  }
+
+  return {
+    ...{ element: fold, copyLink },
+    show(next) {
+      state = next;
+      fill();
+    },
+  };
+}

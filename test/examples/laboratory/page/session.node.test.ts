@@ -1,0 +1,163 @@
+import { beforeEach, expect, test } from "vitest";
+import type { Client, ClientOptions } from "../../../../examples/laboratory/page/client";
+import { openSession, type Session, type Status } from "../../../../examples/laboratory/page/session";
+import type { Order, Report } from "../../../../examples/laboratory/protocol";
+import { defaultState } from "../../../../examples/laboratory/state";
+
+interface FakeWorker extends ClientOptions {
+  readonly orders: Order[];
+  closed: boolean;
+}
+
+let workers: FakeWorker[];
+let statuses: Status[];
+let backends: string[];
+let frames: number;
+let session: Session;
+
+const openFake = (options: ClientOptions): Client => {
+  const worker: FakeWorker = { ...options, orders: [], closed: false };
+  workers.push(worker);
+  return {
+    order: (order) => void worker.orders.push(order),
+    close() {
+      worker.closed = true;
+    },
+  };
+};
+
+const start = (open = openFake) =>
+  openSession({
+    wasmPath: "http://x/wasm/",
+    views: () => ({ samples: 3 }),
+    onStatus: (status) => void statuses.push(status),
+    onBackend: (line) => void backends.push(line),
+    onFrame: () => void frames++,
+    onReading: () => {},
+    onIdentity: () => {},
+    open,
+  });
+
+beforeEach(() => {
+  [workers, statuses, backends, frames] = [[], [], [], 0];
+  session = start();
+});
+
+const worker = () => workers.at(-1) as FakeWorker;
+const report = (message: Report) => worker().onReport(message);
+const last = () => statuses.at(-1) as Status;
+const kinds = () => worker().orders.map(({ kind }) => kind);
+const opened = (id = 1): Report => ({ kind: "opened", id, truth: [], tensors: 0 });
+const frame = (id: number, iteration: number): Report => ({
+  ...{ kind: "frame", id, iteration, contenders: [], milliseconds: 1 },
+});
+const failure = (order: Order["kind"], code: string, message = "why"): Report => ({
+  ...{ kind: "failed", order, code, message },
+});
+
+test("a state is opened in a worker that computes on wasm, and trained where that is wanted", () => {
+  session.open(defaultState, true);
+  expect(kinds()).toEqual(["start", "open", "run"]);
+  expect(worker().orders[0]).toEqual({ kind: "start", backend: "wasm", wasmPath: "http://x/wasm/" });
+  report({ kind: "pretraining", id: 1, done: 30, total: 60 });
+  expect([session.phase, session.progress]).toEqual(["pretraining", 0.5]);
+  report(opened());
+  expect(session.phase).toBe("running");
+  session.pause();
+  expect([session.phase, kinds().at(-1)]).toEqual(["paused", "pause"]);
+  session.open({ ...defaultState, seed: 2 }, false);
+  expect(workers).toHaveLength(1);
+  expect(kinds().at(-1)).toBe("open");
+});
+
+test("frames of a state that is no longer looked at are not shown", () => {
+  session.open(defaultState, true);
+  session.open({ ...defaultState, seed: 2 }, true);
+  report(frame(1, 5));
+  expect(frames).toBe(0);
+  report(opened(2));
+  report(frame(2, 300));
+  expect([frames, session.progress]).toEqual([1, 0.5]);
+});
+
+test("without WebAssembly's SIMD plain JavaScript computes, and the page says why", () => {
+  session.open(defaultState, true);
+  report(failure("start", "unsupported", "useBackend: there is no SIMD"));
+  expect([workers.length, workers[0]?.closed]).toEqual([2, true]);
+  expect(worker().orders[0]).toMatchObject({ kind: "start", backend: "cpu" });
+  expect(kinds()).toEqual(["start", "open", "run"]);
+  report({ kind: "backend", line: "cpu" });
+  expect(backends).toEqual(["cpu, in place of wasm: useBackend: there is no SIMD"]);
+});
+
+test("a browser without workers is told so", () => {
+  const none = start(() => {
+    throw new ReferenceError("Worker is not defined");
+  });
+  none.open(defaultState, true);
+  expect(last()).toMatchObject({ phase: "failed", remedy: "again" });
+  expect(last().text).toContain("no worker");
+});
+
+test("a lost worker is told, and starting again keeps the state", () => {
+  session.open({ ...defaultState, seed: 7 }, true);
+  worker().onLost("has not answered for 20 seconds");
+  expect(last()).toMatchObject({ phase: "failed", remedy: "again" });
+  expect(last().text).toContain("What you have set is kept");
+  session.restart(true);
+  expect(workers).toHaveLength(2);
+  expect(worker().orders[1]).toMatchObject({ kind: "open", state: { seed: 7 } });
+});
+
+for (const [order, code] of [
+  ["run", "device-lost"],
+  ["start", "missing-backend"],
+] as const)
+  test(`WebGPU that fails to ${order} has WASM offered`, () => {
+    session.open(defaultState, true);
+    session.restart(true, "webgpu");
+    expect(worker().orders[0]).toMatchObject({ backend: "webgpu" });
+    report(failure(order, code, "the GPU is lost"));
+    expect(last()).toMatchObject({ phase: "failed", remedy: "wasm", text: "the GPU is lost" });
+    session.restart(true, "wasm");
+    expect(worker().orders[0]).toMatchObject({ backend: "wasm" });
+    expect(kinds()).toEqual(["start", "open", "run"]);
+  });
+
+test("a run that diverges is told in the engine's words, and may begin again in the same worker or another", () => {
+  session.open(defaultState, true);
+  report(opened());
+  report(failure("run", "not-finite", "It has diverged."));
+  expect(last()).toEqual({ phase: "failed", text: "It has diverged.", remedy: "again" });
+  session.run();
+  expect(
+    worker()
+      .orders.slice(-2)
+      .map(({ kind }) => kind),
+  ).toEqual(["open", "run"]);
+});
+
+test("a check that fails stops no training", () => {
+  session.open(defaultState, true);
+  report(opened());
+  report(failure("identity", "out-of-range", "take a later time"));
+  expect(last()).toEqual({ phase: "running", text: "take a later time" });
+});
+
+test("when all iterations are done, running begins again", () => {
+  session.open(defaultState, true);
+  report(opened());
+  report({ kind: "done", id: 1 });
+  expect([session.phase, session.wanted]).toEqual(["done", false]);
+  session.run();
+  expect(kinds().slice(-2)).toEqual(["open", "run"]);
+  expect(worker().orders.at(-2)).toMatchObject({ id: 2 });
+});
+
+test("a step size that was moved is part of the state that begins again", () => {
+  session.open(defaultState, true);
+  session.remember({ ...defaultState, seed: 9 });
+  session.rate(0, "learningRate", 0.01);
+  session.restart(true);
+  expect(worker().orders.at(-2)).toMatchObject({ kind: "open", state: { seed: 9 } });
+});
