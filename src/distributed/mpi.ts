@@ -2,6 +2,7 @@ import { checkObject, checkPositive, checkText } from "../core/checks";
 import { SidError } from "../core/errors";
 import { findLibrary, loadNamed } from "./find-library";
 import { type Launch, launchOf } from "./launch";
+import { checkLine } from "./line";
 import { type MpiLibrary, openMpiLibrary } from "./mpi-library";
 import { mpiReducer } from "./mpi-reducer";
 import { type NativeLibraries, nativeLibraries } from "./native";
@@ -46,7 +47,7 @@ export interface MpiOptions {
  *
  * @param options - the library, how long to wait.
  * @returns the ranks; `close` them at the end.
- * @throws SidError `invalid-argument` where nobody launched this program, where the named library is no MPI library, where
+ * @throws SidError `invalid-argument` where nobody launched this program or npm stands between, where the named library is no MPI library, where
  *   it does not belong to the launcher, or where MPI was started before; `missing-package` where koffi or MPI is not
  *   installed; `unsupported` for a library of unknown kind; `rank-lost` where the others do not start.
  *
@@ -70,6 +71,7 @@ export async function mpi(options: MpiOptions = {}): Promise<Reducer> {
       "mpi: no launcher started this program (neither OMPI_COMM_WORLD_SIZE nor PMI_SIZE nor SLURM_STEP_NUM_TASKS is " +
         "set). Start it with: mpirun -n 4 node FILE, or srun -n 4 node FILE.",
     );
+  if (launch.launcher === "MPICH's mpiexec") await checkLine(process.env);
   // UCX, which MPICH and Open MPI may talk through, learns of freed memory by patches to the C library. Under them a heap
   // that cannot grow, where V8 has put its own memory behind it, seems to have grown, and the program crashes.
   process.env["UCX_MEM_EVENTS"] ??= "n";

@@ -19,11 +19,16 @@ describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {
   });
 
   describe.each(launchers)("$name", ({ command, flags, name }) => {
-    const run = (size: number, mode: string, environment: Readonly<Record<string, string>> = {}) => {
+    const run = (
+      size: number,
+      mode: string,
+      environment: Readonly<Record<string, string>> = {},
+      between: readonly string[] = [],
+    ) => {
       const started = performance.now();
       const { status, stdout, stderr, signal } = spawnSync(
         command,
-        [...flags, "-n", String(size), process.execPath, program, mode],
+        [...flags, "-n", String(size), ...between, process.execPath, program, mode],
         { encoding: "utf8", timeout: 240_000, env: { ...process.env, NO_COLOR: "1", ...environment } },
       );
       return { status, signal, text: stdout + stderr, seconds: (performance.now() - started) / 1000 };
@@ -39,6 +44,21 @@ describe.skipIf(!process.env["SID_MPI"])("a real MPI", () => {
     test("a program that forgets to close ends well", () => {
       const { status, text } = run(2, "no-close");
       expect(status, text).toBe(0);
+    });
+
+    test("where Node starts the program, as npm does, it works or is told why not", () => {
+      const script =
+        "process.exitCode = child_process.spawnSync(process.argv[1], process.argv.slice(2), { stdio: 'inherit' }).status";
+      // What a shell under srun leaves is of no launcher that matters.
+      const isOpenMpi = name.startsWith("Open MPI");
+      const { status, text } = run(2, "no-close", isOpenMpi ? { PMI_FD: "77" } : {}, [process.execPath, "-e", script]);
+      if (isOpenMpi) expect([status, text]).toEqual([0, expect.stringContaining("begun: Open MPI")]);
+      else {
+        expect(text).toMatch(
+          /SidError: mpi: the line to the launcher \(PMI_FD=\d+\) is closed\. npm, as every program/,
+        );
+        expect(status).not.toBe(0);
+      }
     });
 
     test.each([
