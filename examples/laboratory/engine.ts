@@ -55,7 +55,8 @@ export function makeEngine({ report, breathe }: Surroundings) {
   async function carryOut(order: Order): Promise<void> {
     if (order.kind === "start") return start(order);
     if (order.kind === "open") return open(order);
-    if (order.kind === "run" && !running) return;
+    // A run that was ordered for a state which was given up is none for the next one.
+    if (order.kind === "run" && (!running || (latest > 0 && contest?.id !== latest))) return;
     if (contest === undefined) throw new SidError("invalid-argument", "Nothing is open yet.");
     if (order.kind === "run") return train(contest).finally(carryOutBetween);
     if (order.kind === "step") {
@@ -188,8 +189,9 @@ export function makeEngine({ report, breathe }: Surroundings) {
     const turn = queue
       .then(() => carryOut(order))
       .catch((error: unknown) => {
+        if (error === givenUp) return;
         running = false;
-        if (error !== givenUp) fail(order.kind, error);
+        fail(order.kind, error);
       });
     queue = turn;
     return turn;

@@ -291,6 +291,8 @@ for (const colorScheme of ["light", "dark"])
       const problems = await page.evaluate(async () => {
         const { violations } = await globalThis.axe.run(document.querySelector(".live"), {
           runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
+          // Experimental: it takes f and φ, which stands below it, for one word.
+          rules: { "label-content-name-mismatch": { enabled: false } },
         });
         return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160))}`);
       });

@@ -75,6 +75,19 @@ test("a state is opened, shown, run to its end and measured", async () => {
   for (const { kl } of reading.measured) expect(kl).toBeGreaterThan(0);
 });
 
+test("a state that is opened and run while another one pretrains is trained to its end", async () => {
+  let later: Promise<unknown> | undefined;
+  onBreath = () => {
+    if (later || all("pretraining").length === 0) return;
+    later = Promise.all([engine.order(open(2, { seed: 2 })), engine.order({ kind: "run" })]);
+  };
+  await Promise.all([engine.order(open(1)), engine.order({ kind: "run" })]);
+  await later;
+  expect(all("failed")).toEqual([]);
+  expect(all("done").map(({ id }) => id)).toEqual([2]);
+  expect(last().iteration).toBe(12);
+});
+
 test("another method on the same stage needs no pretraining again, and trains as if it had been there first", async () => {
   const [changed] = [{ contestants: [{ method: "sid", alpha: 0.5 }] }] as const;
   await engine.order(open(1));
