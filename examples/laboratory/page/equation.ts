@@ -156,9 +156,10 @@ export function makeEquation(element: HTMLElement, { onPoint, site }: EquationOp
       resting = reason === undefined ? hint : noTerms + reason;
       write(contestant);
       const values = looking && valuesOf(contestant, looking);
-      numbers.hidden = values === undefined;
+      // The place stays where nothing is looked at, so that the page does not jump.
+      numbers.hidden = reason !== undefined;
       if (pointed === undefined) meaning.textContent = resting;
-      if (values) for (const [name, place] of places) place.textContent = valueText(values, name, looked);
+      for (const [name, place] of places) place.textContent = values ? valueText(values, name, looked) : "–";
     },
   };
 }
