@@ -26,7 +26,7 @@ let page;
 before(async () => {
   server = await serve(await bundle("laboratory-parts-page.ts", { plugins: [inline] }));
   browser = await launch();
-  page = await browser.newPage({ viewport: { width: 360, height: 800 } });
+  page = await browser.newPage({ viewport: { width: 360, height: 1600 } });
   page.errors = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && page.errors.push(message.text()));
   page.on("pageerror", (error) => page.errors.push(error.message));

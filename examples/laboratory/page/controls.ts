@@ -56,9 +56,12 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
     onState(state);
   };
 
+  /** What was pressed is gone by then: the focus goes to the last method, or to what adds one. */
   function contestantsAre(contestants: LabState["contestants"]): void {
     change({ contestants });
     show(state);
+    const place = contestants.length > 1 ? ".lab-method:last-of-type select" : ".lab-add";
+    element.querySelector<HTMLElement>(place)?.focus();
   }
 
   function boxOf(i: number): HTMLElement {

@@ -17,10 +17,10 @@ export interface Toolbar {
 }
 
 export function makeToolbar(session: Session, extra: readonly HTMLElement[]): Toolbar {
-  const run = button("Run", () => (session.phase === "running" ? session.pause() : session.run()), {
+  const run = button("Run", () => isEnabled(run) && (session.phase === "running" ? session.pause() : session.run()), {
     class: "lab-run",
   });
-  const step = button("Step", () => session.step());
+  const step = button("Step", () => isEnabled(step) && session.step());
   const again = button("Start again", () => session.restart(session.phase === "running"));
   const status = make("p", { class: "lab-status", role: "status" }, "Starting …");
   const iteration = make("span", { class: "lab-iteration" });
@@ -40,8 +40,8 @@ export function makeToolbar(session: Session, extra: readonly HTMLElement[]): To
     show({ phase, text, remedy: cure }) {
       const runs = phase === "running" || phase === "pretraining" || phase === "starting";
       run.textContent = phase === "running" ? "Pause" : "Run";
-      run.disabled = phase === "starting" || phase === "pretraining";
-      step.disabled = runs && phase !== "running";
+      enable(run, phase !== "starting" && phase !== "pretraining");
+      enable(step, !runs || phase === "running");
       if (status.textContent !== text) status.textContent = text;
       element.dataset["phase"] = phase;
       bar.value = session.progress;
@@ -64,4 +64,13 @@ export function makeToolbar(session: Session, extra: readonly HTMLElement[]): To
           : "";
     },
   };
+}
+
+/** A button that truly were disabled would lose the focus of one who goes by keys. */
+function enable(one: HTMLButtonElement, is: boolean): void {
+  one.setAttribute("aria-disabled", String(!is));
+}
+
+function isEnabled(one: HTMLButtonElement): boolean {
+  return one.getAttribute("aria-disabled") !== "true";
 }
