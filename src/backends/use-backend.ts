@@ -56,8 +56,8 @@ export interface UseBackendOptions {
   readonly adapter?: string | undefined;
   /**
    * Whether `node` runs each U-Net and text encoder, and its backward pass, as one graph of TensorFlow instead of operation
-   * by operation: 1.3 to 2.8 times as fast. The first call with new shapes is slow, seconds for a small network, half a
-   * minute in all for one of 50 million weights; graphs are freed with the last network of their plan. What TensorFlow
+   * by operation: about twice as fast. The first call with new shapes is slow, seconds for a small network, 30 to 40 in
+   * all for one of 50 million weights; graphs are freed with the last network of their plan. What TensorFlow
    * refuses as a graph runs operation by operation, and a line on the console says why. Results differ from those without
    * by rounding; there are no gradients of gradients. A later call of `useBackend` without it ends it.
    * @defaultValue `false`

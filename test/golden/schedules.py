@@ -1,4 +1,4 @@
-"""Tables of diffusers' DDPM schedules, for test/schedules-golden.node.test.ts.
+"""Tables of diffusers' DDPM schedules, for test/schedules/schedules.node.test.ts.
 
 Each configuration is run twice through diffusers' own code: as it is (float32), and with the name
 `torch.float32` bound to float64 inside its module, which shows the same formulas without rounding.
