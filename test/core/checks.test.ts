@@ -77,7 +77,7 @@ describe("a key that options do not have", () => {
       [{ ema: { target, half_life: 1 } }, /^distill: ema has no "half_life"; did you mean halfLife\?$/],
       [
         { checkpoint: { file: "x" } },
-        /^distill: checkpoint has no "file"; it takes path, every, keep, resume, allowOtherArithmetic\.$/,
+        /^distill: checkpoint has no "file"; it takes path, folder, every, keep, resume, allowOtherArithmetic\.$/,
       ],
       [{ snapshots: { evry: 1, run: () => {} } }, /^distill: snapshots has no "evry"; did you mean every\?$/],
     ];
