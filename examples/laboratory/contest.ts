@@ -110,11 +110,11 @@ export function hasOneNoise({ networks, entry }: Contender): boolean {
   return networks.average.steps === 1 || entry.generator?.between === "ddim";
 }
 
-/** Throws SidError `not-finite` where a run has diverged. */
-export function checkAlive({ metrics, entry }: Contender): void {
-  if (metrics && !Number.isFinite(metrics.generatorLoss))
+/** Throws SidError `not-finite` where a run has diverged. Samples that are not finite are left out: the loss of none is 0. */
+export function checkAlive({ metrics, entry }: Contender, batch: number): void {
+  if (metrics && (!Number.isFinite(metrics.generatorLoss) || metrics.droppedSamples >= batch))
     throw new SidError(
       "not-finite",
-      `${entry.title} has diverged: its loss is no number any more. Lower the learning rate.`,
+      `${entry.title} has diverged: its numbers are finite no more. Lower the learning rate.`,
     );
 }

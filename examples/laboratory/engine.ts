@@ -45,9 +45,11 @@ export function makeEngine({ report, breathe }: Surroundings) {
   const between: Order[] = [];
 
   const send = (message: Report) => report(message, [...new Set(buffersOf(message))]);
-  const fail = (order: Order["kind"], error: unknown) =>
+  const fail = (order: Order["kind"], error: unknown, id: number) =>
     send({
       ...{ kind: "failed", order },
+      // No state is to blame where no backend computes.
+      ...(order !== "start" && { id }),
       code: error instanceof SidError ? error.code : undefined,
       message: error instanceof Error ? error.message : String(error),
     });
@@ -55,12 +57,13 @@ export function makeEngine({ report, breathe }: Surroundings) {
   async function carryOut(order: Order): Promise<void> {
     if (order.kind === "start") return start(order);
     if (order.kind === "open") return open(order);
-    // A run that was ordered for a state which was given up is none for the next one.
-    if (order.kind === "run" && (!running || (latest > 0 && contest?.id !== latest))) return;
+    // What was ordered for a state which was given up is nothing for the next one.
+    if ((order.kind === "run" && !running) || (latest > 0 && contest?.id !== latest)) return;
     if (contest === undefined) throw new SidError("invalid-argument", "Nothing is open yet.");
     if (order.kind === "run") return train(contest).finally(carryOutBetween);
     if (order.kind === "step") {
       if (await advance(contest)) await showAll(contest);
+      else await showEnd(contest);
     } else if (order.kind === "look") await showFrame(contest);
     else if (order.kind === "identity") await showIdentity(contest, order.contender, order.t);
   }
@@ -106,8 +109,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
     while (running && current.id === latest) {
       if (!(await advance(current))) {
         running = false;
-        await showAll(current);
-        return send({ kind: "done", id: current.id });
+        return showEnd(current);
       }
       const now = performance.now();
       if (stale || now - shown >= frameEvery) {
@@ -129,19 +131,25 @@ export function makeEngine({ report, breathe }: Surroundings) {
   async function carryOutBetween(): Promise<void> {
     while (between.length > 0 && contest?.id === latest) {
       const order = between.shift() as Order;
-      await carryOut(order).catch((error: unknown) => fail(order.kind, error));
+      await carryOut(order).catch((error: unknown) => fail(order.kind, error, latest));
     }
   }
 
-  async function advance({ contenders }: Contest): Promise<boolean> {
+  async function advance({ state, contenders }: Contest): Promise<boolean> {
     const any = await advanceAll(contenders);
-    for (const contender of contenders) checkAlive(contender);
+    for (const contender of contenders) checkAlive(contender, state.batch);
     return any;
   }
 
   async function showAll(current: Contest): Promise<void> {
     await showFrame(current);
     await showReading(current);
+  }
+
+  /** All iterations are done. */
+  async function showEnd(current: Contest): Promise<void> {
+    await showAll(current);
+    send({ kind: "done", id: current.id });
   }
 
   async function showFrame({ id, state, stage, contenders }: Contest): Promise<void> {
@@ -186,12 +194,14 @@ export function makeEngine({ report, breathe }: Surroundings) {
   }
 
   function inTurn(order: Order): Promise<void> {
+    const own = latest;
     const turn = queue
       .then(() => carryOut(order))
       .catch((error: unknown) => {
         if (error === givenUp) return;
-        running = false;
-        fail(order.kind, error);
+        // The run of a later state is none of this one's, and a check ends none.
+        if (own === latest && order.kind !== "identity") running = false;
+        fail(order.kind, error, own);
       });
     queue = turn;
     return turn;
@@ -212,7 +222,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
       if (running) return Promise.resolve();
     } else if (order.kind === "rate") {
       checkNumber(order.rate, order.value, contestantRanges[order.rate]);
-      const one = contest?.contenders[order.contender];
+      const one = contest?.id === latest && contest.contenders[order.contender];
       if (one) one.rates[order.rate] = order.value;
       return Promise.resolve();
     } else if (order.kind === "identity" && running) {
@@ -231,7 +241,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
       try {
         await take(order);
       } catch (error) {
-        fail(order.kind, error);
+        fail(order.kind, error, order.kind === "open" ? order.id : latest);
       }
     },
     close: () => close(),

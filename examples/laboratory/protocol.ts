@@ -48,6 +48,8 @@ export type Report =
   /** An order could not be carried out, or training broke off. */
   | {
       readonly kind: "failed";
+      /** Of the state that it was for; absent where no backend could be started. */
+      readonly id?: number;
       readonly order: Order["kind"];
       readonly code: string | undefined;
       readonly message: string;

@@ -43,6 +43,8 @@ export interface Card {
   readonly element: HTMLElement;
   /** The term of the equation that is pointed at. */
   readonly pointed: TermName | undefined;
+  /** Says what of the contestant was moved; its equation stays. */
+  name(contestant: Contestant): void;
   /** A new frame; `jump` where it does not go on from the one before. */
   take(view: ContenderView, scene: Scene, jump: boolean): void;
   /** Lets so many milliseconds pass, and draws. Returns whether anything moved. */
@@ -55,7 +57,7 @@ interface FieldPanel {
   readonly name: FieldName;
   readonly board: Board;
   readonly note: HTMLElement;
-  readonly chaser: Chaser;
+  chaser: Chaser;
   gain: number;
 }
 
@@ -72,7 +74,8 @@ export interface CardOptions {
 
 /** The card of a contestant, without anything to see yet. */
 export function makeCard({ letter, contestant, site, smooth, onPoint }: CardOptions): Card {
-  const heading = make("h2", {}, titleOf(contestant.method), " ", make("small", {}, summaryOf(contestant)));
+  const summary = make("small", {}, summaryOf(contestant));
+  const heading = make("h2", {}, titleOf(contestant.method), " ", summary);
   const room = make("div", { class: "lab-equation" });
   const equation = makeEquation(room, {
     site,
@@ -153,6 +156,9 @@ export function makeCard({ letter, contestant, site, smooth, onPoint }: CardOpti
     get pointed() {
       return pointed;
     },
+    name(moved) {
+      summary.textContent = summaryOf(moved);
+    },
     take(view, { class: c, palette }, jump) {
       if (jump || dots.length !== view.samples.length) dots = view.samples.map(() => makeChaser(smooth));
       for (const [k, points] of view.samples.entries()) (dots[k] as Chaser).aim(points);
@@ -165,6 +171,7 @@ export function makeCard({ letter, contestant, site, smooth, onPoint }: CardOpti
       const density = densityOfSamples(shown, { ...fields, extent: fieldsExtent });
       fakeShade = shade(density, channels(palette.generator), 0.55);
       for (const panel of panels) {
+        if (jump) panel.chaser = makeChaser(smooth);
         const arrows = arrowsOf(fields, panel.name);
         panel.chaser.aim(arrows);
         if (panel.name === "difference") magnify(panel, arrows);

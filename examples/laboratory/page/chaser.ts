@@ -34,11 +34,14 @@ export function makeChaser(smooth = () => true): Chaser {
       let left = 0;
       for (let i = 0; i < now.length; i++) {
         const way = (target[i] as number) - (now[i] as number);
-        now[i] = (now[i] as number) + share * way;
-        left = Math.max(left, Math.abs(way));
+        // From nowhere, and to nowhere, there is no way.
+        if (!Number.isFinite(way)) now[i] = target[i] as number;
+        else {
+          now[i] = (now[i] as number) + share * way;
+          left = Math.max(left, Math.abs(way));
+        }
       }
-      // What is not finite never arrives.
-      still = !(left * (1 - share) > near);
+      still = left * (1 - share) <= near;
       return true;
     },
   };

@@ -58,9 +58,9 @@ export function openClient({ onReport, onLost, patience: longest = patience }: C
       worker.postMessage(order);
       if (order.kind === "run") running = true;
       else if (order.kind !== "look" && order.kind !== "rate" && order.kind !== "identity") running = false;
-      // Whoever is paused already has nothing to say about it.
-      if (order.kind === "pause" || order.kind === "rate") clearTimeout(watch);
-      else expect();
+      // Whoever is paused already has nothing to say about it, and nothing is said about a step size.
+      if (order.kind === "pause") clearTimeout(watch);
+      else if (order.kind !== "rate") expect();
     },
     close,
   };

@@ -4,7 +4,7 @@ import type { Mount } from "../../common/live";
 import { fromLink, toLink } from "../link";
 import type { Frame, Views } from "../protocol";
 import { lawOf } from "../stage";
-import { checkState, defaultState, type LabState } from "../state";
+import { type Contestant, checkState, defaultState, type LabState } from "../state";
 import { makeBackdrops } from "./backdrops";
 import { type Card, fieldsExtent, makeCard, type Scene } from "./card";
 import { makeFrameClock } from "./clock";
@@ -52,7 +52,10 @@ export const mount: Mount = (element, { site }) => {
   const session = openSession({
     wasmPath: `${site}wasm/`,
     views,
-    onStatus: (status) => toolbar.show(status),
+    onStatus(status) {
+      toolbar.show(status);
+      share.moved(session.moved);
+    },
     onBackend: (line) => toolbar.backend(line),
     onFrame: take,
     onReading: readout.takeReading,
@@ -70,9 +73,15 @@ export const mount: Mount = (element, { site }) => {
     onState: (next) => allowed(next) && become(next, session.wanted || session.phase === "done"),
     onRate(next, contender, rate, value) {
       if (!allowed(next)) return;
+      if (!session.movable) {
+        become(next, session.wanted || session.phase === "done");
+        return;
+      }
       state = next;
       session.remember(next);
       session.rate(contender, rate, value);
+      cards[contender]?.name(next.contestants[contender] as Contestant);
+      share.moved(true);
       tell();
     },
     onBackend: (backend) => session.restart(session.wanted, backend),
@@ -121,6 +130,8 @@ export const mount: Mount = (element, { site }) => {
     state = next;
     const law = lawOf(state);
     const { contestants } = state;
+    const classCount = new Set(law.classes).size;
+    if (shownClass !== undefined && shownClass >= classCount) shownClass = 0;
     scene = { law, class: shownClass, palette: paletteOf(root), backdrops };
     cards = contestants.map((contestant, i) =>
       makeCard({ letter: "AB"[i] as string, contestant, site, smooth, onPoint: look }),
@@ -130,7 +141,7 @@ export const mount: Mount = (element, { site }) => {
     film.open(state);
     readout.open(state);
     latest = undefined;
-    showClasses(new Set(law.classes).size);
+    showClasses(classCount);
     tell();
     session.open(state, run);
   }
@@ -145,7 +156,6 @@ export const mount: Mount = (element, { site }) => {
   }
 
   function showClasses(count: number): void {
-    if (shownClass !== undefined && shownClass >= count) shownClass = 0;
     const choices = [
       ["0", "● first"],
       ...(count > 1 ? [["1", "○ second"] as const] : []),

@@ -34,6 +34,10 @@ export interface Session {
   readonly progress: number;
   /** Whether it trains, or shall as soon as it can. */
   readonly wanted: boolean;
+  /** Whether a step size can move: the state is built, and trains or pauses. */
+  readonly movable: boolean;
+  /** Whether one has moved since the state was built, so that its program ends with other numbers. */
+  readonly moved: boolean;
   /** Builds a state in place of the one before, and trains it where `run` says so. */
   open(state: LabState, run: boolean): void;
   run(): void;
@@ -60,12 +64,16 @@ export function openSession(options: SessionOptions): Session {
   let phase: Phase = "starting";
   let instead = "";
   let progress = 0;
+  let built = false;
+  let moved = false;
 
   const tell = (next: Phase, text: string, remedy?: Status["remedy"]) => {
     phase = next;
     options.onStatus({ phase, text, ...(remedy && { remedy }) });
   };
   const order = (message: Order) => client?.order(message);
+  /** Asks the state that is built, or being built; where it cannot be, nothing answers. */
+  const ask = (message: Order) => (built || phase !== "failed") && order(message);
 
   function start(): void {
     client?.close();
@@ -84,6 +92,8 @@ export function openSession(options: SessionOptions): Session {
   function begin(next: LabState): void {
     id++;
     progress = 0;
+    built = false;
+    moved = false;
     order({ kind: "open", id, state: next, views: views() });
     if (wanted) order({ kind: "run" });
   }
@@ -101,6 +111,7 @@ export function openSession(options: SessionOptions): Session {
       tell("pretraining", "First a network learns to denoise the law; all others start as its copies.");
     } else if (report.kind === "opened") {
       progress = 0;
+      built = true;
       tell(wanted ? "running" : "ready", wanted ? "Training." : "Ready.");
     } else if (report.kind === "frame") {
       progress = report.iteration / (state?.iterations ?? 1);
@@ -143,6 +154,12 @@ export function openSession(options: SessionOptions): Session {
     get progress() {
       return progress;
     },
+    get movable() {
+      return built && (phase === "running" || phase === "paused");
+    },
+    get moved() {
+      return moved;
+    },
     open(next, run) {
       state = next;
       wanted = run;
@@ -169,9 +186,12 @@ export function openSession(options: SessionOptions): Session {
     remember(next) {
       state = next;
     },
-    look: () => order({ kind: "look", views: views() }),
-    rate: (contender, rate, value) => order({ kind: "rate", contender, rate, value }),
-    identity: (contender, t) => order({ kind: "identity", contender, t }),
+    look: () => ask({ kind: "look", views: views() }),
+    rate(contender, rate, value) {
+      moved = true;
+      order({ kind: "rate", contender, rate, value });
+    },
+    identity: (contender, t) => ask({ kind: "identity", contender, t }),
     restart(run, next = backend) {
       wanted = run;
       if (client && next === backend && phase !== "failed" && state) return begin(state);

@@ -1,5 +1,5 @@
 /** Densities as shades of a colour: of a mixture that is noised, exactly, and of samples that are. */
-import { type Law, modesOf } from "../../plane/law";
+import { classShares, type Law, modesOf } from "../../plane/law";
 import type { Points } from "../views";
 
 /** Cells along a side. */
@@ -12,12 +12,15 @@ export interface Noised {
   readonly extent: number;
 }
 
-/** Density of a class of the law, of all where it is undefined, up to a factor. */
+/** Density of a class of the law, of the whole law where it is undefined, up to a factor. */
 export function densityOfLaw(law: Law, c: number | undefined, { alpha, sigma, extent }: Noised): Float32Array {
-  const classes = c === undefined ? [...new Set(law.classes)] : [c];
+  const classes = c === undefined ? [...classShares(law).entries()] : [[c, 1] as const];
   const variance = alpha ** 2 * law.variance + sigma ** 2;
   const density = new Float32Array(cells * cells);
-  for (const { centre, share } of classes.flatMap((one) => modesOf(law, one))) {
+  const modes = classes.flatMap(([one, often]) =>
+    modesOf(law, one).map(({ centre, share }) => ({ centre, share: often * share })),
+  );
+  for (const { centre, share } of modes) {
     // A round Gaussian is a product of two.
     const [column, row] = centre.map((mean) =>
       Float32Array.from({ length: cells }, (_, i) => {

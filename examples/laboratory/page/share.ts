@@ -8,6 +8,8 @@ export interface Share {
   /** Copies the link of what is shown. */
   readonly copyLink: HTMLButtonElement;
   show(state: LabState): void;
+  /** Says whether a step size moved while it trained. */
+  moved(is: boolean): void;
 }
 
 /** The address of a state on this page. */
@@ -17,6 +19,9 @@ export function addressOf(state: LabState): string {
   return address.href;
 }
 
+const movedWords =
+  "A step size was moved while it trained; link and program have it from the first iteration on. Start again for the program's numbers.";
+
 export function makeShare(): Share {
   let state: LabState;
   const said = make("span", { class: "lab-note", role: "status" });
@@ -24,11 +29,13 @@ export function makeShare(): Share {
   const block = make("pre", { tabindex: 0, class: "lab-code" }, code);
   const copyLink = button("Copy link", () => copy(addressOf(state), copyLink));
   const copyCode = button("Copy", () => copy(code.textContent ?? "", copyCode));
+  const moved = make("p", { hidden: true }, movedWords);
   const fold = make(
     "details",
     { class: "lab-share" },
     make("summary", {}, "The same run as a program for Node"),
     make("p", {}, "It needs the package alone, and ends with the numbers of this page where the backend is the same."),
+    moved,
     copyCode,
     said,
     block,
@@ -60,6 +67,9 @@ export function makeShare(): Share {
     show(next) {
       state = next;
       fill();
+    },
+    moved(is) {
+      moved.hidden = !is;
     },
   };
 }

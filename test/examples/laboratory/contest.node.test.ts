@@ -1,6 +1,6 @@
-import { memory } from "@tensorflow/tfjs-core";
+import { fill, memory, tidy } from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Contender, openContenders } from "../../../examples/laboratory/contest";
+import { type Contender, checkAlive, openContenders } from "../../../examples/laboratory/contest";
 import { identityGaps } from "../../../examples/laboratory/identity";
 import { methodNames } from "../../../examples/laboratory/methods";
 import { openStage, type Stage } from "../../../examples/laboratory/stage";
@@ -167,6 +167,19 @@ describe("what is moved", () => {
     expect(fake).toEqual(teacher);
     await one.dispose();
     stage.dispose();
+  });
+
+  test("a run whose samples are no numbers has diverged, though the loss of none of them is 0", async () => {
+    await contest({ contestants: [{ method: "diff-instruct" }] }, async ([one]) => {
+      const contender = one as Contender;
+      await contender.advance();
+      checkAlive(contender, small.batch);
+      for (const weights of contender.networks.generator.variables)
+        tidy(() => weights.assign(fill(weights.shape, Number.NaN)));
+      await contender.advance();
+      expect(contender.metrics?.generatorLoss).toBe(0);
+      expect(() => checkAlive(contender, small.batch)).toThrow(/Diff-Instruct has diverged: .* Lower the learning rate/);
+    });
   });
 
   test("more passes are taken in turn", async () => {

@@ -21,6 +21,8 @@ let reports: Report[];
 let engine: ReturnType<typeof makeEngine>;
 /** Is called at each breath. */
 let onBreath: () => void;
+/** Is called before each report, and may throw as a worker's port does. */
+let onReport: (report: Report) => void;
 
 beforeAll(async () => {
   await useBackend("wasm");
@@ -29,8 +31,12 @@ beforeEach(() => {
   tensors = memory().numTensors;
   reports = [];
   onBreath = () => {};
+  onReport = () => {};
   engine = makeEngine({
-    report: (message, buffers) => reports.push(structuredClone(message, { transfer: buffers as ArrayBuffer[] })),
+    report(message, buffers) {
+      onReport(message);
+      reports.push(structuredClone(message, { transfer: buffers as ArrayBuffer[] }));
+    },
     async breathe() {
       onBreath();
       await setImmediate();
@@ -88,6 +94,38 @@ test("a state that is opened and run while another one pretrains is trained to i
   expect(last().iteration).toBe(12);
 });
 
+test("what was asked of a state that was given up while it pretrains stops no run of the next", async () => {
+  let later: Promise<unknown> | undefined;
+  onBreath = () => {
+    if (later || all("pretraining").length === 0) return;
+    const orders: Order[] = [
+      { kind: "look", views },
+      { kind: "identity", contender: 0, t: 300 },
+      { kind: "step" },
+      open(2, { seed: 2 }),
+      { kind: "run" },
+    ];
+    later = Promise.all(orders.map((order) => engine.order(order)));
+  };
+  await engine.order(open(1));
+  await later;
+  expect(all("failed")).toEqual([]);
+  expect(all("done").map(({ id }) => id)).toEqual([2]);
+});
+
+test("a run that fails ends none of the state after it, and says whose it was", async () => {
+  let later: Promise<unknown> | undefined;
+  onReport = ({ kind }) => {
+    if (later || kind !== "frame") return;
+    later = Promise.all([engine.order(open(2, { seed: 2 })), engine.order({ kind: "run" })]);
+    throw new Error("cannot be sent");
+  };
+  await Promise.all([engine.order(open(1)), engine.order({ kind: "run" })]);
+  await later;
+  expect(all("failed")).toMatchObject([{ order: "open", id: 1, message: "cannot be sent" }]);
+  expect(all("done").map(({ id }) => id)).toEqual([2]);
+});
+
 test("another method on the same stage needs no pretraining again, and trains as if it had been there first", async () => {
   const [changed] = [{ contestants: [{ method: "sid", alpha: 0.5 }] }] as const;
   await engine.order(open(1));
@@ -133,6 +171,16 @@ test("orders that come while it trains are heeded: views, rates, a check in betw
   await engine.order({ kind: "run" });
   expect(all("done")).toHaveLength(1);
   expect(last().iteration).toBe(12);
+});
+
+test("a step after the last one says that all are done", async () => {
+  await engine.order(open(1, { iterations: 1 }));
+  await engine.order({ kind: "step" });
+  expect([last().iteration, all("done").length]).toEqual([1, 0]);
+  const frames = all("frame").length;
+  await engine.order({ kind: "step" });
+  expect([last().iteration, all("done")]).toEqual([1, [{ kind: "done", id: 1 }]]);
+  expect(all("frame").length).toBeGreaterThan(frames);
 });
 
 test("a later state takes the place of one that is being built or trains; nothing of the earlier one follows", async () => {

@@ -69,6 +69,17 @@ test("one that says nothing while it should train is ended, and that is told", (
   expect([lost, worker.ended]).toEqual([["has not answered for 20 seconds"], true]);
 });
 
+test("a step size that is moved gives a worker that hangs no more time", () => {
+  const { client, worker } = start();
+  client.order(open);
+  client.order({ kind: "run" });
+  worker.say({ kind: "frame" });
+  vi.advanceTimersByTime(15_000);
+  client.order({ kind: "rate", contender: 0, rate: "learningRate", value: 0.01 });
+  vi.advanceTimersByTime(7001);
+  expect(lost).toHaveLength(1);
+});
+
 test("one that breaks off is told with its reason, one that does not start with another", () => {
   start().worker.dispatchEvent(Object.assign(new Event("error"), { message: "out of memory" }));
   FakeWorker.all = [];

@@ -5,7 +5,7 @@ import { makeFrameClock } from "../../../../examples/laboratory/page/clock";
 import { axisOf, type History, record } from "../../../../examples/laboratory/page/curve";
 import { arrowsOf, gainOf } from "../../../../examples/laboratory/page/fields";
 import { densityOfLaw, densityOfSamples } from "../../../../examples/laboratory/page/shading";
-import { modesOf } from "../../../../examples/plane/law";
+import { classShares, modesOf } from "../../../../examples/plane/law";
 import { randomStream } from "../../../../src";
 
 test("what is drawn goes after its aim whatever the pace of frames, and arrives", () => {
@@ -32,6 +32,17 @@ test("without motion, and with numbers of another count, it is there at once", (
   expect([still.advance(1), still.now[0], still.advance(1)]).toEqual([true, 4, false]);
   still.aim(new Float32Array([1, 2, 3]));
   expect([...still.now]).toEqual([1, 2, 3]);
+});
+
+test("what is no number is there at once, and so is what comes after it", () => {
+  const chaser = makeChaser();
+  chaser.aim(new Float32Array([0, 0]));
+  chaser.aim(new Float32Array([Number.NaN, 1]));
+  for (let i = 0; i < 20; i++) chaser.advance(100);
+  expect([...chaser.now]).toEqual([Number.NaN, expect.closeTo(1, 2)]);
+  expect(chaser.advance(100)).toBe(false);
+  chaser.aim(new Float32Array([3, 1]));
+  expect([chaser.advance(10), chaser.now[0]]).toEqual([true, 3]);
 });
 
 test("arrows are σ times the scores, and the difference of theirs", () => {
@@ -72,6 +83,17 @@ test("the shade of the law is its noised density", () => {
     [10, 60],
   ] as const)
     expect(density[i * side + j]).toBeCloseTo(exact(i, j), 4);
+});
+
+test("the shade of the whole law has each class as often as it occurs", () => {
+  const { ring } = preparedLaws;
+  const noised = { alpha: 0.7, sigma: 0.5, extent: 2.6 };
+  const [all, first, second] = [undefined, 0, 1].map((c) => densityOfLaw(ring, c, noised)) as Float32Array[];
+  const [a, b] = classShares(ring) as [number, number];
+  expect(a).not.toBeCloseTo(b, 2);
+  all?.forEach((density, i) => {
+    expect(density).toBeCloseTo(a * (first?.[i] as number) + b * (second?.[i] as number), 4);
+  });
 });
 
 test("the shade of samples is near the density that they are drawn from", () => {

@@ -154,6 +154,48 @@ test("when all iterations are done, running begins again", () => {
   expect(worker().orders.at(-2)).toMatchObject({ id: 2 });
 });
 
+test("a step size moves where the state is built and trains or pauses, and that is known until the next is built", () => {
+  session.open(defaultState, true);
+  const movable = [session.movable];
+  report({ kind: "pretraining", id: 1, done: 30, total: 60 });
+  movable.push(session.movable);
+  report(opened());
+  movable.push(session.movable);
+  session.rate(0, "learningRate", 0.01);
+  session.pause();
+  movable.push(session.movable);
+  expect([movable, session.moved]).toEqual([[false, false, true, true], true]);
+  // It still says that it is paused.
+  session.open({ ...defaultState, seed: 2 }, true);
+  expect([session.phase, session.movable, session.moved]).toEqual(["paused", false, false]);
+  report(opened(2));
+  report({ kind: "done", id: 2 });
+  expect(session.movable).toBe(false);
+});
+
+test("what failed for a state that is no longer looked at is not told", () => {
+  session.open(defaultState, true);
+  session.open({ ...defaultState, seed: 2 }, true);
+  report(opened(2));
+  report({ ...failure("run", "not-finite"), id: 1 } as Report);
+  expect(session.phase).toBe("running");
+  report({ ...failure("run", "not-finite"), id: 2 } as Report);
+  expect(session.phase).toBe("failed");
+});
+
+test("a state that could not be built is asked nothing, for it does not answer; one that broke off is", () => {
+  session.open(defaultState, true);
+  report({ ...failure("open", "out-of-memory"), id: 1 } as Report);
+  session.look();
+  session.identity(0, 300);
+  expect(kinds()).toEqual(["start", "open", "run"]);
+  session.run();
+  report(opened(2));
+  report({ ...failure("run", "not-finite"), id: 2 } as Report);
+  session.look();
+  expect(kinds().at(-1)).toBe("look");
+});
+
 test("a step size that was moved is part of the state that begins again", () => {
   session.open(defaultState, true);
   session.remember({ ...defaultState, seed: 9 });
