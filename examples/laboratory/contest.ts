@@ -105,11 +105,6 @@ function generatorOptions(
   return { ...generator, ...(steps > 1 && { gradientThrough: "last" as const }), steps, tInit };
 }
 
-/** Whether a contender's generator draws its first noise only, or one for each pass. */
-export function hasOneNoise({ networks, entry }: Contender): boolean {
-  return networks.average.steps === 1 || entry.generator?.between === "ddim";
-}
-
 /** Throws SidError `not-finite` where a run has diverged. Samples that are not finite are left out: the loss of none is 0. */
 export function checkAlive({ metrics, entry }: Contender, batch: number): void {
   if (metrics && (!Number.isFinite(metrics.generatorLoss) || metrics.droppedSamples >= batch))

@@ -9,7 +9,7 @@ import type { ContenderView, Order, Report, Views } from "./protocol";
 import { advanceAll, measureNow } from "./run";
 import { isSameStage, openStage, type Stage } from "./stage";
 import { checkNumber, checkState, contestantRanges, type LabState } from "./state";
-import { fieldsOf, samplesOf, termsOf, truthOf } from "./views";
+import { fieldsOf, samplesOf, termsOf } from "./views";
 
 /** What the engine needs of its surroundings. */
 export interface Surroundings {
@@ -97,7 +97,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
       stage.dispose();
       throw error;
     }
-    send({ kind: "opened", id, truth: await truthOf(stage, views.samples, state.seed), tensors: memory().numTensors });
+    send({ kind: "opened", id, tensors: memory().numTensors });
     await showAll(contest);
   }
 
@@ -153,7 +153,6 @@ export function makeEngine({ report, breathe }: Surroundings) {
   }
 
   async function showFrame({ id, state, stage, contenders }: Contest): Promise<void> {
-    const began = performance.now();
     stale = false;
     const { samples, fields = [], terms } = views;
     const all: ContenderView[] = [];
@@ -169,8 +168,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
         divergence: metrics?.divergence,
       });
     }
-    const milliseconds = performance.now() - began;
-    send({ kind: "frame", id, iteration: iterationOf(contenders), contenders: all, milliseconds });
+    send({ kind: "frame", id, iteration: iterationOf(contenders), contenders: all });
   }
 
   async function showReading({ id, rule, contenders }: Contest): Promise<void> {
@@ -183,7 +181,7 @@ export function makeEngine({ report, breathe }: Surroundings) {
     const one = contenders[contender];
     if (one === undefined) throw new SidError("out-of-range", `There is no contender ${contender}.`);
     const gaps = await identityGaps(one, stage, { t, count: 1000, seed: state.seed });
-    send({ kind: "identity", id, contender, gaps });
+    send({ kind: "identity", id, iteration: iterationOf(contenders), contender, t, gaps });
   }
 
   async function close(kept?: Stage): Promise<void> {

@@ -10,8 +10,9 @@ import { dispose, tensor2d, tidy } from "@tensorflow/tfjs-core";
 import { predictX0, randomStream, SidError } from "sid-lsg";
 import type { Estimate } from "sid-lsg/train";
 import { classConditions, classShares } from "../plane/law";
-import { type Contender, hasOneNoise } from "./contest";
+import type { Contender } from "./contest";
 import { pushForward } from "./density";
+import { hasOneNoise } from "./methods";
 import type { Stage } from "./stage";
 
 /** By how much the loss misses the distance that it stands for, as a share of the distance; 0 where the identity holds. */
@@ -45,7 +46,7 @@ export async function identityGaps(
   const lags = { none: [] as number[], l1: [] as number[] };
   const squares = { none: [] as number[], l1: [] as number[] };
   for (const [c, share] of classShares(world.law).entries()) {
-    const { points, masses } = await pushForward(average, world.law, c, coarse, hasOneNoise(contender));
+    const { points, masses } = await pushForward(average, world.law, c, coarse, hasOneNoise(contender.contestant));
     const chosen = choose(masses, stream.uniform(count));
     const noise = stream.normals(2 * count);
     const xg = Float64Array.from(

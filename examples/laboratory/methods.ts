@@ -25,7 +25,7 @@ import {
   vsd,
 } from "sid-lsg";
 import { nearest } from "../common/nearest";
-import { type PlaneMethodName, planeMethods } from "../plane/methods";
+import { type PlaneMethod, type PlaneMethodName, planeMethods } from "../plane/methods";
 
 /** The function of the library that makes each method, by the name of the function. */
 const factories: Readonly<Record<PlaneMethodName, (options: object) => Method>> = {
@@ -100,6 +100,18 @@ export function optionsOf(name: PlaneMethodName, settings: MethodSettings): Plai
 /** The method with what was moved. Throws SidError `invalid-argument` for a setting that it does not have. */
 export function methodOf(name: PlaneMethodName, settings: MethodSettings): Method {
   return factories[name](optionsOf(name, settings));
+}
+
+/** Whether a generator draws its first noise only, or one for each pass. */
+export function hasOneNoise({
+  method,
+  passes,
+}: {
+  readonly method: PlaneMethodName;
+  readonly passes?: number | undefined;
+}): boolean {
+  const { generator }: PlaneMethod = planeMethods[method];
+  return (passes ?? generator?.steps ?? 1) === 1 || generator?.between === "ddim";
 }
 
 /** What a method's settings are where nothing was moved: those that it has. */

@@ -28,7 +28,7 @@ export type Order =
   | { readonly kind: "look"; readonly views: Views }
   /** Moves a step size while training runs; all else is another state. */
   | { readonly kind: "rate"; readonly contender: number; readonly rate: RateName; readonly value: number }
-  /** Checks the identity of a contender's loss; takes a third of a second. */
+  /** Checks the identity behind SiD's loss on a contender's samples; takes a third of a second. */
   | { readonly kind: "identity"; readonly contender: number; readonly t: number };
 
 export type RateName = "learningRate" | "fakeLearningRate";
@@ -39,10 +39,17 @@ export type Report =
   | { readonly kind: "backend"; readonly line: string }
   | { readonly kind: "pretraining"; readonly id: number; readonly done: number; readonly total: number }
   /** The stage is built; so many tensors there are now, as many after each opening of the state. */
-  | { readonly kind: "opened"; readonly id: number; readonly truth: readonly Points[]; readonly tensors: number }
+  | { readonly kind: "opened"; readonly id: number; readonly tensors: number }
   | Frame
   | Reading
-  | { readonly kind: "identity"; readonly id: number; readonly contender: number; readonly gaps: IdentityGaps }
+  | {
+      readonly kind: "identity";
+      readonly id: number;
+      readonly iteration: number;
+      readonly contender: number;
+      readonly t: number;
+      readonly gaps: IdentityGaps;
+    }
   /** All iterations are done. */
   | { readonly kind: "done"; readonly id: number }
   /** An order could not be carried out, or training broke off. */
@@ -62,8 +69,6 @@ export interface Frame {
   readonly id: number;
   readonly iteration: number;
   readonly contenders: readonly ContenderView[];
-  /** What making the frame took, in milliseconds. */
-  readonly milliseconds: number;
 }
 
 export interface ContenderView {

@@ -1,7 +1,8 @@
 /** A whole run of a state, without anything to look at: what a page shows at its end. */
 import type { Divergence } from "sid-lsg/train";
-import { type Contender, hasOneNoise, openContenders } from "./contest";
+import { type Contender, openContenders } from "./contest";
 import { type Measured, measure, type Rule, ruleOf } from "./density";
+import { hasOneNoise } from "./methods";
 import { type OnProgress, openStage, type Stage } from "./stage";
 import type { LabState } from "./state";
 import { type Points, samplesOf } from "./views";
@@ -51,7 +52,7 @@ export async function advanceAll(contenders: readonly Contender[]): Promise<bool
 
 /** How a contender's generator is measured now. */
 export function measureNow(contender: Contender, rule: Rule): Promise<Measured> {
-  return measure(contender.networks.average, rule, {}, hasOneNoise(contender));
+  return measure(contender.networks.average, rule, {}, hasOneNoise(contender.contestant));
 }
 
 async function resultOf(contender: Contender, stage: Stage, rule: Rule, seed: number): Promise<Result> {

@@ -30,15 +30,6 @@ export async function samplesOf(
   return all;
 }
 
-/** Real samples, as many, by class. */
-export async function truthOf({ world }: Stage, count: number, seed: number): Promise<Points[]> {
-  const stream = randomStream(seed);
-  const all: Points[] = [];
-  for (const [c, share] of classShares(world.law).entries())
-    all.push(await read(world.sampleClass(stream, c, Math.max(1, Math.round(share * count)))));
-  return all;
-}
-
 /** Where fields are looked at. */
 export interface FieldView {
   /** A time of the process: 0 … 999, or 0 … 1 of a flow. */

@@ -140,7 +140,7 @@ const throughBoth =
 
 /** SiD and its like: the gradient flows through both networks. */
 function scoreIdentity(numbers: Numbers): Equation {
-  const { alpha, method, adversarial } = numbers;
+  const { alpha, method, adversarial, reduction } = numbers;
   const alphaDelta: Term = {
     name: "alphaDelta",
     symbol: `${alpha === 1 ? "" : `${numeral(alpha)} `}δ`,
@@ -156,7 +156,7 @@ function scoreIdentity(numbers: Numbers): Equation {
   return [
     [
       ...["L = ", times(factorOf(numbers)), ...omega(numbers), "Σ ", delta, " ⊙ ", u],
-      ...(adds ? [` + ½·${numeral(adversarial)}·d·mean ω·BCE(D(x_t), real)`] : []),
+      ...(adds ? [` + ½·${numeral(adversarial)}·${reduction === "sum" ? "d·" : ""}mean ω·BCE(D(x_t), real)`] : []),
     ],
     difference(numbers),
     [u, " = (", teacher(numbers), " − ", generated, ") − ", alphaDelta],
@@ -263,13 +263,14 @@ const makers: Readonly<Record<Contestant["method"], (numbers: Numbers) => Equati
   ...{ "decoupled-dmd": decoupled, "f-distill": matching },
   // Of these two no terms are looked at: TDM's x_t is noised within a step of its own chain, LCM learns from real samples.
   tdm: (numbers) => [
-    ["g = D / (M·√(D² + 0.001²)),  element by element"],
+    ["g = ", ...omega(numbers), `D / √(D² + ${numeral(numbers.huber ?? 0)}²),  element by element`],
     ["D = ", fake(numbers), " − ", teacher(numbers)],
-    ["M = mean |", generated, " − ", teacher(numbers), "|"],
+    ...omegaLine(numbers, [teacher(numbers)]),
+    [gradient, ` = ${times(factorOf(numbers))}g`],
   ],
-  lcm: ({ kappa4 }) => [
-    ["L = ‖f_θ(x_t) − f_θ⁻(x_t′)‖²,  x_t of a real x"],
-    [`x_t′ = a′·f_${subscript("φ", kappa4, "κ")} + s′·ε_φ,  one DDIM step of the teacher`],
+  lcm: (numbers) => [
+    [`L = ${times(factorOf(numbers))}‖f_θ(x_t) − f_θ⁻(x_t′)‖²,  x_t of a real x`],
+    [`x_t′ = a′·f_${subscript("φ", numbers.kappa4, "κ")} + s′·ε_φ,  one DDIM step of the teacher`],
     ["f = c_skip·x_t + c_out·x̂0"],
   ],
 };

@@ -45,9 +45,7 @@ export const mount: Mount = (element, { site }) => {
   const notice = make("div", { class: "lab-notice", role: "alert" });
   const classes = make("div", { class: "lab-classes" });
   const film = makeFilmstrip(look);
-  const readout = makeReadout(() => {
-    for (const i of state.contestants.keys()) session.identity(i, timeOf(state.process, film.share));
-  });
+  const readout = makeReadout((i) => session.identity(i, timeOf(state.process, film.share)));
   const share = makeShare();
   const session = openSession({
     wasmPath: `${site}wasm/`,

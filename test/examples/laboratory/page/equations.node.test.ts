@@ -80,6 +80,7 @@ const settings: readonly Contestant[] = [
   ...methodNames.filter((method) => !withoutTerms.includes(method)).map((method) => ({ method })),
   { method: "sid-lsg", alpha: 0.3, weight: "snr", kappa1: 2, kappa2: 2, kappa4: 3 },
   { method: "sid", alpha: 1.7, weight: "none", reduction: "mean" },
+  { method: "sida", weight: "snr", reduction: "mean" },
   { method: "sim", weight: "one-minus-sigma" },
   { method: "sds", weight: "inverse-sigma", kappa4: 7.5 },
   { method: "dmd", weight: "alpha-squared-sigma", kappa4: 2, reduction: "sum" },
@@ -134,7 +135,8 @@ function lossAsShown(contestant: Contestant, terms: Terms, contender: Contender,
       all = mul(all, factor);
       if (method === "sida") {
         const meanOmega = Array.from(of.weight ?? [1]).reduce((a, b) => a + b, 0) / (of.weight?.length ?? 1);
-        all = add(all, mul(sum(softened(xt)), 0.5 * adversarial * 2 * meanOmega));
+        const d = numbers.reduction === "sum" ? 2 : 1;
+        all = add(all, mul(sum(softened(xt)), 0.5 * adversarial * d * meanOmega));
       }
     } else {
       all = mul(sum(mul(x, fixed as Tensor)), factor);
@@ -267,6 +269,23 @@ describe("equations", () => {
     expect(written({ method: "decoupled-dmd", kappa4: 1 })[0]).toBe("g = ω · (f_ψ − f_φ)");
     expect(written({ method: "csd" })[0]).toBe("g = ω · (f_∅ − f_c)");
     expect(written({ method: "f-distill" })[0]).toBe("g = h̄(r) · ω · (f_ψ − f_φ)");
+    expect(written({ method: "sida" })[0]).toBe("L = 50 · ω · Σ δ ⊙ u + ½·0.01·d·mean ω·BCE(D(x_t), real)");
+    expect(written({ method: "sida", reduction: "mean" })[0]).toBe(
+      "L = 25 · ω · Σ δ ⊙ u + ½·0.01·mean ω·BCE(D(x_t), real)",
+    );
+    expect(written({ method: "tdm", kappa4: 1 })).toEqual([
+      "g = ω · D / √(D² + 0.001²),  element by element",
+      "D = f_ψ − f_φ",
+      "ω = 1/M,  M = mean |x_g − f_φ|",
+      "∂L/∂x_g = ½ · g",
+    ]);
+    expect(written({ method: "tdm", kappa4: 1, weight: "none", reduction: "sum" })).toEqual([
+      "g = D / √(D² + 0.001²),  element by element",
+      "D = f_ψ − f_φ",
+      "∂L/∂x_g = g",
+    ]);
+    expect(written({ method: "lcm" })[0]).toMatch(/^L = ½ · ‖/);
+    expect(written({ method: "lcm", reduction: "sum" })[0]).toMatch(/^L = ‖/);
     expect(written({ method: "sim" })[2]).toBe("d′ = −δ / √(‖δ‖² + 0.1²)");
   });
 

@@ -47,9 +47,9 @@ const worker = () => workers.at(-1) as FakeWorker;
 const report = (message: Report) => worker().onReport(message);
 const last = () => statuses.at(-1) as Status;
 const kinds = () => worker().orders.map(({ kind }) => kind);
-const opened = (id = 1): Report => ({ kind: "opened", id, truth: [], tensors: 0 });
+const opened = (id = 1): Report => ({ kind: "opened", id, tensors: 0 });
 const frame = (id: number, iteration: number): Report => ({
-  ...{ kind: "frame", id, iteration, contenders: [], milliseconds: 1 },
+  ...{ kind: "frame", id, iteration, contenders: [] },
 });
 const failure = (order: Order["kind"], code: string, message = "why"): Report => ({
   ...{ kind: "failed", order, code, message },
