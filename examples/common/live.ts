@@ -6,5 +6,12 @@ export interface Place {
   readonly site: string;
 }
 
-/** Fills an element. Returns what ends the part: its worker, its listeners, and what it put into the element. */
-export type Mount = (element: HTMLElement, place: Place) => () => void;
+/** Ends a part: its worker, its listeners, and what it put into the element. */
+export interface Unmount {
+  (): void;
+  /** Asks the user where something would be lost; false where they stay. Nothing is ever lost without. */
+  readonly mayLeave?: () => boolean;
+}
+
+/** Fills an element. */
+export type Mount = (element: HTMLElement, place: Place) => Unmount;

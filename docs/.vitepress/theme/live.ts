@@ -1,7 +1,8 @@
 /** `<Live part="laboratory"/>`: a part that computes, a plain module that comes once the page is there and goes with it. */
-import { withBase } from "vitepress";
+import { useRouter, withBase } from "vitepress";
 import { defineComponent, h, onBeforeUnmount, onMounted, ref } from "vue";
-import type { Mount } from "../../../examples/common/live.ts";
+import type { Mount, Unmount } from "../../../examples/common/live.ts";
+import { guard } from "./guard.ts";
 
 /** Not for the build, which renders pages without a browser. */
 const parts: Readonly<Record<string, () => Promise<{ readonly mount: Mount }>>> = import.meta.env.SSR
@@ -17,13 +18,21 @@ export const Live = defineComponent({
   props: { part: { type: String, required: true } },
   setup({ part }) {
     const element = ref<HTMLElement>();
-    let unmount: (() => void) | undefined;
+    const router = useRouter();
+    let unmount: Unmount | undefined;
+    let unguard: (() => void) | undefined;
     let gone = false;
     onMounted(async () => {
       const place = { site: new URL(withBase("/"), location.href).href };
       try {
         const { mount } = await (parts[part] as () => Promise<{ mount: Mount }>)();
-        if (!gone && element.value) unmount = mount(element.value, place);
+        if (gone || !element.value) return;
+        unmount = mount(element.value, place);
+        if (unmount.mayLeave)
+          unguard = guard(router, unmount.mayLeave, {
+            address: () => `${location.pathname}${location.search}${location.hash}`,
+            putBack: (address) => history.pushState({}, "", address),
+          });
       } catch (error) {
         element.value?.replaceChildren(
           `This part of the page could not be loaded: ${error}. Reload the page to try again.`,
@@ -32,6 +41,7 @@ export const Live = defineComponent({
     });
     onBeforeUnmount(() => {
       gone = true;
+      unguard?.();
       unmount?.();
     });
     return () => h("div", { ref: element, class: "live" }, [h("p", { class: "waiting" }, "Loading …")]);

@@ -1,6 +1,7 @@
 /// <reference types="vite/client" />
 /** The page that trains the quick start: what it asks of the worker, and what it shows of the answers. */
 
+import type { Unmount } from "../../common/live";
 import { emoji } from "../../quickstart/emoji";
 import { addressesOf, type Place } from "../addresses";
 import { byId } from "../elements";
@@ -10,10 +11,10 @@ import { markup } from "./markup";
 import { startPace } from "./pace";
 import { makePictures } from "./pictures";
 import type { Order, Report } from "./protocol";
-import { appended, type RunRecord, type Settings } from "./record";
+import { appended, type RecordFault, type RunRecord, type Settings } from "./record";
 import css from "./style.css?inline";
 
-/** Longer than this an iteration does not take; then the worker hangs or is gone, of which browsers say nothing. */
+/** Longer than this the worker is not silent; then it hangs or is gone, of which browsers say nothing. */
 const patience = 120_000;
 
 /** What is asked where the page does not say: `npm start`'s. */
@@ -26,7 +27,7 @@ const defaults: Settings = {
 };
 
 /** Puts the page into an element, in place of what it holds; the function that comes back ends it. */
-export function mount(element: HTMLElement, place: Place): () => void {
+export function mount(element: HTMLElement, place: Place): Unmount {
   const page = document.createElement("div");
   page.className = "training-page";
   page.innerHTML = `<style>${css}</style>${markup}`;
@@ -52,9 +53,13 @@ export function mount(element: HTMLElement, place: Place): () => void {
   let worker: Worker | undefined;
   let watch: ReturnType<typeof setTimeout> | undefined;
   let record: RunRecord | undefined;
+  /** What is wrong with what is stored, if so. */
+  let fault: RecordFault | undefined;
   /** What the page is doing: nothing can be asked while it opens. */
   let state: "opening" | "idle" | "training" | "ending" = "opening";
   let done = 0;
+  /** Iterations that outlive this tab; `record.saved` are those that a resume goes on from. */
+  let stored = 0;
   let unstored: string | undefined;
   let hasGenerator = false;
   let pace = startPace();
@@ -69,6 +74,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
     tell("Ending this iteration and saving …");
     enable();
     order({ kind: "pause" });
+    expect();
   });
   downloadButton.addEventListener("click", () => order({ kind: "download" }));
   deleteButton.addEventListener("click", () => {
@@ -77,36 +83,23 @@ export function mount(element: HTMLElement, place: Place): () => void {
   const leaving = (event: BeforeUnloadEvent) => {
     if (unsaved() > 0) event.preventDefault();
   };
-  /** Links of the site change the page without unloading it. */
-  const following = (event: MouseEvent) => {
-    const link = event.target instanceof Element ? event.target.closest("a") : null;
-    if (
-      unsaved() === 0 ||
-      link === null ||
-      link.target !== "" ||
-      link.download !== "" ||
-      event.ctrlKey ||
-      event.metaKey
-    )
-      return;
-    if (link.getAttribute("href")?.startsWith("#") || page.contains(link)) return;
-    if (confirm(`Leave, and lose ${inIterations(unsaved())} that are not saved? “Pause and save” keeps them.`)) return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
   addEventListener("beforeunload", leaving);
-  addEventListener("click", following, { capture: true });
   iterations.value = String(asked.settings.iterations);
   seed.value = String(asked.settings.seed);
   open();
-  return () => {
+  const unmount = () => {
     removeEventListener("beforeunload", leaving);
-    removeEventListener("click", following, { capture: true });
     cancelAnimationFrame(frame);
     clearTimeout(watch);
     worker?.terminate();
     page.remove();
   };
+  const mayLeave = () =>
+    unsaved() === 0 ||
+    confirm(
+      `Leave, and lose ${inIterations(unsaved())} that are not saved? “Pause and save” keeps what can be stored.`,
+    );
+  return Object.assign(unmount, { mayLeave });
 
   /** Starts a worker, which looks what is stored. */
   function open(): void {
@@ -132,9 +125,10 @@ export function mount(element: HTMLElement, place: Place): () => void {
     const wrong = whyNot(wanted, record);
     complain(wrong ?? "");
     if (wrong !== undefined) return;
+    if (fault !== undefined && !confirm(`A run is stored that is ${fault}. Delete it, and train anew?`)) return;
     state = "training";
     pace = startPace();
-    if (!record) pictures.clear("now");
+    if (!record) forget();
     enable();
     // The browser may be asked to keep what is stored when it gets short of room; it decides.
     navigator.storage?.persist?.().catch(() => {});
@@ -143,11 +137,11 @@ export function mount(element: HTMLElement, place: Place): () => void {
   }
 
   function receive(report: Report): void {
-    if (state === "training") expect();
+    if (state === "training" || state === "ending") expect();
     if (report.kind === "busy") tell("Another tab has this run: close it there, and this page goes on by itself.");
     else if (report.kind === "opened") {
-      ({ unstored, record, hasGenerator } = report);
-      done = record?.saved ?? 0;
+      ({ unstored, record, fault, hasGenerator } = report);
+      done = stored = record?.saved ?? 0;
       rest();
     } else if (report.kind === "stage") tell(report.text);
     else if (report.kind === "backend") showBackend(report.line);
@@ -171,6 +165,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
       redraw();
     } else if (report.kind === "saved") {
       if (record) record = { ...record, saved: report.iteration };
+      if (report.stored) stored = report.iteration;
       redraw();
     } else if (report.kind === "warning") warn(report.message);
     else if (report.kind === "stopped") {
@@ -178,13 +173,19 @@ export function mount(element: HTMLElement, place: Place): () => void {
       rest();
     } else if (report.kind === "generator") save(report.bytes, report.iteration);
     else if (report.kind === "deleted") {
-      [record, done, hasGenerator] = [undefined, 0, false];
-      pictures.clear("now");
-      warn("");
+      forget();
       rest();
       tell("Deleted. Nothing of the run is stored any more.");
-    } else if (report.order === "train" || report.order === "open") lost(failureOf(report));
+    } else if (report.kind === "alive") return;
+    else if (report.order === "train" || report.order === "open") lost(failureOf(report), report.code);
     else complain(failureOf(report));
+  }
+
+  /** Nothing is left of a run, or soon will be. */
+  function forget(): void {
+    [record, fault, done, stored, hasGenerator] = [undefined, undefined, 0, 0, false];
+    pictures.clear("now");
+    warn("");
   }
 
   /** Nothing is under way. */
@@ -197,23 +198,32 @@ export function mount(element: HTMLElement, place: Place): () => void {
       seed.value = String(record.settings.seed);
     }
     if (unstored !== undefined) warn(`Nothing is stored: ${unstored}. A run goes on as long as this tab is open.`);
-    if (!record) tell("Nothing is stored of a run yet.");
-    else if (done >= total) tell(`Trained: all ${inIterations(total)}.`);
-    else tell(`Saved after ${done} of ${inIterations(total)}.`);
+    const here = "in this tab’s memory only";
+    const rest = stored === 0 ? `, ${here}` : `; ${stored} of them are stored, the rest is ${here}`;
+    const onlyHere = stored < done ? rest : "";
+    if (fault !== undefined) tell(`A run is stored that is ${fault}: it cannot be shown or go on, and can be deleted.`);
+    else if (!record) tell("Nothing is stored of a run yet.");
+    else if (done >= total) tell(`Trained: all ${inIterations(total)}${onlyHere}.`);
+    else tell(`Saved after ${done} of ${inIterations(total)}${onlyHere}.`);
     enable();
     redraw();
   }
 
   /** The worker is of no use any more: a new one goes on from what is stored. */
-  function lost(message: string): void {
+  function lost(message: string, code?: string): void {
     clearTimeout(watch);
     worker?.terminate();
     const was = state;
-    complain(
+    const memory = record && record.saved > stored ? " What was saved in this tab’s memory only is lost." : "";
+    const rest =
       was === "opening"
-        ? `${message} Reload the page to try again.`
-        : `${message} ${record && record.saved > 0 ? "What was saved is whole: “Resume” goes on from there." : "Nothing was saved yet."}`,
-    );
+        ? "Reload the page to try again."
+        : code !== undefined && code in deadEnds
+          ? ""
+          : stored > 0
+            ? `What was stored is whole: “Resume” goes on from there.${memory}`
+            : `Nothing was stored yet.${memory}`;
+    complain(`${message} ${rest}`.trim());
     if (was === "opening") {
       tell("Stopped.");
       enable();
@@ -231,7 +241,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
     trainButton.disabled = !idle;
     pauseButton.disabled = state !== "training";
     downloadButton.disabled = state === "opening" || !hasGenerator;
-    deleteButton.disabled = !(idle && (record || hasGenerator));
+    deleteButton.disabled = !(idle && (record || fault !== undefined || hasGenerator));
     iterations.disabled = !idle;
     seed.disabled = !idle || record !== undefined;
   }
@@ -243,7 +253,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
       const total = iterations.valueAsNumber;
       bar.max = total;
       bar.value = done;
-      const saved = record && record.saved < done ? `; saved up to ${record.saved}` : "";
+      const saved = record && stored < done ? `; stored up to ${stored}` : "";
       showProgress(done === 0 ? " " : `${done} of ${inIterations(total)}${saved}. ${pace.text(total)}`);
       for (const [id, text] of Object.entries(figuresOf(record))) byId(page, id, HTMLElement).textContent = text;
       charts.innerHTML = record ? drawCharts(record, Math.max(done, 1)) : "";
@@ -252,8 +262,7 @@ export function mount(element: HTMLElement, place: Place): () => void {
 
   /** Iterations that would be lost. */
   function unsaved(): number {
-    if (state !== "training" && state !== "ending") return unstored === undefined || !record ? 0 : done;
-    return unstored === undefined ? done - (record?.saved ?? 0) : done;
+    return record ? done - stored : 0;
   }
 }
 
@@ -261,12 +270,19 @@ type Say = (text: string) => void;
 
 const inIterations = (count: number) => `${count} ${count === 1 ? "iteration" : "iterations"}`;
 
+/** What “Resume” would only meet again. */
+const deadEnds: Readonly<Record<string, string>> = {
+  "checkpoint-mismatch": "This run was saved by another version of this page: delete it to begin anew.",
+  "corrupt-file": "What was stored of this run is damaged: delete it to begin anew.",
+};
+
 function failureOf({ message, code }: Extract<Report, { kind: "failed" }>): string {
   const words: Readonly<Record<string, string>> = {
     "device-lost": "The GPU was lost: the system took it away, or its driver failed.",
     "out-of-memory": "There is not enough memory.",
   };
-  return code === undefined ? message : `${words[code] ?? ""} ${message} (${code})`.trim();
+  if (code === undefined) return message;
+  return deadEnds[code] ?? `${words[code] ?? ""} ${message} (${code})`.trim();
 }
 
 /** Why training cannot begin, in words. */

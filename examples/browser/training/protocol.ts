@@ -1,6 +1,6 @@
 /** What the page that trains and its worker say to each other: plain data. */
 import type { BackendChoice } from "../protocol";
-import type { Entry, Look, RunRecord, Settings } from "./record";
+import type { Entry, Look, RecordFault, RunRecord, Settings } from "./record";
 
 /** Rows of pictures: what the teacher draws in many steps, what it draws in one, and what the generator draws. */
 export const rows = ["teacher", "before", "now"] as const;
@@ -34,8 +34,15 @@ export type Report =
   /** An iteration is over; `tensors` live on the backend. */
   | { readonly kind: "iteration"; readonly entry: Entry; readonly tensors: number; readonly bytes: number }
   | { readonly kind: "look"; readonly look: Look }
-  /** The run is stored up to that iteration. */
-  | { readonly kind: "saved"; readonly iteration: number }
+  /** The run is saved up to that iteration. */
+  | {
+      readonly kind: "saved";
+      readonly iteration: number;
+      /** Whether it outlives this tab. */
+      readonly stored: boolean;
+    }
+  /** Work goes on, in batches that take long on slow machines. */
+  | { readonly kind: "alive" }
   /** Told beside the run, which goes on. */
   | { readonly kind: "warning"; readonly message: string }
   | { readonly kind: "stopped"; readonly iteration: number; readonly finished: boolean }
@@ -55,6 +62,8 @@ export interface Opened {
   readonly unstored: string | undefined;
   /** What is stored of a run. */
   readonly record: RunRecord | undefined;
+  /** What is wrong with what is stored, where it is no run that can go on. */
+  readonly fault: RecordFault | undefined;
   /** Whether there is a generator to download. */
   readonly hasGenerator: boolean;
 }

@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 /** The figures of an iteration. */
-export interface Entry extends Pick<DistillMetrics, "iteration" | "fakeLoss" | "generatorLoss" | "deltaSquared"> {
+export interface Entry extends Pick<DistillMetrics, "iteration" | "fakeLoss"> {
   /** The gauge's lower bound of KL(generator ‖ teacher), in nats. */
   readonly lowerBound: Estimate | undefined;
 }
@@ -29,34 +29,32 @@ export interface Look {
   readonly right: number;
 }
 
+const version = 1;
+
 export interface RunRecord {
-  readonly version: 1;
+  readonly version: typeof version;
   readonly settings: Settings;
   readonly backend: BackendName;
   /** The distance of as many real pictures. */
   readonly real: number;
   /** Iterations that are saved. */
   readonly saved: number;
-  /** Seconds that training has taken. */
-  readonly seconds: number;
   readonly entries: readonly Entry[];
   readonly looks: readonly Look[];
 }
 
 /** A new run's. */
 export function newRecord(settings: Settings, backend: BackendName, real: number): RunRecord {
-  return { version: 1, settings, backend, real, saved: 0, seconds: 0, entries: [], looks: [] };
+  return { version, settings, backend, real, saved: 0, entries: [], looks: [] };
 }
 
 /** What is kept of an iteration's figures, in four digits. */
-export function entryOf({ iteration, fakeLoss, generatorLoss, deltaSquared, divergence }: DistillMetrics): Entry {
+export function entryOf({ iteration, fakeLoss, divergence }: DistillMetrics): Entry {
   const short = (x: number) => Number(x.toPrecision(4));
   const { value, standardError } = divergence?.lowerBound ?? {};
   return {
     iteration,
     fakeLoss: short(fakeLoss),
-    generatorLoss: short(generatorLoss),
-    deltaSquared: short(deltaSquared),
     lowerBound:
       value === undefined || standardError === undefined
         ? undefined
@@ -78,27 +76,33 @@ function upTo<T extends { readonly iteration: number }>(entries: readonly T[], i
   return entries.filter((entry) => entry.iteration <= iteration);
 }
 
-/** A stored record; undefined where it is damaged or of another version. */
-export function parseRecord(text: string): RunRecord | undefined {
+/** Why what is stored of a run cannot be read. */
+export type RecordFault = "damaged" | "of another version";
+
+/** A stored record, or what is wrong with it. */
+export function parseRecord(text: string): RunRecord | RecordFault {
   try {
     const found: unknown = JSON.parse(text);
-    return isRecord(found) ? found : undefined;
+    if (isRecord(found)) return found;
+    return isObject(found) && Number.isInteger(found["version"]) && found["version"] !== version
+      ? "of another version"
+      : "damaged";
   } catch {
-    return undefined;
+    return "damaged";
   }
 }
 
 const settingNames = ["iterations", "seed", "captions", "saveEvery", "lookEvery"] as const satisfies (keyof Settings)[];
 
 function isRecord(found: unknown): found is RunRecord {
-  if (!isObject(found) || found["version"] !== 1) return false;
-  const { settings, entries, looks, saved, seconds, real, backend } = found;
+  if (!isObject(found) || found["version"] !== version) return false;
+  const { settings, entries, looks, saved, real, backend } = found;
   return (
     isObject(settings) &&
     settingNames.every((name) => Number.isSafeInteger(settings[name])) &&
     typeof backend === "string" &&
-    [saved, seconds, real].every(Number.isFinite) &&
-    areListed(entries, ["fakeLoss", "generatorLoss", "deltaSquared"]) &&
+    [saved, real].every(Number.isFinite) &&
+    areListed(entries, ["fakeLoss"]) &&
     areListed(looks, ["distance", "right"])
   );
 }

@@ -5,26 +5,43 @@ import { blobSource, handleFolder, type WritableFolder } from "sid-lsg/io";
 /** Of all that this site stores, what a run has. */
 const folderName = "sid-lsg-quick-start";
 
-/** A place for files, and why they do not outlive the tab, if so. */
+/** A place for files. */
 export interface Storage {
   readonly folder: WritableFolder;
+  /** Why they do not outlive the tab, if so. */
   readonly unstored: string | undefined;
+  /** Why nothing could be written just now; what is there can still be read. */
+  readonly doubt: string | undefined;
+}
+
+/** A folder that goes on in memory where the storage does not. */
+export interface SpareFolder extends WritableFolder {
+  /** Whether what is written now ends with the tab. */
+  isInMemory(): boolean;
+  /** Removes all files, those in the storage first, which is then tried anew. */
+  clear(): Promise<void>;
 }
 
 /** Opens the browser's storage, or memory where it has none for us. */
 export async function openStorage(): Promise<Storage> {
-  const unstored = (reason: string): Storage => ({ folder: memoryFolder(), unstored: reason });
+  const unstored = (reason: string): Storage => ({ folder: memoryFolder(), unstored: reason, doubt: undefined });
   if (!isSecureContext)
     return unstored("the browser stores files for pages of https and of this machine only, and this is none");
   if (typeof navigator.storage?.getDirectory !== "function") return unstored("this browser has no storage for files");
+  let folder: WritableFolder;
   try {
     const root = await navigator.storage.getDirectory();
-    const folder = handleFolder(await root.getDirectoryHandle(folderName, { create: true }));
+    folder = handleFolder(await root.getDirectoryHandle(folderName, { create: true }));
+  } catch (error) {
+    return unstored(`the browser refuses its storage: ${messageOf(error)}`);
+  }
+  try {
     await folder.write("probe", [new Uint8Array(1)]);
     await folder.remove("probe");
-    return { folder, unstored: undefined };
+    return { folder, unstored: undefined, doubt: undefined };
   } catch (error) {
-    return unstored(`the browser refuses its storage: ${error instanceof Error ? error.message : error}`);
+    // A full storage may hold a run.
+    return { folder, unstored: undefined, doubt: messageOf(error) };
   }
 }
 
@@ -62,7 +79,7 @@ export function spareFolder(
   stored: WritableFolder,
   main: string,
   tell: (reason: string | undefined) => void,
-): WritableFolder {
+): SpareFolder {
   const spare = memoryFolder();
   let place = stored;
   return {
@@ -79,7 +96,7 @@ export function spareFolder(
         tell(undefined);
       } catch (error) {
         await spare.write(name, parts);
-        if (place === stored) tell(error instanceof Error ? error.message : String(error));
+        if (place === stored) tell(messageOf(error));
         place = spare;
       }
     },
@@ -88,6 +105,12 @@ export function spareFolder(
       if (place === stored || (await spare.list()).includes(from)) await place.rename(from, to);
     },
     remove: (name) => place.remove(name),
+    isInMemory: () => place === spare,
+    async clear() {
+      await empty(stored);
+      await empty(spare);
+      place = stored;
+    },
   };
 }
 
@@ -111,4 +134,8 @@ export async function replaceFile(folder: WritableFolder, name: string, bytes: U
 /** Removes all files. */
 export async function empty(folder: WritableFolder): Promise<void> {
   for (const name of await folder.list()) await folder.remove(name);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

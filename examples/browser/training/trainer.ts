@@ -17,12 +17,10 @@ import { drawEach } from "../../text-to-image/samples";
 import type { RealPictures } from "../../text-to-image/world";
 import type { BackendChoice } from "../protocol";
 import { type Order, type Report, type RowOfPictures, rows } from "./protocol";
-import { appended, cutAfter, entryOf, newRecord, parseRecord, type RunRecord, type Settings } from "./record";
-import { empty, openStorage, readFile, replaceFile, type Storage, spareFolder } from "./storage";
+import { appended, cutAfter, entryOf, newRecord, type RunRecord, type Settings } from "./record";
+import { openStorage, readFile, type SpareFolder, spareFolder } from "./storage";
+import { checkpointFile, generatorFile, picturesFile, readRun, writeBeside, writeRecord } from "./stored-run";
 
-/** The files of a run. */
-const checkpointFile = "checkpoint.safetensors";
-const [recordFile, generatorFile, picturesFile] = ["record.json", "generator.safetensors", "pictures.bin"];
 /** The noises of the pictures that are watched. */
 const pictureSeed = 11;
 
@@ -38,14 +36,16 @@ type Addresses = Omit<Extract<Order, { kind: "open" }>, "kind">;
 /** Carries out orders; one that trains goes on while others come. */
 export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) => Promise<void> {
   let addresses: Addresses = { files: "", wasm: "" };
-  let storage: Storage | undefined;
-  let folder: WritableFolder | undefined;
+  let folder: SpareFolder | undefined;
+  /** Whether what is saved outlives the tab. */
+  let isStored = () => false;
   let training: AbortController | undefined;
   /** The generator as it was last seen. */
   let latest: { readonly bytes: Uint8Array; readonly iteration: number } | undefined;
   /** The pictures that the page shows. */
   const shown = new Map<RowOfPictures, Uint8ClampedArray<ArrayBuffer>>();
 
+  const alive = () => report({ kind: "alive" });
   const opened = () => {
     if (!folder) throw new Error("The run is not open.");
     return folder;
@@ -56,7 +56,7 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
     else if (order.kind === "pause") training?.abort();
     else if (order.kind === "download") await download();
     else if (order.kind === "delete") {
-      await empty(opened());
+      await opened().clear();
       latest = undefined;
       shown.delete("now");
       report({ kind: "deleted" });
@@ -66,8 +66,8 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
   async function open(order: Addresses): Promise<void> {
     addresses = order;
     await takeRun(() => report({ kind: "busy" }));
-    storage = await openStorage();
-    folder = spareFolder(storage.folder, `${checkpointFile}.next`, (reason) =>
+    const storage = await openStorage();
+    const place = spareFolder(storage.folder, `${checkpointFile}.next`, (reason) =>
       report({
         kind: "warning",
         message:
@@ -76,18 +76,24 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
             : `The run could not be stored (${reason}): it goes on, and what it saves from here is lost with this tab. What was stored before is still there.`,
       }),
     );
-    const record = await storedRecord(folder);
-    if (record) await showStored(folder, record);
-    const hasGenerator = (await folder.list()).includes(generatorFile);
-    report({ kind: "opened", unstored: storage.unstored, record, hasGenerator });
+    folder = place;
+    isStored = () => storage.unstored === undefined && !place.isInMemory();
+    const found = await readRun(place);
+    const [record, fault] = typeof found === "string" ? [undefined, found] : [found, undefined];
+    if (record) await showStored(place, record);
+    const hasGenerator = (await place.list()).includes(generatorFile);
+    report({ kind: "opened", unstored: storage.unstored, record, fault, hasGenerator });
+    if (storage.doubt !== undefined)
+      report({ kind: "warning", message: `The browser’s storage takes nothing now: ${storage.doubt}.` });
   }
 
-  async function showStored(from: WritableFolder, { saved }: RunRecord): Promise<void> {
+  async function showStored(from: WritableFolder, { looks }: RunRecord): Promise<void> {
     const pixels = await readFile(from, picturesFile);
     const each = pictureBytes * emoji.prompts.length;
     if (pixels?.length !== rows.length * each) return;
+    const iteration = looks.at(-1)?.iteration ?? 0;
     for (const [i, row] of rows.entries())
-      show(row, saved, new Uint8ClampedArray(pixels.slice(i * each, (i + 1) * each)));
+      show(row, iteration, new Uint8ClampedArray(pixels.slice(i * each, (i + 1) * each)));
   }
 
   function show(row: RowOfPictures, iteration: number, pixels: Uint8ClampedArray<ArrayBuffer>): void {
@@ -96,10 +102,10 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
   }
 
   async function download(): Promise<void> {
-    const record = await storedRecord(opened());
     const bytes = latest?.bytes.slice() ?? (await readFile(opened(), generatorFile));
     if (!bytes) throw new Error("There is no generator yet: one comes with the first look at it.");
-    const iteration = latest?.iteration ?? record?.saved ?? 0;
+    const found = latest ? undefined : await readRun(opened());
+    const iteration = latest?.iteration ?? (typeof found === "object" ? found.looks.at(-1)?.iteration : undefined) ?? 0;
     report({ kind: "generator", bytes: bytes as Uint8Array<ArrayBuffer>, iteration }, [bytes.buffer as ArrayBuffer]);
   }
 
@@ -108,40 +114,52 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
     const control = new AbortController();
     training = control;
     let reached = 0;
+    const stage = (text: string) => {
+      if (control.signal.aborted) throw new SidError("aborted", "The run was paused before its first iteration.");
+      report({ kind: "stage", text });
+    };
     const used: { dispose(): void }[] = [];
     try {
       const place = opened();
-      const found = resume ? await storedRecord(place) : undefined;
+      const found = resume ? await readRun(place) : undefined;
+      if (typeof found === "string" || (resume && !found))
+        throw new Error("What was stored of the run is gone or damaged: reload the page.");
+      reached = found?.saved ?? 0;
       if (!resume) {
-        await empty(place);
+        await place.clear();
         latest = undefined;
         shown.delete("now");
       }
-      report({ kind: "stage", text: "Starting the backend …" });
-      const running = await startBackend(found?.backend ?? backend);
-      report({ kind: "stage", text: "Loading the teacher …" });
-      const stage = await loadStage(addresses.files, used);
-      report({ kind: "stage", text: "Looking at real pictures …" });
-      const group = await prepareGroup(emoji, stage, "trained", settings.captions);
-      const real = (await measureReal(stage, group)).frechetDistance.value;
-      let record = { ...(found ?? newRecord(settings, running, real)), settings };
-      reached = record.saved;
+      stage("Starting the backend …");
+      const running = await startBackend(backend === "auto" ? (found?.backend ?? backend) : backend);
+      stage("Loading the teacher …");
+      const loaded = await loadStage(addresses.files, used, alive);
+      stage("Looking at real pictures …");
+      const group = await prepareGroup(emoji, loaded, "trained", settings.captions);
+      const real = (await measureReal(loaded, group)).frechetDistance.value;
+      let record = { ...(found ?? newRecord(settings, running, real)), settings, backend: running };
       const drawRow = async (row: RowOfPictures, draw: Draw, iteration: number) =>
         show(row, iteration, toPixels(await drawEach(emoji.pictures, draw, emoji.prompts, randomStream(pictureSeed))));
       const look = async (method: Method, iteration: number) => {
-        const { frechetDistance, allRight } = await measure(stage, group, method);
+        const draw: Draw = (captions, noise) => {
+          alive();
+          return method.draw(captions, noise);
+        };
+        const { frechetDistance, allRight } = await measure(loaded, group, { ...method, draw });
         const seen = { iteration, distance: frechetDistance.value, right: allRight.value };
         record = { ...record, looks: appended(record.looks, seen) };
         report({ kind: "look", look: seen });
       };
-      const { teacher50Guided, teacher1 } = teacherMethods(stage.networks, emoji.recipe.kappa);
-      report({ kind: "stage", text: "The teacher draws …" });
+      const { teacher50Guided, teacher1 } = teacherMethods(loaded.networks, emoji.recipe.kappa);
+      stage("The teacher draws …");
       if (!shown.has("before")) await drawRow("before", teacher1.draw, 0);
       if (!shown.has("teacher")) await drawRow("teacher", teacher50Guided.draw, 0);
-      if (!found) await look(teacher1, 0);
+      if (!found) {
+        await look(teacher1, 0);
+        await writeRecord(place, record);
+      }
       report({ kind: "begun", iteration: reached, record: cutAfter(record, reached) });
 
-      let lap = performance.now();
       let written = false;
       const noticing: WritableFolder = {
         ...place,
@@ -153,42 +171,46 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
       const keep = async (generator: GeneratorModel, iteration: number) => {
         latest = { bytes: encodeSafetensors(await readWeights(generator), { format: "pt" }), iteration };
       };
+      /** Tells where the run is saved up to now. */
+      const saved = (iteration: number) => {
+        record = { ...record, saved: iteration };
+        report({ kind: "saved", iteration, stored: isStored() });
+      };
+      const keepBeside = async () => {
+        written = false;
+        await writeBeside(place, { ...record, saved: reached }, shown, latest?.bytes);
+        saved(reached);
+      };
       const average = await distillTeacher({
         world: emoji,
-        teacher: stage.model,
-        teacherUnet: stage.networks.unet,
-        text: stage.networks.text,
+        teacher: loaded.model,
+        teacherUnet: loaded.networks.unet,
+        text: loaded.networks.text,
         method: sidLsg({ guidance: guidances.lsg(emoji.recipe.kappa), alpha: emoji.recipe.alpha }),
         ...{ iterations: settings.iterations, seed: settings.seed, resume: found !== undefined },
-        ...{ checkpoint: checkpointFile, folder: noticing },
+        ...{ checkpoint: checkpointFile, folder: noticing, allowOtherArithmetic: true },
         ...{ saveEvery: settings.saveEvery, lookEvery: settings.lookEvery, signal: control.signal },
         onWarning: (message) => report({ kind: "warning", message }),
         async onSnapshot(generator, iteration) {
           await keep(generator, iteration);
-          const method = generatorMethod({ ...stage.networks, generator });
+          const method = generatorMethod({ ...loaded.networks, generator });
           await drawRow("now", method.draw, iteration);
           await look(method, iteration);
         },
         async onMetrics(metrics) {
-          const now = performance.now();
+          // Where the newest checkpoint is damaged a run goes on from the one before.
+          if (metrics.iteration !== reached + 1) saved(metrics.iteration - 1);
           const entry = entryOf(metrics);
           reached = metrics.iteration;
-          record = {
-            ...record,
-            entries: appended(record.entries, entry),
-            seconds: record.seconds + (now - lap) / 1000,
-          };
-          lap = now;
+          record = { ...record, entries: appended(record.entries, entry) };
           const { numTensors, numBytes } = memory();
           report({ kind: "iteration", entry, tensors: numTensors, bytes: numBytes });
-          if (!written) return;
-          written = false;
-          record = { ...record, saved: reached };
-          await saveBeside(place, record, shown, latest?.bytes);
-          report({ kind: "saved", iteration: reached });
+          if (written) await keepBeside();
         },
       });
       average.dispose();
+      // A pause after an iteration was handed over is saved after the last of them.
+      if (written) await keepBeside();
     } catch (error) {
       if (!(error instanceof SidError && error.code === "aborted")) throw error;
     } finally {
@@ -222,8 +244,8 @@ interface Stage {
   readonly sampleShape: readonly number[];
 }
 
-/** Loads the quick start's files; what is to be disposed of is added to `used`. */
-async function loadStage(files: string, used: { dispose(): void }[]): Promise<Stage> {
+/** Loads the quick start's files; what is to be disposed of is added to `used`, and each batch of pictures is a sign of life. */
+async function loadStage(files: string, used: { dispose(): void }[], alive: () => void): Promise<Stage> {
   const own = <T extends { dispose(): void }>(x: T): T => {
     used.push(x);
     return x;
@@ -239,7 +261,12 @@ async function loadStage(files: string, used: { dispose(): void }[]): Promise<St
       pictures: model.pictures,
     },
     judge: own(createClassifier(judgeConfig(emoji.pictures.size, emoji.aspects), tensors)),
-    real: { draw: (scenes, stream) => drawPictures(stamps, scenes as Parameters<typeof drawPictures>[1], stream) },
+    real: {
+      draw(scenes, stream) {
+        alive();
+        return drawPictures(stamps, scenes as Parameters<typeof drawPictures>[1], stream);
+      },
+    },
     sampleShape: sampleShape(emoji.pictures),
   };
 }
@@ -261,23 +288,4 @@ function toPixels(pictures: readonly Canvas[]): Uint8ClampedArray<ArrayBuffer> {
     });
   });
   return pixels;
-}
-
-async function storedRecord(folder: WritableFolder): Promise<RunRecord | undefined> {
-  const bytes = await readFile(folder, recordFile);
-  const record = bytes && parseRecord(new TextDecoder().decode(bytes));
-  return record && (await folder.list()).some((name) => name.startsWith(checkpointFile)) ? record : undefined;
-}
-
-/** Writes what belongs to a checkpoint that has just been written. */
-async function saveBeside(
-  folder: WritableFolder,
-  record: RunRecord,
-  shown: ReadonlyMap<RowOfPictures, Uint8ClampedArray>,
-  generator: Uint8Array | undefined,
-): Promise<void> {
-  if (generator) await replaceFile(folder, generatorFile, generator);
-  if (rows.every((row) => shown.has(row)))
-    await replaceFile(folder, picturesFile, new Uint8Array(rows.flatMap((row) => [...(shown.get(row) ?? [])])));
-  await replaceFile(folder, recordFile, new TextEncoder().encode(JSON.stringify(record)));
 }

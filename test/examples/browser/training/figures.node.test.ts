@@ -48,8 +48,6 @@ describe("the figures of a run", () => {
     entries: [1, 2].map((iteration) => ({
       iteration,
       fakeLoss: 3.1234,
-      generatorLoss: 0,
-      deltaSquared: 0,
       lowerBound,
     })),
     looks: [{ iteration: 0, distance: 3650.4, right: 0.238 }],

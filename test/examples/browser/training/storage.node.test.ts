@@ -64,6 +64,19 @@ describe("a storage with memory to spare", () => {
     expect(told).toEqual([expect.stringMatching(/quota/)]);
   });
 
+  it("is emptied in both places, and is the storage again", async () => {
+    const { room, folder, save, stored } = make();
+    await save("one");
+    room.left = 0;
+    await save("two");
+    expect(folder.isInMemory()).toBe(true);
+    await folder.clear();
+    expect([stored(), await folder.list(), folder.isInMemory()]).toEqual([[], [], false]);
+    room.left = 100;
+    await replaceFile(folder, "beside", bytes("x"));
+    expect(stored()).toEqual(["beside: x"]);
+  });
+
   it("goes back to the storage as soon as a main file fits, and not for a small one beside it", async () => {
     const { room, folder, told, save, stored } = make();
     await save("one");
