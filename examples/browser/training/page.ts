@@ -214,7 +214,7 @@ export function mount(element: HTMLElement, place: Place): Unmount {
     clearTimeout(watch);
     worker?.terminate();
     const was = state;
-    const memory = record && record.saved > stored ? " What was saved in this tab’s memory only is lost." : "";
+    const memory = record && record.saved > stored ? " What was in this tab’s memory only is lost." : "";
     const rest =
       was === "opening"
         ? "Reload the page to try again."
@@ -222,7 +222,7 @@ export function mount(element: HTMLElement, place: Place): Unmount {
           ? ""
           : stored > 0
             ? `What was stored is whole: “Resume” goes on from there.${memory}`
-            : `Nothing was stored yet.${memory}`;
+            : `Nothing was saved yet.${memory}`;
     complain(`${message} ${rest}`.trim());
     if (was === "opening") {
       tell("Stopped.");
