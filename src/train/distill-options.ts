@@ -206,7 +206,7 @@ export interface DistillCheckpoint {
   readonly path: string;
   /**
    * Where the file lies if not on the disk: in a browser `handleFolder` of `sid-lsg/io` makes one of the page's storage.
-   * `path` is then a name in it.
+   * `path` is then the plain name of a file in it, else the call throws `invalid-argument`.
    * @defaultValue the disk; Node only
    */
   readonly folder?: WritableFolder | undefined;

@@ -10,6 +10,7 @@ import {
   type KeysOf,
 } from "../core/checks";
 import { SidError } from "../core/errors";
+import { isPlainName } from "../io/file-tree";
 import { isDataUpdate } from "../methods/check-method";
 import type { FakeScoreUpdate, Method, Recipe } from "../methods/types";
 import type { Discriminator, GeneratorModel, ScoreModel } from "../models/types";
@@ -97,6 +98,11 @@ export function planOf(options: DistillOptions) {
         `${where}: checkpoint.path must name a file, got ${describe(checkpoint.path)}.`,
       );
     checkMethods("checkpoint.folder", checkpoint.folder, ["open", "list", "write", "rename", "remove"]);
+    if (checkpoint.folder && !isPlainName(checkpoint.path))
+      throw new SidError(
+        "invalid-argument",
+        `${where}: with checkpoint.folder, checkpoint.path must be the name of a file in it, got ${describe(checkpoint.path)}.`,
+      );
     if (checkpoint.keep !== undefined) checkInteger(where, "checkpoint.keep", checkpoint.keep, 1);
     if (checkpoint.every !== undefined) checkInteger(where, "checkpoint.every", checkpoint.every, 1);
     if (checkpoint.allowOtherArithmetic !== undefined)

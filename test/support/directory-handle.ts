@@ -4,13 +4,14 @@ export interface FakeDirectory {
   readonly files: Map<string, Uint8Array<ArrayBuffer>>;
   getFileHandle(name: string, options?: { create?: boolean }): Promise<{ getFile(): Promise<Blob> }>;
   removeEntry(name: string): Promise<void>;
+  values(): AsyncIterable<{ readonly kind: string; readonly name: string }>;
 }
 
 export interface FakeOptions {
   /** How files are written: browsers differ. */
   readonly writer?: "stream" | "access" | "none";
-  /** Whether files can be moved. */
-  readonly moves?: boolean;
+  /** Whether files can be moved; some browsers have the function and refuse. */
+  readonly moves?: boolean | "refused";
   /** Room for all files together. */
   readonly room?: () => number;
 }
@@ -53,6 +54,7 @@ export function fakeDirectory({ writer = "stream", moves = true, room = () => 1e
     ...(writer === "access" && { createSyncAccessHandle: async () => access(name) }),
     ...(moves && {
       async move(to: string) {
+        if (moves === "refused") throw new DOMException("Not here", "NotAllowedError");
         files.set(to, files.get(name) as Uint8Array<ArrayBuffer>);
         files.delete(name);
       },

@@ -7,14 +7,18 @@ import { type FakeDirectory, fakeDirectory } from "../support/directory-handle";
 import { numbers } from "../support/matchers";
 import { features, tinyNetwork } from "../support/tiny-network";
 
-const path = "run.safetensors";
+const name = "run.safetensors";
 const conditions: ConditionSource = {
   sample: (stream, count) => stream.normal([count, features]),
   unconditional: () => tensor([[0.5, -0.5, 0]]),
 };
 
 /** A run to that iteration from one start: its weights, or what it threw. */
-async function run(iterations: number, folder: WritableFolder, resume: DistillCheckpoint["resume"] = "if-present") {
+async function run(
+  iterations: number,
+  folder: WritableFolder,
+  { path = name, resume = "if-present" }: Partial<DistillCheckpoint> = {},
+) {
   const networks = ["teacher", "fake", "generator"].map((name) => tinyNetwork(`checkpoint-folder/${name}`, 1));
   const [teacher, fakeScore, model] = networks as [ScoreModel, ScoreModel, ScoreModel];
   const warnings: string[] = [];
@@ -46,7 +50,7 @@ const names = ({ files }: FakeDirectory) => [...files.keys()].sort();
 test("a run is saved in a folder that is no disk, two checkpoints at a time, and goes on from there bit for bit", async () => {
   const directory = fakeDirectory();
   await run(3, handleFolder(directory));
-  expect(names(directory)).toEqual([path, `${path}.1`]);
+  expect(names(directory)).toEqual([name, `${name}.1`]);
   const resumed = await run(5, handleFolder(directory));
   expect(resumed.seen).toEqual([4, 5]);
   expect(resumed.weights).toEqual((await run(5, handleFolder(fakeDirectory()))).weights);
@@ -84,7 +88,7 @@ test("one that is killed at any moment of a save loses that save at most", async
     expect(after.error).toBeUndefined();
     expect(after.seen[0]).toBeGreaterThanOrEqual(2);
     expect(after.weights).toEqual(whole);
-    expect(names(directory)).toEqual([path, `${path}.1`]);
+    expect(names(directory)).toEqual([name, `${name}.1`]);
   }
 });
 
@@ -98,4 +102,12 @@ test("a folder that cannot be written or has no functions is refused before anyt
     code: "invalid-argument",
     message: expect.stringMatching(/checkpoint\.folder/),
   });
+});
+
+test("a path that is no name of a file in the folder is refused at the call", async () => {
+  for (const path of ["runs/a.safetensors", "/a", "..", "a\\b"])
+    expect((await run(1, handleFolder(fakeDirectory()), { path })).error).toMatchObject({
+      code: "invalid-argument",
+      message: expect.stringMatching(/^distill: with checkpoint\.folder, checkpoint\.path must be the name of a file/),
+    });
 });
