@@ -29,6 +29,8 @@ export function mount(element: HTMLElement, place: Place): () => void {
   let worker: Worker | undefined;
   let ready = false;
   let latest = 0;
+  /** The caption of the latest order; the field may have changed since. */
+  let ordered = "";
 
   find<HTMLFormElement>("form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -57,7 +59,8 @@ export function mount(element: HTMLElement, place: Place): () => void {
   function draw(): void {
     if (!ready) return;
     latest++;
-    order({ kind: "draw", id: latest, caption: caption.value, seed: latest - 1, withTeacher: false });
+    ordered = caption.value;
+    order({ kind: "draw", id: latest, caption: ordered, seed: latest - 1, withTeacher: false });
   }
 
   function receive(report: Report): void {
@@ -77,8 +80,8 @@ export function mount(element: HTMLElement, place: Place): () => void {
       const picture = new ImageData(pixels.subarray(i * each, (i + 1) * each), side, side);
       canvas.getContext("2d")?.putImageData(picture, 0, 0);
     }
-    row.setAttribute("aria-label", `Pictures of ${caption.value}, drawn by the generator`);
-    status.textContent = `${count} pictures, one pass of the network each: ${milliseconds.toFixed(0)} ms, on this machine.`;
+    row.setAttribute("aria-label", `Pictures of ${ordered}, drawn by the generator`);
+    status.textContent = `${count} pictures, one pass of the network each: ${milliseconds.toFixed(0)} ms for all, on this machine.`;
   }
 
   function stop(message: string): void {

@@ -74,6 +74,8 @@ export interface DistillationInputs {
   readonly signal: AbortSignal;
   /** Sees each iteration's figures. */
   readonly onMetrics: (metrics: DistillMetrics) => void | Promise<void>;
+  /** Sees each network's gradients as they come, before they are used. */
+  readonly onGradients?: DistillOptions["onGradients"];
   /** Looks at the averaged generator now and then. */
   readonly onSnapshot?: (generator: GeneratorModel, iteration: number) => Promise<void>;
   /** Told what is doubtful; on the console otherwise. */

@@ -234,14 +234,16 @@ test("where the storage is full the run goes on, what was stored stays, and a re
   await context.close();
 });
 
+/** Has a worker that answers orders as it is told in place of the page's. */
+const scripted = (answers) => (page) =>
+  page.route("**/worker-*.js", (route) =>
+    route.fulfill({
+      contentType: "text/javascript",
+      body: `onmessage = ({ data }) => { for (const report of ${JSON.stringify(answers)}[data.kind] ?? []) postMessage(report); };`,
+    }),
+  );
+
 test("a lost GPU, a worker that is silent and one that does not load are told in words", async () => {
-  const scripted = (answers) => (page) =>
-    page.route("**/worker-*.js", (route) =>
-      route.fulfill({
-        contentType: "text/javascript",
-        body: `onmessage = ({ data }) => { for (const report of ${JSON.stringify(answers)}[data.kind] ?? []) postMessage(report); };`,
-      }),
-    );
   const opened = [{ kind: "opened", hasGenerator: false }];
   const failed = { kind: "failed", order: "train", code: "device-lost", message: "distill: the device is gone" };
   const gone = await openTab(undefined, small, scripted({ open: opened, train: [failed] }));
@@ -264,6 +266,57 @@ test("a lost GPU, a worker that is silent and one that does not load are told in
   const none = await openTab(undefined, small, missing);
   await none.waitForFunction(() => /cannot be loaded.*Reload/.test(document.getElementById("alert").textContent));
   await none.close();
+});
+
+test("a run that cannot be read can be deleted, and is not trained over unasked", async () => {
+  const page = await pages.open(small, async (page) => {
+    await page.addInitScript(noteReports);
+    await scripted({
+      open: [{ kind: "opened", hasGenerator: false, fault: "damaged" }],
+      delete: [{ kind: "deleted" }],
+    })(page);
+  });
+  await says(page, /^A run is stored that is damaged: it cannot be shown/);
+  const asked = page.waitForEvent("dialog").then((dialog) => dialog.dismiss().then(() => dialog.message()));
+  await page.click("#train");
+  assert.match(await asked, /^A run is stored that is damaged\. Delete it/);
+  assert.ok(await page.isEnabled("#train"));
+  page.on("dialog", (dialog) => dialog.accept());
+  await page.click("#delete");
+  await says(page, /^Deleted/);
+  assert.ok(await page.isDisabled("#delete"));
+  await page.close();
+});
+
+test("what is saved in memory only is told from what is stored", async () => {
+  const settings = { iterations: 6, seed: 0, captions: 100, saveEvery: 2, lookEvery: 3 };
+  const record = { version: 1, settings, backend: "wasm", real: 90, saved: 0, entries: [], looks: [] };
+  const iteration = (n) => ({ kind: "iteration", entry: { iteration: n, fakeLoss: 1 }, tensors: 1, bytes: 1 });
+  const train = [
+    { kind: "begun", iteration: 0, record },
+    ...[iteration(1), { kind: "saved", iteration: 1, stored: true }],
+    ...[iteration(2), { kind: "saved", iteration: 2, stored: false }],
+  ];
+  const opened = [{ kind: "opened", hasGenerator: false }];
+  const page = await openTab(undefined, small, async (page) => {
+    await page.clock.install();
+    await scripted({ open: opened, train, pause: [{ kind: "alive" }] })(page);
+  });
+  await page.click("#train");
+  await iterated(page, 2);
+  await page.clock.runFor(100);
+  assert.match(await text(page, "progress"), /^2 of 6 iterations; stored up to 1\./);
+  await page.clock.fastForward(60_000);
+  await page.click("#pause");
+  await page.clock.fastForward(100_000);
+  assert.equal(await text(page, "alert"), "");
+  await page.clock.fastForward(21_000);
+  await page.waitForFunction(() => document.getElementById("alert").textContent !== "");
+  assert.match(
+    await text(page, "alert"),
+    /not answered.*goes on from there\. What was in this tab’s memory only is lost/,
+  );
+  await page.close();
 });
 
 test("what cannot be trained is refused in words", async () => {

@@ -2,29 +2,20 @@
 /** The page that trains the quick start: what it asks of the worker, and what it shows of the answers. */
 
 import type { Unmount } from "../../common/live";
-import { emoji } from "../../quickstart/emoji";
 import { addressesOf, type Place } from "../addresses";
 import { byId } from "../elements";
-import { type BackendChoice, backendChoices } from "../protocol";
+import { askedFor, whyNot } from "./asked";
 import { drawCharts, figuresOf } from "./figures";
 import { markup } from "./markup";
 import { startPace } from "./pace";
 import { makePictures } from "./pictures";
 import type { Order, Report } from "./protocol";
-import { appended, type RecordFault, type RunRecord, type Settings } from "./record";
+import { appended, type RecordFault, type RunRecord } from "./record";
 import css from "./style.css?inline";
+import { failureOf, inIterations, isDeadEnd } from "./words";
 
 /** Longer than this the worker is not silent; then it hangs or is gone, of which browsers say nothing. */
 const patience = 120_000;
-
-/** What is asked where the page does not say: `npm start`'s. */
-const defaults: Settings = {
-  iterations: emoji.recipe.iterations,
-  seed: 0,
-  captions: emoji.recipe.captions,
-  saveEvery: 25,
-  lookEvery: 20,
-};
 
 /** Puts the page into an element, in place of what it holds; the function that comes back ends it. */
 export function mount(element: HTMLElement, place: Place): Unmount {
@@ -86,6 +77,7 @@ export function mount(element: HTMLElement, place: Place): Unmount {
   addEventListener("beforeunload", leaving);
   iterations.value = String(asked.settings.iterations);
   seed.value = String(asked.settings.seed);
+  complain(asked.wrong);
   open();
   const unmount = () => {
     removeEventListener("beforeunload", leaving);
@@ -218,7 +210,7 @@ export function mount(element: HTMLElement, place: Place): Unmount {
     const rest =
       was === "opening"
         ? "Reload the page to try again."
-        : code !== undefined && code in deadEnds
+        : isDeadEnd(code)
           ? ""
           : stored > 0
             ? `What was stored is whole: “Resume” goes on from there.${memory}`
@@ -267,52 +259,6 @@ export function mount(element: HTMLElement, place: Place): Unmount {
 }
 
 type Say = (text: string) => void;
-
-const inIterations = (count: number) => `${count} ${count === 1 ? "iteration" : "iterations"}`;
-
-/** What “Resume” would only meet again. */
-const deadEnds: Readonly<Record<string, string>> = {
-  "checkpoint-mismatch": "This run was saved by another version of this page: delete it to begin anew.",
-  "corrupt-file": "What was stored of this run is damaged: delete it to begin anew.",
-};
-
-function failureOf({ message, code }: Extract<Report, { kind: "failed" }>): string {
-  const words: Readonly<Record<string, string>> = {
-    "device-lost": "The GPU was lost: the system took it away, or its driver failed.",
-    "out-of-memory": "There is not enough memory.",
-  };
-  if (code === undefined) return message;
-  return deadEnds[code] ?? `${words[code] ?? ""} ${message} (${code})`.trim();
-}
-
-/** Why training cannot begin, in words. */
-function whyNot({ iterations, seed }: Settings, record: RunRecord | undefined): string | undefined {
-  if (!Number.isInteger(iterations) || iterations < 1) return `Iterations must be a whole number of at least 1.`;
-  if (!Number.isSafeInteger(seed) || seed < 0) return "The seed must be a whole number of at least 0.";
-  if (record && iterations <= record.saved)
-    return `${inIterations(record.saved)} are done already: ask for more, or delete the run to begin anew.`;
-  return undefined;
-}
-
-/** What the address of the page asks for: `?backend=wasm&iterations=20&captions=100&save=5&look=5`. */
-function askedFor(search: string): { readonly settings: Settings; readonly backend: BackendChoice } {
-  const asked = new URLSearchParams(search);
-  const count = (name: string, fallback: number) => {
-    const value = Number(asked.get(name) ?? fallback);
-    return Number.isInteger(value) && value > 0 ? value : fallback;
-  };
-  const backend = backendChoices.find((name) => name === asked.get("backend")) ?? "auto";
-  return {
-    backend,
-    settings: {
-      iterations: count("iterations", defaults.iterations),
-      seed: count("seed", defaults.seed),
-      captions: count("captions", defaults.captions),
-      saveEvery: count("save", defaults.saveEvery),
-      lookEvery: count("look", defaults.lookEvery),
-    },
-  };
-}
 
 /** Hands the generator to the user as a file. */
 function save(bytes: Uint8Array<ArrayBuffer>, iteration: number): void {

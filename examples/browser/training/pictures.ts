@@ -7,6 +7,7 @@ const names: Readonly<Record<RowOfPictures, string>> = {
   before: "teacher, 1 step",
   now: "generator, 1 step",
 };
+const none = (caption: string | undefined, row: RowOfPictures) => `${caption}: no picture yet by the ${names[row]}`;
 const { size } = emoji.pictures;
 
 /** Fills an element with the cards; the function that comes back shows a row of pictures, or none of it. */
@@ -25,7 +26,7 @@ export function makePictures(element: HTMLElement): {
     for (const row of rows) {
       const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${caption}: no picture yet by the ${names[row]}`);
+      canvas.setAttribute("aria-label", none(caption, row));
       const name = document.createElement("span");
       name.textContent = names[row];
       const cell = document.createElement("div");
@@ -47,7 +48,10 @@ export function makePictures(element: HTMLElement): {
       }
     },
     clear(row) {
-      for (const canvas of canvases.get(row) ?? []) canvas.getContext("2d")?.clearRect(0, 0, size, size);
+      for (const [i, canvas] of (canvases.get(row) ?? []).entries()) {
+        canvas.getContext("2d")?.clearRect(0, 0, size, size);
+        canvas.setAttribute("aria-label", none(emoji.prompts[i], row));
+      }
     },
   };
 }

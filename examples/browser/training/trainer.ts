@@ -2,22 +2,17 @@
 import { memory } from "@tensorflow/tfjs-core";
 import { randomStream, SidError, sidLsg } from "sid-lsg";
 import { type BackendName, useBackend } from "sid-lsg/backends";
-import { decodeSafetensors, encodeSafetensors, urlFolder, type WritableFolder } from "sid-lsg/io";
-import { type GeneratorModel, readWeights, type Unet } from "sid-lsg/models";
+import { encodeSafetensors, type WritableFolder } from "sid-lsg/io";
+import { type GeneratorModel, readWeights } from "sid-lsg/models";
 import { emoji } from "../../quickstart/emoji";
-import { drawPictures, stampsOf } from "../../quickstart/pictures";
-import type { Canvas } from "../../text-to-image/canvas";
-import { type Classifier, createClassifier, judgeConfig } from "../../text-to-image/classifier";
 import { distillTeacher, guidances } from "../../text-to-image/distillation";
 import { measure, measureReal, prepareGroup } from "../../text-to-image/measure";
 import { type Draw, generatorMethod, type Method, teacherMethods } from "../../text-to-image/methods";
-import { type ModelFolder, makeText, makeUnet, readFolder, type Text } from "../../text-to-image/model-folder";
-import { sampleShape } from "../../text-to-image/picture-format";
 import { drawEach } from "../../text-to-image/samples";
-import type { RealPictures } from "../../text-to-image/world";
 import type { BackendChoice } from "../protocol";
 import { type Order, type Report, type RowOfPictures, rows } from "./protocol";
 import { appended, cutAfter, entryOf, newRecord, type RunRecord, type Settings } from "./record";
+import { loadStage, pictureBytes, toPixels } from "./stage";
 import { openStorage, readFile, type SpareFolder, spareFolder } from "./storage";
 import { checkpointFile, generatorFile, picturesFile, readRun, writeBeside, writeRecord } from "./stored-run";
 
@@ -191,6 +186,7 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
         ...{ checkpoint: checkpointFile, folder: noticing, allowOtherArithmetic: true },
         ...{ saveEvery: settings.saveEvery, lookEvery: settings.lookEvery, signal: control.signal },
         onWarning: (message) => report({ kind: "warning", message }),
+        onGradients: alive,
         async onSnapshot(generator, iteration) {
           await keep(generator, iteration);
           const method = generatorMethod({ ...loaded.networks, generator });
@@ -233,59 +229,4 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
     report({ kind: "backend", line });
     return running;
   }
-}
-
-/** What a run is trained and measured with. */
-interface Stage {
-  readonly model: ModelFolder;
-  readonly networks: { readonly unet: Unet; readonly text: Text; readonly pictures: ModelFolder["pictures"] };
-  readonly judge: Classifier;
-  readonly real: RealPictures;
-  readonly sampleShape: readonly number[];
-}
-
-/** Loads the quick start's files; what is to be disposed of is added to `used`, and each batch of pictures is a sign of life. */
-async function loadStage(files: string, used: { dispose(): void }[], alive: () => void): Promise<Stage> {
-  const own = <T extends { dispose(): void }>(x: T): T => {
-    used.push(x);
-    return x;
-  };
-  const model = await readFolder(urlFolder(new URL("quickstart/teacher", files)));
-  const { tensors } = decodeSafetensors(await download(new URL("quickstart/judge.safetensors", files)));
-  const stamps = stampsOf(await download(new URL("emoji.png", files)));
-  return {
-    model,
-    networks: {
-      unet: own(makeUnet(model, "teacher")),
-      text: own(makeText(model, "text")),
-      pictures: model.pictures,
-    },
-    judge: own(createClassifier(judgeConfig(emoji.pictures.size, emoji.aspects), tensors)),
-    real: {
-      draw(scenes, stream) {
-        alive();
-        return drawPictures(stamps, scenes as Parameters<typeof drawPictures>[1], stream);
-      },
-    },
-    sampleShape: sampleShape(emoji.pictures),
-  };
-}
-
-async function download(address: URL): Promise<Uint8Array> {
-  const response = await fetch(address);
-  if (!response.ok) throw new Error(`${address.href} cannot be loaded: ${response.status}.`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-const pictureBytes = 4 * emoji.pictures.size ** 2;
-
-/** Red, green, blue and 255 for each pixel of all pictures. */
-function toPixels(pictures: readonly Canvas[]): Uint8ClampedArray<ArrayBuffer> {
-  const pixels = new Uint8ClampedArray(pictures.length * pictureBytes).fill(255);
-  pictures.forEach(({ data }, n) => {
-    data.forEach((value, i) => {
-      pixels[n * pictureBytes + 4 * Math.floor(i / 3) + (i % 3)] = value;
-    });
-  });
-  return pixels;
 }

@@ -1,5 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { SidError } from "sid-lsg";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { randomStream, SidError } from "sid-lsg";
 import { encodeSafetensors, handleFolder, type WritableFolder } from "sid-lsg/io";
 import type { DistillMetrics } from "sid-lsg/train";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -9,6 +10,8 @@ import { readRun, writeRecord } from "../../../../examples/browser/training/stor
 import { makeTrainer } from "../../../../examples/browser/training/trainer";
 import { emoji } from "../../../../examples/quickstart/emoji";
 import type { DistillationInputs } from "../../../../examples/text-to-image/distillation";
+import type { Method } from "../../../../examples/text-to-image/methods";
+import type { RealPictures } from "../../../../examples/text-to-image/world";
 import { type FakeDirectory, type FakeOptions, fakeDirectory } from "../../../support/directory-handle";
 
 /** What stands for the training: it writes checkpoints and tells of iterations, without networks. */
@@ -43,13 +46,19 @@ vi.mock("../../../../examples/text-to-image/classifier", () => ({
 vi.mock("../../../../examples/quickstart/pictures", async (original) => ({
   ...(await original<object>()),
   stampsOf: () => new Map(),
+  drawPictures: () => undefined,
 }));
 vi.mock("../../../../examples/text-to-image/methods", () => ({
-  teacherMethods: () => ({ teacher50Guided: {}, teacher1: {} }),
+  teacherMethods: () => ({ teacher50Guided: {}, teacher1: { draw: () => undefined } }),
 }));
 vi.mock("../../../../examples/text-to-image/measure", () => {
-  const measured = async () => ({ frechetDistance: { value: 400 }, allRight: { value: 0.5 } });
-  return { prepareGroup: async () => ({}), measureReal: measured, measure: measured };
+  const row = { frechetDistance: { value: 400 }, allRight: { value: 0.5 } };
+  const measure = async (_: unknown, __: unknown, { draw }: Method) => {
+    draw([], {} as Tensor);
+    return row;
+  };
+  const prepareGroup = async (_: unknown, { real }: { readonly real: RealPictures }) => real.draw([], randomStream(0));
+  return { prepareGroup, measureReal: async () => row, measure };
 });
 vi.mock("../../../../examples/text-to-image/samples", () => ({
   drawEach: async (_: unknown, __: unknown, captions: readonly string[]) =>
@@ -154,6 +163,14 @@ describe("a run", () => {
     await train(true, "wasm");
     expect(fake.backends).toEqual(["webgl", "wasm"]);
   });
+});
+
+it("gives a sign of life with each batch of pictures and each network's gradients", async () => {
+  const { train, all } = await start(fakeDirectory());
+  fake.distill = async ({ onGradients }) =>
+    void (await onGradients?.({ network: "generator", iteration: 1, gradients: [] }));
+  await train();
+  expect(all("alive")).toHaveLength(3);
 });
 
 describe("what is stored", () => {
