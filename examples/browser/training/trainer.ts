@@ -40,7 +40,9 @@ export function makeTrainer({ report, takeRun }: Surroundings): (order: Order) =
   /** The pictures that the page shows. */
   const shown = new Map<RowOfPictures, Uint8ClampedArray<ArrayBuffer>>();
 
-  const alive = () => report({ kind: "alive" });
+  const alive = (): undefined => {
+    report({ kind: "alive" });
+  };
   const opened = () => {
     if (!folder) throw new Error("The run is not open.");
     return folder;

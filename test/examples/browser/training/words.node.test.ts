@@ -17,6 +17,8 @@ describe("what the address asks for", () => {
     expect(wrong).toMatch(/“backend” must be one of auto, webgpu.*“iterations” must be .*“seed”.*“save”.*“look”.*\.$/);
   });
 
+  it("is refused where nothing is given", () => expect(askedFor("?seed=").wrong).toMatch(/“seed” must be/));
+
   it("is not trained where a run has it already", () => {
     const settings = { ...askedFor("").settings, iterations: 5 };
     const record = { ...newRecord(settings, "wasm", 90), saved: 5 };
