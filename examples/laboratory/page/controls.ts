@@ -3,7 +3,7 @@ import { type BackendChoice, backendChoices } from "../../browser/protocol";
 import { type LabState, stateRanges } from "../state";
 import { button, make } from "./dom";
 import { makeChoice, makeNumber, makeSelect } from "./inputs";
-import { makeLawPicker } from "./law-picker";
+import { type Drawing, makeLawPicker } from "./law-picker";
 import { makeMethodBox } from "./method-box";
 
 export interface ControlsOptions {
@@ -25,6 +25,8 @@ export interface Controls {
   readonly element: HTMLElement;
   /** Shows a state that did not come from here. */
   show(state: LabState): void;
+  /** Shows which backend was chosen, where it was not chosen here. */
+  backend(choice: BackendChoice): void;
 }
 
 const backendNames: Readonly<Record<BackendChoice, string>> = {
@@ -51,6 +53,7 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
     (name) => onBackend(name as BackendChoice),
   );
   let state: LabState;
+  const drawing: Drawing = { strokes: [] };
   const change = (changes: Partial<LabState>) => {
     state = { ...state, ...changes };
     onState(state);
@@ -91,16 +94,15 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
           onChange: (value) => change({ [name]: value }),
         }).element,
     );
-    const opened = [...element.querySelectorAll("details")].some(({ open }) => open);
     const run = make(
       "details",
-      { open: opened },
+      { "data-fold": "run" },
       make("summary", {}, "Seed, batch, iterations, backend"),
       ...more,
       backend,
     );
-    element.replaceChildren(
-      makeLawPicker(state, colour(), (law) => change({ law })),
+    refill(element, [
+      makeLawPicker(state, colour(), drawing, (law) => change({ law })),
       makeChoice(
         { legend: "Teacher", value: state.teacher },
         [
@@ -126,8 +128,24 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
           ]
         : []),
       run,
-    );
+    ]);
   }
 
-  return { element, show };
+  return {
+    ...{ element, show },
+    backend(choice) {
+      (backend.querySelector("select") as HTMLSelectElement).value = choice;
+    },
+  };
+}
+
+/** Puts others in the place of all that an element holds; folds stay open, and the focus stays at the same place. */
+function refill(element: HTMLElement, children: readonly HTMLElement[]): void {
+  const stops = () => [...element.querySelectorAll<HTMLElement>("input, select, button, summary")];
+  const folds = () => [...element.querySelectorAll<HTMLDetailsElement>("details[data-fold]")];
+  const at = stops().indexOf(document.activeElement as HTMLElement);
+  const open = folds().flatMap((fold) => (fold.open ? [fold.dataset["fold"]] : []));
+  element.replaceChildren(...children);
+  for (const fold of folds()) fold.open = open.includes(fold.dataset["fold"]);
+  if (at >= 0) stops()[at]?.focus();
 }

@@ -21,7 +21,9 @@ export interface Filmstrip {
   /** Sets up for a state. */
   open(state: LabState): void;
   /** New frames, whose fields are the chosen one and one for each level. */
-  take(views: readonly ContenderView[], scene: Scene): void;
+  take(views: readonly ContenderView[]): void;
+  /** Draws the strip where there is something new. */
+  draw(scene: Scene): void;
 }
 
 export function makeFilmstrip(onTime: () => void): Filmstrip {
@@ -36,12 +38,15 @@ export function makeFilmstrip(onTime: () => void): Filmstrip {
     strip,
   );
   let process: LabState["process"] = "ddpm";
-  let frames: { choose: HTMLButtonElement; note: HTMLElement; boards: ReturnType<typeof makeBoard>[] }[] = [];
+  let frames: { choose: HTMLButtonElement; boards: ReturnType<typeof makeBoard>[] }[] = [];
+  let views: readonly ContenderView[] | undefined;
+  let saidOf: number | undefined;
 
   const tell = () => {
     const t = timeOf(process, Number(slider.value));
     slider.setAttribute("aria-valuetext", `t = ${t}`);
-    if (said.textContent === "") said.textContent = `t = ${t}`;
+    if (saidOf !== t) said.textContent = `t = ${t}`;
+    saidOf = t;
     for (const [i, { choose }] of frames.entries())
       choose.setAttribute("aria-pressed", String(Math.abs(Number(slider.value) - (levels[i] as number)) < 0.005));
   };
@@ -58,6 +63,7 @@ export function makeFilmstrip(onTime: () => void): Filmstrip {
     },
     open(state) {
       process = state.process;
+      views = undefined;
       frames = levels.map((level) => {
         const canvases = state.contestants.map(() => make("canvas", { "aria-hidden": "true" }));
         const note = make("span", { class: "lab-note" }, `t = ${timeOf(process, level)}`);
@@ -66,16 +72,19 @@ export function makeFilmstrip(onTime: () => void): Filmstrip {
           change();
         });
         choose.append(...canvases, note);
-        return { choose, note, boards: canvases.map((canvas) => makeBoard(canvas, fieldsExtent)) };
+        return { choose, boards: canvases.map((canvas) => makeBoard(canvas, fieldsExtent)) };
       });
       strip.replaceChildren(...frames.map(({ choose }) => choose));
       tell();
     },
-    take(views, { law, class: c, palette, backdrops }) {
+    take(next) {
+      views = next;
       const [chosen] = views[0]?.fields ?? [];
       if (chosen)
         said.textContent = `t = ${timeOf(process, Number(slider.value))}: x_t = ${chosen.alpha.toFixed(2)} x + ${chosen.sigma.toFixed(2)} ε`;
-      for (const [k, view] of views.entries())
+    },
+    draw({ law, class: c, palette, backdrops }) {
+      for (const [k, view] of views?.entries() ?? [])
         for (const [i, { boards }] of frames.entries()) {
           const [board, fields] = [boards[k], view.fields[i + 1]];
           if (board === undefined || fields === undefined) continue;
@@ -85,6 +94,7 @@ export function makeFilmstrip(onTime: () => void): Filmstrip {
           const arrows = arrowsOf(fields, fields.fake ? "difference" : "teacher");
           drawField(board, xt, arrows, { colour: palette.difference, gain: gainOf(arrows) });
         }
+      views = undefined;
     },
   };
 }

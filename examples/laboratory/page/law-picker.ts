@@ -1,6 +1,6 @@
 /** The law: one of the prepared, or a drawing. */
 import type { Law } from "../../plane/law";
-import { preparedLaws } from "../laws";
+import { preparedLaws, type Stroke } from "../laws";
 import type { LabState } from "../state";
 import { make } from "./dom";
 import { makePad } from "./drawing-pad";
@@ -25,17 +25,25 @@ function pictureOf(law: Law, colour: string): HTMLCanvasElement {
   return picture;
 }
 
+/** What was drawn last, though another law may be looked at. */
+export interface Drawing {
+  strokes: readonly Stroke[];
+}
+
 /** The picker for a state's law. */
 export function makeLawPicker(
   { law }: LabState,
   colour: string,
+  drawing: Drawing,
   onChange: (law: LabState["law"]) => void,
 ): HTMLElement {
   const room = make("div");
+  if (typeof law !== "string") drawing.strokes = law;
   const open = () => {
     makePad(room, {
-      strokes: typeof law === "string" ? [] : law,
+      strokes: drawing.strokes,
       onChange(strokes) {
+        drawing.strokes = strokes;
         // The pad itself says what is no law yet.
         if (worthOf(strokes).law) onChange(strokes);
       },
@@ -56,8 +64,10 @@ export function makeLawPicker(
     [...choices, ["drawn", pencil] as const],
     (value) => {
       room.replaceChildren();
-      if (value === "drawn") open();
-      else onChange(value as keyof typeof titles);
+      if (value === "drawn") {
+        open();
+        if (worthOf(drawing.strokes).law) onChange(drawing.strokes);
+      } else onChange(value as keyof typeof titles);
     },
   );
   choice.classList.add("lab-laws");

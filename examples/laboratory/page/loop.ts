@@ -11,6 +11,8 @@ export interface LoopOptions {
 export interface Loop {
   /** Times of the pictures while something moved. */
   readonly clock: FrameClock;
+  /** Has the next picture come at once, though less motion is wanted: it answers what the reader did. */
+  hasten(): void;
   end(): void;
 }
 
@@ -22,11 +24,19 @@ const longest = 250;
 export function startLoop({ draw, calm }: LoopOptions): Loop {
   const clock = makeFrameClock();
   let before = performance.now();
+  let hastened = false;
   let handle = requestAnimationFrame(function turn(now) {
     handle = requestAnimationFrame(turn);
-    if (calm() && now - before < slow) return;
+    if (calm() && !hastened && now - before < slow) return;
+    hastened = false;
     if (draw(Math.min(longest, now - before))) clock.tick(now);
     before = now;
   });
-  return { clock, end: () => cancelAnimationFrame(handle) };
+  return {
+    clock,
+    hasten() {
+      hastened = true;
+    },
+    end: () => cancelAnimationFrame(handle),
+  };
 }

@@ -55,9 +55,15 @@ export function makeMethodBox(options: MethodBoxOptions): HTMLElement {
     const names = Object.keys(settings) as ContestantSetting[];
     const inputs = (list: readonly ContestantSetting[]) => list.flatMap((name) => inputOf(name) ?? []);
     const more = inputs(names.filter((name) => !always.includes(name)));
+    const opened = own.querySelector("details")?.open;
     own.replaceChildren(
       ...inputs(names.filter((name) => always.includes(name))),
-      make("details", {}, make("summary", {}, "Weight, step sizes, passes"), ...more),
+      make(
+        "details",
+        { "data-fold": letter, open: opened },
+        make("summary", {}, "Weight, step sizes, passes"),
+        ...more,
+      ),
     );
   }
 

@@ -39,6 +39,9 @@ export const mount: Mount = (element, { site }) => {
   let cards: Card[] = [];
   let latest: Frame | undefined;
   let shownClass: number | undefined = 0;
+  /** Frames that may be the answer to what the reader asked for: one may be under way already. */
+  let answers = 0;
+  let telling: ReturnType<typeof setTimeout> | undefined;
   let scene: Scene;
 
   const stage = make("div", { class: "lab-cards" });
@@ -54,7 +57,10 @@ export const mount: Mount = (element, { site }) => {
       toolbar.show(status);
       share.moved(session.moved);
     },
-    onBackend: (line) => toolbar.backend(line),
+    onBackend(line, backend) {
+      toolbar.backend(line);
+      controls.backend(backend);
+    },
     onFrame: take,
     onReading: readout.takeReading,
     onIdentity: readout.takeIdentity,
@@ -80,7 +86,9 @@ export const mount: Mount = (element, { site }) => {
       session.rate(contender, rate, value);
       cards[contender]?.name(next.contestants[contender] as Contestant);
       share.moved(true);
-      tell();
+      // Browsers stop those who write the address at every move of a slider.
+      clearTimeout(telling);
+      telling = setTimeout(tell, 300);
     },
     onBackend: (backend) => session.restart(session.wanted, backend),
   });
@@ -108,6 +116,8 @@ export const mount: Mount = (element, { site }) => {
   }
 
   function look(): void {
+    answers = 2;
+    loop.hasten();
     session.look();
   }
 
@@ -183,7 +193,9 @@ export const mount: Mount = (element, { site }) => {
     for (const [i, view] of frame.contenders.entries()) cards[i]?.take(view, scene, jump);
     toolbar.count(frame.iteration, state.iterations, session.progress);
     readout.takeFrame(frame);
-    if (!document.hidden) film.take(frame.contenders, scene);
+    film.take(frame.contenders);
+    if (answers > 0 || session.phase !== "running") loop.hasten();
+    answers = Math.max(0, answers - 1);
   }
 
   /** Takes the state of the address; where there is none that can be, says so and takes the first. */
@@ -223,6 +235,7 @@ export const mount: Mount = (element, { site }) => {
     calm: () => !smooth(),
     draw(milliseconds) {
       const moved = cards.map((card) => card.draw(milliseconds, scene));
+      film.draw(scene);
       readout.draw(scene.palette);
       return moved.includes(true);
     },
@@ -231,16 +244,16 @@ export const mount: Mount = (element, { site }) => {
     const now = performance.now();
     toolbar.speed(frames.reading(now), loop.clock.reading(now));
   }, 1000);
-  const endTheme = onTheme(() => {
-    scene = { ...scene, palette: paletteOf(root) };
-    if (latest) take(latest);
-    readout.redraw();
-    for (const card of cards) card.touch();
-  });
   const again = () => {
     readout.redraw();
     for (const card of cards) card.touch();
+    loop.hasten();
   };
+  const endTheme = onTheme(() => {
+    scene = { ...scene, palette: paletteOf(root) };
+    if (latest) take(latest);
+    again();
+  });
   addEventListener("resize", again, { signal });
   document.addEventListener("visibilitychange", again, { signal });
   // What leads to a place on the page has no state in it.
@@ -251,6 +264,7 @@ export const mount: Mount = (element, { site }) => {
     ended.abort();
     loop.end();
     clearInterval(speed);
+    clearTimeout(telling);
     endTheme();
     session.close();
     element.replaceChildren();

@@ -20,7 +20,8 @@ export interface SessionOptions {
   readonly wasmPath: string;
   readonly views: () => Views;
   readonly onStatus: (status: Status) => void;
-  readonly onBackend: (line: string) => void;
+  /** In a line, and as the choice that it comes from. */
+  readonly onBackend: (line: string, backend: BackendChoice) => void;
   readonly onFrame: (frame: Frame) => void;
   readonly onReading: (reading: Reading) => void;
   readonly onIdentity: (report: Extract<Report, { kind: "identity" }>) => void;
@@ -105,7 +106,7 @@ export function openSession(options: SessionOptions): Session {
 
   function receive(report: Report): void {
     if ("id" in report && report.id !== id) return;
-    if (report.kind === "backend") options.onBackend(`${report.line}${instead}`);
+    if (report.kind === "backend") options.onBackend(`${report.line}${instead}`, backend);
     else if (report.kind === "pretraining") {
       progress = report.done / report.total;
       tell("pretraining", "First a network learns to denoise the law; all others start as its copies.");

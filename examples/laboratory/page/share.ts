@@ -27,8 +27,8 @@ export function makeShare(): Share {
   const said = make("span", { class: "lab-note", role: "status" });
   const code = make("code");
   const block = make("pre", { tabindex: 0, class: "lab-code" }, code);
-  const copyLink = button("Copy link", () => copy(addressOf(state), copyLink));
-  const copyCode = button("Copy", () => copy(code.textContent ?? "", copyCode));
+  const copyLink = button("Copy link", () => copy(addressOf(state), copyLink, "Copy link"));
+  const copyCode = button("Copy", () => copy(code.textContent ?? "", copyCode, "Copy"));
   const moved = make("p", { hidden: true }, movedWords);
   const fold = make(
     "details",
@@ -47,8 +47,7 @@ export function makeShare(): Share {
   };
   fold.addEventListener("toggle", fill);
 
-  async function copy(text: string, pressed: HTMLButtonElement): Promise<void> {
-    const label = pressed.textContent;
+  async function copy(text: string, pressed: HTMLButtonElement, label: string): Promise<void> {
     try {
       await navigator.clipboard.writeText(text);
       pressed.textContent = "Copied";

@@ -21,7 +21,7 @@ export function makeToolbar(session: Session, extra: readonly HTMLElement[]): To
     class: "lab-run",
   });
   const step = button("Step", () => isEnabled(step) && session.step());
-  const again = button("Start again", () => session.restart(session.phase === "running"));
+  const again = button("Start again", () => session.restart(session.wanted));
   const status = make("p", { class: "lab-status", role: "status" }, "Starting …");
   const iteration = make("span", { class: "lab-iteration" });
   const bar = make("progress", { max: 1, value: 0, "aria-label": "Progress" });
@@ -45,10 +45,13 @@ export function makeToolbar(session: Session, extra: readonly HTMLElement[]): To
       if (status.textContent !== text) status.textContent = text;
       element.dataset["phase"] = phase;
       bar.value = session.progress;
+      const focused = remedy.contains(document.activeElement);
       remedy.replaceChildren(
         ...(cure === "again" ? [button("Start again", () => session.restart(true))] : []),
         ...(cure === "wasm" ? [button("Go on with WASM", () => session.restart(true, "wasm"))] : []),
       );
+      // Who went by keys to what is gone now finds the same beside it.
+      if (focused) again.focus();
     },
     count(done, all, progress) {
       iteration.textContent = `Iteration ${done} of ${all}`;

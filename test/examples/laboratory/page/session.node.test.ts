@@ -12,6 +12,7 @@ interface FakeWorker extends ClientOptions {
 let workers: FakeWorker[];
 let statuses: Status[];
 let backends: string[];
+let choices: string[];
 let frames: number;
 let session: Session;
 
@@ -31,7 +32,10 @@ const start = (open = openFake) =>
     wasmPath: "http://x/wasm/",
     views: () => ({ samples: 3 }),
     onStatus: (status) => void statuses.push(status),
-    onBackend: (line) => void backends.push(line),
+    onBackend(line, backend) {
+      backends.push(line);
+      choices.push(backend);
+    },
     onFrame: () => void frames++,
     onReading: () => {},
     onIdentity: () => {},
@@ -39,7 +43,7 @@ const start = (open = openFake) =>
   });
 
 beforeEach(() => {
-  [workers, statuses, backends, frames] = [[], [], [], 0];
+  [workers, statuses, backends, choices, frames] = [[], [], [], [], 0];
   session = start();
 });
 
@@ -88,6 +92,7 @@ test("without WebAssembly's SIMD plain JavaScript computes, and the page says wh
   expect(kinds()).toEqual(["start", "open", "run"]);
   report({ kind: "backend", line: "cpu" });
   expect(backends).toEqual(["cpu, in place of wasm: useBackend: there is no SIMD"]);
+  expect(choices).toEqual(["cpu"]);
 });
 
 test("a browser without workers is told so", () => {
