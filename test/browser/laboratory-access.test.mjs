@@ -174,6 +174,9 @@ test("by keys alone: an experiment, pause, time, a term, a law that is drawn, th
   await press("Enter");
   await page.waitForFunction(() => document.activeElement.textContent === "Copied");
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
+  await press("Enter");
+  await page.waitForTimeout(2500);
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Copy link");
   assert.deepEqual(page.errors, []);
   await page.context().close();
 });

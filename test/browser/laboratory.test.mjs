@@ -131,6 +131,39 @@ test("what cannot be is told in words, and the laboratory goes on", async () => 
   await close(page);
 });
 
+test("a number that is refused closes no fold and takes the focus from nobody", async () => {
+  const page = await openLaboratory({ hash: `#${quick}` });
+  await page.click(".lab-method summary");
+  await page.fill('.lab-controls input[aria-label="Passes K, as a number"]', "99");
+  await page.keyboard.press("Enter");
+  assert.match(await page.textContent(".lab-notice"), /passes must be/);
+  const folds = await page.locator(".lab-controls details").evaluateAll((all) => all.map(({ open }) => open));
+  assert.deepEqual(folds, [true, false]);
+  assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Passes K, as a number");
+  await close(page);
+});
+
+test("a step size moves while it trains, the card names it, and the program says what it ends with", async () => {
+  const page = await openLaboratory({ hash: `#${long}&a=sid` });
+  await trained(page, 2);
+  await page.click(".lab-method summary");
+  const opened = () =>
+    page.evaluate(() => globalThis.reports.filter(({ kind }) => kind === "opened" || kind === "pretraining").length);
+  const before = await opened();
+  await page.fill('.lab-controls input[aria-label="Step size, generator, as a number"]', "0.002");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash.includes("learningRate_0.002"));
+  assert.match(await page.textContent(".lab-card h2"), /Step size, generator 0\.002/);
+  await page.click(".lab-share summary");
+  const note = page.getByText("A step size was moved while it trained");
+  assert.ok(await note.isVisible());
+  await trained(page, 4);
+  assert.equal(await opened(), before, "it began again");
+  await page.getByRole("button", { name: "Start again" }).click();
+  await note.waitFor({ state: "hidden" });
+  await close(page);
+});
+
 test("a run that diverges says so", async () => {
   const page = await openLaboratory({ hash: `#${long}&a=diff-instruct` });
   await page.evaluate(() =>
@@ -151,8 +184,10 @@ test("a worker that dies is told, and another one goes on with what was set", as
   await page.evaluate(() => globalThis.workers[0].dispatchEvent(new ErrorEvent("error", { message: "killed" })));
   await phase(page, "failed");
   assert.match(await page.textContent(".lab-status"), /stopped: killed\. What you have set is kept/);
-  await page.click(".lab-said button");
+  await page.focus(".lab-said button");
+  await page.keyboard.press("Enter");
   await phase(page, "running");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Start again", "the focus is lost");
   await trained(page, 3);
   assert.match(page.url(), /seed=9&.*a=dmd$/);
   await close(page);
@@ -170,6 +205,7 @@ test("without SIMD JavaScript computes, without workers nothing does, and the pa
   });
   await phase(page, "running");
   assert.match(await page.textContent(".lab-backend"), /^Computed by cpu, .*in place of wasm: .*SIMD/);
+  assert.equal(await page.locator(".lab-controls details select").last().inputValue(), "cpu");
   await close(page);
   const none = await openLaboratory({ prepare: (page) => page.addInitScript(() => delete globalThis.Worker) });
   await phase(none, "failed");
@@ -205,8 +241,9 @@ test("by keys alone one takes another law, another time and another method, poin
   await close(page);
 });
 
-test("a law is drawn with the mouse, and trained", async () => {
-  const page = await openLaboratory({ hash: `#${quick}&a=diff-instruct` });
+test("a law is drawn with the mouse, trained, shown by its one class, and there again after another", async () => {
+  const page = await openLaboratory({ hash: `#${quick.replace("blobs", "ring")}&a=diff-instruct` });
+  await page.click('.lab-classes label:has(input[value="1"])');
   await page.click('.lab-laws label:has(input[value="drawn"])');
   await page.locator(".pad-sheet").scrollIntoViewIfNeeded();
   const { x, y, width, height } = await page.locator(".pad-sheet").boundingBox();
@@ -217,6 +254,24 @@ test("a law is drawn with the mouse, and trained", async () => {
   await page.mouse.up();
   await page.waitForFunction(() => location.hash.includes("law=draw."));
   await phase(page, "done");
+  assert.ok(await page.isChecked('.lab-classes input[value="0"]'));
+  const shaded = (page) =>
+    page.evaluate(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const canvas = document.querySelector(".lab-teacher canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, i) => i % 4 === 3 && value > 10).length / (data.length / 4);
+    });
+  const fresh = await openLaboratory({ hash: new URL(page.url()).hash });
+  await phase(fresh, "done");
+  const [here, there] = [await shaded(page), await shaded(fresh)];
+  assert.ok(there > 0.1 && Math.abs(here - there) < 0.02, `${here} of the teacher's field is shaded, and ${there}`);
+  await close(fresh);
+  const drawn = page.url();
+  await page.click('.lab-laws label:has(input[value="ring"])');
+  await page.waitForFunction(() => location.hash.includes("law=ring"));
+  await page.click('.lab-laws label:has(input[value="drawn"])');
+  await page.waitForFunction((address) => location.href === address, drawn);
   await close(page);
 });
 
