@@ -2,7 +2,7 @@
  * Tables of documents that are made of committed result files. In a document they stand between two comments, which name
  * the table and its files:
  *
- *     <!-- table: quickstart of examples/quickstart/report.json -->
+ *     <!-- table: the quick start of examples/quickstart/report.json -->
  *     …
  *     <!-- end of table -->
  */

@@ -47,8 +47,8 @@ export interface MpiOptions {
  *
  * @param options - the library, how long to wait.
  * @returns the ranks; `close` them at the end.
- * @throws SidError `invalid-argument` where nobody launched this program or npm stands between, where the named library is no MPI library, where
- *   it does not belong to the launcher, or where MPI was started before; `missing-package` where koffi or MPI is not
+ * @throws SidError `invalid-argument` where nobody launched this program or npm stands between, where the named library
+ *   is no MPI library, where it does not belong to the launcher, or where MPI was started before; `missing-package` where koffi or MPI is not
  *   installed; `unsupported` for a library of unknown kind; `rank-lost` where the others do not start.
  *
  * @example

@@ -17,7 +17,7 @@ export interface Values {
   readonly of: Readonly<Partial<Record<TermName, ArrayLike<number>>>>;
 }
 
-/** A weight on the level of noise, by its name. */
+/** A weight on the level of noise, by its name; written by itself, so that the tests compare the equation with the library. */
 const ofLevel: Readonly<Record<string, (a: number, s: number) => number>> = {
   snr: (a, s) => (a / s) ** 2,
   "alpha-l1": (a) => a,

@@ -1,5 +1,5 @@
 import { fc, test } from "@fast-check/vitest";
-import { add, grads, mul, scalar, tidy } from "@tensorflow/tfjs-core";
+import { add, grads, mul, scalar, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { descend, type Gaussian, gradientParts } from "../../../examples/laboratory/gaussian-flow";
 import { sidLoss } from "../../../src/losses";
@@ -19,8 +19,8 @@ test.prop([law, law, law, between(0.1, 0.95), between(-1, 2)])(
     const [teacher, own] = [model(data), model(fake)];
     const [mean, std] = tidy(() => {
       const times = [0, 0, 0, 0];
-      const slopes = grads((mean, std) => {
-        const generated = add(mean as never, mul(z, std as never));
+      const slopes = grads((mean: Tensor, std: Tensor) => {
+        const generated = add(mean, mul(z, std));
         const noisy = { alpha: times.map(() => alpha), sigma: times.map(() => level.sigma) };
         const xt = addNoise({ x0: generated, noise, level: noisy });
         const ask = (model: typeof own) => predictX0(model, { xt, t: times });
