@@ -308,6 +308,8 @@ test("what is saved in memory only is told from what is stored", async () => {
   assert.match(await text(page, "progress"), /^2 of 6 iterations; stored up to 1\./);
   await page.clock.fastForward(60_000);
   await page.click("#pause");
+  // The clock is the page's, not the worker's: the sign of life must be there before time goes on.
+  await page.waitForFunction(() => globalThis.reports.some(({ kind }) => kind === "alive"));
   await page.clock.fastForward(100_000);
   assert.equal(await text(page, "alert"), "");
   await page.clock.fastForward(21_000);
