@@ -55,6 +55,9 @@ export interface Session {
   close(): void;
 }
 
+const lostGpu =
+  "The GPU was lost: the system took it away, or its driver failed. What you have set is kept, and “Start again” tries the GPU anew.";
+
 export function openSession(options: SessionOptions): Session {
   const { wasmPath, views, open = openClient } = options;
   let client: Client | undefined;
@@ -133,16 +136,18 @@ export function openSession(options: SessionOptions): Session {
       start();
       return;
     }
-    if (what === "identity" || what === "rate") {
+    const gone = code === "device-lost";
+    if (!gone && (what === "identity" || what === "rate")) {
       tell(phase, message); // training goes on
       return;
     }
-    if (what === "start") {
+    // A worker whose GPU is gone computes nothing more: what is asked next has another.
+    if (what === "start" || gone) {
       client?.close();
       client = undefined;
     }
-    const elsewhere = backend !== "wasm" && (what === "start" || code === "device-lost" || code === "out-of-memory");
-    tell("failed", message, elsewhere ? "wasm" : "again");
+    const elsewhere = backend !== "wasm" && (what === "start" || gone || code === "out-of-memory");
+    tell("failed", gone ? `${lostGpu} ${message}` : message, elsewhere ? "wasm" : "again");
   }
 
   return {

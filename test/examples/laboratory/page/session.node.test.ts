@@ -123,10 +123,26 @@ for (const [order, code] of [
     session.restart(true, "webgpu");
     expect(worker().orders[0]).toMatchObject({ backend: "webgpu" });
     report(failure(order, code, "the GPU is lost"));
-    expect(last()).toMatchObject({ phase: "failed", remedy: "wasm", text: "the GPU is lost" });
+    expect(last()).toMatchObject({ phase: "failed", remedy: "wasm", text: expect.stringMatching(/the GPU is lost$/) });
     session.restart(true, "wasm");
     expect(worker().orders[0]).toMatchObject({ backend: "wasm" });
     expect(kinds()).toEqual(["start", "open", "run"]);
+  });
+
+for (const order of ["run", "look", "identity"] as const)
+  test(`a GPU that is lost at ${order} is told, and whatever is set next has another worker`, () => {
+    session.open(defaultState, true);
+    session.restart(true, "webgpu");
+    report(opened(2));
+    report({ ...failure(order, "device-lost"), id: 2 } as Report);
+    expect(last()).toMatchObject({ phase: "failed", remedy: "wasm" });
+    expect(last().text).toMatch(/^The GPU was lost.*What you have set is kept/);
+    expect(worker().closed).toBe(true);
+    session.look();
+    session.open({ ...defaultState, seed: 2 }, session.wanted);
+    expect([workers.length, worker().closed]).toEqual([3, false]);
+    expect(kinds()).toEqual(["start", "open", "run"]);
+    expect(worker().orders[0]).toMatchObject({ backend: "webgpu" });
   });
 
 test("a run that diverges is told in the engine's words, and may begin again in the same worker or another", () => {
