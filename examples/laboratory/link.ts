@@ -1,13 +1,17 @@
 /**
  * A state as the part of an address behind its #: `v=1&law=moons&seed=1&a=sid-lsg_alpha_1.2`, a name and a value in turn
  * behind each method. A drawing is `law=draw.…`: a stroke begins with its class, and each point is four letters of base64url.
+ * What is looked at stands behind it where it is not as at first: `time=0.5`, a share of the time, and `class=1` or `none`.
  */
 import { SidError } from "sid-lsg";
 import { nearest } from "../common/nearest";
 import type { PreparedLaw, Stroke } from "./laws";
+import { defaultLook, type Look, lookClasses, lookRanges } from "./look";
 import {
   type Contestant,
+  checkNumber,
   checkState,
+  checkWord,
   contestantRanges,
   contestantWords,
   defaultState,
@@ -20,24 +24,36 @@ const version = "1";
 const slots = ["a", "b"] as const;
 const drawing = "draw.";
 
+/** A state, and what of it is looked at. */
+export interface Linked {
+  readonly state: LabState;
+  readonly look: Look;
+}
+
 /** The link of a state. */
-export function toLink(state: LabState): string {
+export function toLink(state: LabState, look = defaultLook): string {
   const { contestants, law, ...rest } = state;
   const pairs: [string, string][] = [
     ["v", version],
     ["law", typeof law === "string" ? law : drawing + strokesText(law)],
     ...Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]),
     ...contestants.map((contestant, i): [string, string] => [slots[i] as string, contestantText(contestant)]),
+    ...lookPairs(look),
   ];
   return new URLSearchParams(pairs).toString();
 }
 
+/** The state of a link, as `readLink` reads it. */
+export function fromLink(text: string): LabState {
+  return readLink(text).state;
+}
+
 /**
- * The state of a link, with or without its #; what the link leaves out is as in `defaultState`.
+ * What a link holds, with or without its #; what it leaves out is as in `defaultState` and `defaultLook`.
  *
  * @throws SidError `invalid-argument` or `out-of-range`, in words for the reader, for a link that is damaged, of another version, or asks for what cannot be.
  */
-export function fromLink(text: string): LabState {
+export function readLink(text: string): Linked {
   const pairs = [...new URLSearchParams(text.replace(/^#/, ""))];
   const link = new Map(pairs);
   if (link.size < pairs.length) throw damaged("a name stands there twice");
@@ -50,7 +66,7 @@ export function fromLink(text: string): LabState {
     );
   const numbers = Object.keys(stateRanges);
   const words = Object.keys(stateWords);
-  checkNames([...link.keys()], ["v", "law", ...numbers, ...words, ...slots]);
+  checkNames([...link.keys()], ["v", "law", ...numbers, ...words, ...slots, ...Object.keys(defaultLook)]);
   const read: Record<string, unknown> = {};
   for (const name of numbers) if (link.has(name)) read[name] = numberOf(name, link.get(name) as string);
   for (const name of words) if (link.has(name)) read[name] = link.get(name);
@@ -61,7 +77,25 @@ export function fromLink(text: string): LabState {
     const own = link.get(slot);
     return own === undefined ? [] : [contestantOf(own)];
   });
-  return checkState({ ...defaultState, ...read, ...(contestants.length > 0 && { contestants }) });
+  const state = checkState({ ...defaultState, ...read, ...(contestants.length > 0 && { contestants }) });
+  return { state, look: lookOf(link) };
+}
+
+/** What of a look differs from the first. */
+function lookPairs(look: Look): [string, string][] {
+  const pairs: [string, string][] = [];
+  if (look.time !== defaultLook.time) pairs.push(["time", String(look.time)]);
+  if (look.class !== defaultLook.class) pairs.push(["class", String(look.class ?? "none")]);
+  return pairs;
+}
+
+function lookOf(link: ReadonlyMap<string, string>): Look {
+  const [time, named] = [link.get("time"), link.get("class")];
+  const look = { ...defaultLook, ...(time !== undefined && { time: numberOf("time", time) }) };
+  checkNumber("time", look.time, lookRanges.time);
+  if (named === undefined) return look;
+  checkWord("class", named, Object.keys(lookClasses));
+  return { ...look, class: lookClasses[named as keyof typeof lookClasses] };
 }
 
 function damaged(how: string): SidError {

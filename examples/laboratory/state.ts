@@ -117,7 +117,8 @@ export function checkNumber(name: string, value: number, { least, most, whole }:
     );
 }
 
-function checkWord(name: string, value: string, words: readonly string[]): void {
+/** Throws unless the word is one of a few. */
+export function checkWord(name: string, value: string, words: readonly string[]): void {
   if (words.includes(value)) return;
   const like = nearest(value, words);
   throw new SidError(

@@ -1,4 +1,5 @@
 /** Time: a slider, and a strip of small fields at several levels of noise. */
+import { defaultLook, lookRanges } from "../look";
 import type { ContenderView } from "../protocol";
 import type { LabState } from "../state";
 import { drawField, drawShade, makeBoard } from "./canvas";
@@ -18,6 +19,8 @@ export interface Filmstrip {
   readonly element: HTMLElement;
   /** The share of the time that is chosen. */
   readonly share: number;
+  /** Chooses another; tells nobody. */
+  choose(share: number): void;
   /** Sets up for a state. */
   open(state: LabState): void;
   /** New frames, whose fields are the chosen one and one for each level. */
@@ -28,7 +31,8 @@ export interface Filmstrip {
 
 export function makeFilmstrip(onTime: () => void): Filmstrip {
   const id = freshId();
-  const slider = make("input", { type: "range", id, min: 0.01, max: 0.99, step: 0.01, value: 0.3 });
+  const { least: min, most: max } = lookRanges.time;
+  const slider = make("input", { type: "range", id, min, max, step: 0.01, value: defaultLook.time });
   const said = make("output", { for: id });
   const strip = make("div", { class: "lab-strip", role: "group", "aria-label": "Levels of noise" });
   const element = make(
@@ -60,6 +64,10 @@ export function makeFilmstrip(onTime: () => void): Filmstrip {
     element,
     get share() {
       return Number(slider.value);
+    },
+    choose(share) {
+      slider.value = String(share);
+      tell();
     },
     open(state) {
       process = state.process;

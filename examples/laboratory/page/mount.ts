@@ -1,7 +1,9 @@
 /// <reference types="vite/client" />
 /** The page of the laboratory: what it is made of, and what goes from one part to the other. */
 import type { Mount } from "../../common/live";
-import { fromLink, toLink } from "../link";
+import type { Law } from "../../plane/law";
+import { readLink, toLink } from "../link";
+import { defaultLook, type Look } from "../look";
 import type { Frame, Views } from "../protocol";
 import { lawOf } from "../stage";
 import { type Contestant, checkState, defaultState, type LabState } from "../state";
@@ -38,7 +40,7 @@ export const mount: Mount = (element, { site }) => {
   let state = defaultState;
   let cards: Card[] = [];
   let latest: Frame | undefined;
-  let shownClass: number | undefined = 0;
+  let shownClass = defaultLook.class;
   /** Frames that may be the answer to what the reader asked for: one may be under way already. */
   let answers = 0;
   let telling: ReturnType<typeof setTimeout> | undefined;
@@ -47,9 +49,13 @@ export const mount: Mount = (element, { site }) => {
   const stage = make("div", { class: "lab-cards" });
   const notice = make("div", { class: "lab-notice", role: "alert" });
   const classes = make("div", { class: "lab-classes" });
-  const film = makeFilmstrip(look);
+  const film = makeFilmstrip(() => {
+    look();
+    tellAddressSoon();
+  });
   const readout = makeReadout((i) => session.identity(i, timeOf(state.process, film.share)));
-  const share = makeShare();
+  const link = () => toLink(state, { time: film.share, class: shownClass });
+  const share = makeShare(link);
   const session = openSession({
     wasmPath: `${site}wasm/`,
     views,
@@ -86,9 +92,8 @@ export const mount: Mount = (element, { site }) => {
       session.rate(contender, rate, value);
       cards[contender]?.name(next.contestants[contender] as Contestant);
       share.moved(true);
-      // Browsers stop those who write the address at every move of a slider.
-      clearTimeout(telling);
-      telling = setTimeout(tell, 300);
+      tellAround();
+      tellAddressSoon();
     },
     onBackend: (backend) => session.restart(session.wanted, backend),
   });
@@ -138,8 +143,7 @@ export const mount: Mount = (element, { site }) => {
     state = next;
     const law = lawOf(state);
     const { contestants } = state;
-    const classCount = new Set(law.classes).size;
-    if (shownClass !== undefined && shownClass >= classCount) shownClass = 0;
+    shownClass = classWithin(law, shownClass);
     scene = { law, class: shownClass, palette: paletteOf(root), backdrops };
     cards = contestants.map((contestant, i) =>
       makeCard({ letter: "AB"[i] as string, contestant, site, smooth, onPoint: look }),
@@ -149,24 +153,36 @@ export const mount: Mount = (element, { site }) => {
     film.open(state);
     readout.open(state);
     latest = undefined;
-    showClasses(classCount);
-    tell();
+    showClasses();
+    tellAround();
+    tellAddress();
     session.open(state, run);
   }
 
-  /** Has the address, the list and the program say what is shown. */
-  function tell(): void {
+  /** Has the list and the program say what is shown. */
+  function tellAround(): void {
     notice.replaceChildren();
     list.show(state);
     share.show(state);
-    const hash = `#${toLink(state)}`;
+  }
+
+  /** Has the address say what is shown. */
+  function tellAddress(): void {
+    clearTimeout(telling);
+    const hash = `#${link()}`;
     if (hash !== `#${toLink(defaultState)}` || location.hash !== "") history.replaceState(history.state, "", hash);
   }
 
-  function showClasses(count: number): void {
+  /** Browsers stop those who write the address at every move of a slider. */
+  function tellAddressSoon(): void {
+    clearTimeout(telling);
+    telling = setTimeout(tellAddress, 300);
+  }
+
+  function showClasses(): void {
     const choices = [
       ["0", "● first"],
-      ...(count > 1 ? [["1", "○ second"] as const] : []),
+      ...(classCount(scene.law) > 1 ? [["1", "○ second"] as const] : []),
       ["all", "none told"],
     ] as const;
     classes.replaceChildren(
@@ -177,6 +193,7 @@ export const mount: Mount = (element, { site }) => {
           shownClass = value === "all" ? undefined : Number(value);
           scene = { ...scene, class: shownClass };
           look();
+          tellAddress();
         },
       ),
     );
@@ -198,12 +215,27 @@ export const mount: Mount = (element, { site }) => {
     answers = Math.max(0, answers - 1);
   }
 
+  /** Looks at the state that is there as a link says. */
+  function lookAs(wanted: Look): void {
+    film.choose(wanted.time);
+    shownClass = classWithin(scene.law, wanted.class);
+    scene = { ...scene, class: shownClass };
+    showClasses();
+    look();
+    tellAddress();
+  }
+
   /** Takes the state of the address; where there is none that can be, says so and takes the first. */
   function takeAddress(): void {
     if (location.hash.length > 1 && location.hash.includes("=")) {
       try {
-        const next = fromLink(location.hash);
-        if (latest && toLink(next) === toLink(state)) return;
+        const { state: next, look: wanted } = readLink(location.hash);
+        if (latest && toLink(next) === toLink(state)) {
+          lookAs(wanted);
+          return;
+        }
+        film.choose(wanted.time);
+        shownClass = wanted.class;
         become(next, smooth());
         controls.show(next);
         return;
@@ -270,6 +302,15 @@ export const mount: Mount = (element, { site }) => {
     element.replaceChildren();
   };
 };
+
+function classCount({ classes }: Law): number {
+  return new Set(classes).size;
+}
+
+/** A class that the law has: where it lacks the one that is asked for, the first. */
+function classWithin(law: Law, c: number | undefined): number | undefined {
+  return c !== undefined && c >= classCount(law) ? 0 : c;
+}
 
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

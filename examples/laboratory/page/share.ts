@@ -1,5 +1,4 @@
 /** To take along: the state as a link, and as a program. */
-import { toLink } from "../link";
 import type { LabState } from "../state";
 import { button, make } from "./dom";
 
@@ -12,22 +11,23 @@ export interface Share {
   moved(is: boolean): void;
 }
 
-/** The address of a state on this page. */
-export function addressOf(state: LabState): string {
+/** The address of a link on this page. */
+function addressOf(link: string): string {
   const address = new URL(location.href);
-  address.hash = toLink(state);
+  address.hash = link;
   return address.href;
 }
 
 const movedWords =
   "A step size was moved while it trained; link and program have it from the first iteration on. Start again for the program's numbers.";
 
-export function makeShare(): Share {
+/** `link` is that of what is shown now. */
+export function makeShare(link: () => string): Share {
   let state: LabState;
   const said = make("span", { class: "lab-note", role: "status" });
   const code = make("code");
   const block = make("pre", { tabindex: 0, class: "lab-code" }, code);
-  const copyLink = button("Copy link", () => copy(addressOf(state), copyLink, "Copy link"));
+  const copyLink = button("Copy link", () => copy(addressOf(link()), copyLink, "Copy link"));
   const copyCode = button("Copy", () => copy(code.textContent ?? "", copyCode, "Copy"));
   const moved = make("p", { hidden: true }, movedWords);
   const fold = make(

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect, test as plain } from "vitest";
 import { fewestPoints, paper, preparedLaws, type Stroke } from "../../../examples/laboratory/laws";
-import { fromLink, toLink } from "../../../examples/laboratory/link";
+import { fromLink, readLink, toLink } from "../../../examples/laboratory/link";
+import { defaultLook, type Look, lookClasses, lookRanges } from "../../../examples/laboratory/look";
 import { defaultsOf, methodNames } from "../../../examples/laboratory/methods";
 import {
   type Contestant,
@@ -50,16 +51,42 @@ const states = fc.record({
   contestants: fc.array(contestants, { minLength: 1, maxLength: 2 }),
 }) as unknown as fc.Arbitrary<LabState>;
 
+const looks: fc.Arbitrary<Look> = fc.record({
+  time: within(lookRanges.time),
+  class: fc.constantFrom(...Object.values(lookClasses)),
+});
+
 describe("a link", () => {
   test.prop({ state: states })("brings its state back", ({ state }) => {
     expect(fromLink(toLink(state))).toEqual(state);
     expect(fromLink(`#${toLink(state)}`)).toEqual(state);
   });
 
-  test.prop({ state: states, at: fc.nat(), letter: fc.string({ minLength: 0, maxLength: 2 }) })(
+  test.prop({ state: states, look: looks })(
+    "brings back what is looked at, and a program its state",
+    ({ state, look }) => {
+      const link = toLink(state, look);
+      expect(readLink(link)).toEqual({ state, look });
+      expect(fromLink(link)).toEqual(state);
+    },
+  );
+
+  test.prop({ state: states, look: looks })(
+    "says what is looked at behind all else, and where it is another",
+    ({ state, look }) => {
+      const [plain, link] = [toLink(state), toLink(state, look)];
+      expect(link.startsWith(plain)).toBe(true);
+      const said = new URLSearchParams(link.slice(plain.length));
+      expect(said.has("time")).toBe(look.time !== defaultLook.time);
+      expect(said.has("class")).toBe(look.class !== defaultLook.class);
+      expect(readLink(plain)).toEqual({ state, look: defaultLook });
+    },
+  );
+
+  test.prop({ state: states, look: looks, at: fc.nat(), letter: fc.string({ minLength: 0, maxLength: 2 }) })(
     "that was damaged is told in words, or is another state, and never anything else",
-    ({ state, at, letter }) => {
-      const link = toLink(state);
+    ({ state, look, at, letter }) => {
+      const link = toLink(state, look);
       const place = at % link.length;
       try {
         fromLink(link.slice(0, place) + letter + link.slice(place + 1));
@@ -74,6 +101,8 @@ describe("a link", () => {
       "v=1&law=ring&teacher=exact&process=ddpm&seed=1&batch=256&iterations=600&pretraining=600&a=sid-lsg_kappa1_1_kappa2_1_kappa4_1",
     );
     expect(fromLink("v=1")).toEqual(defaultState);
+    expect(toLink(defaultState, defaultLook)).toBe(toLink(defaultState));
+    expect(toLink(defaultState, { time: 0.31, class: undefined })).toBe(`${toLink(defaultState)}&time=0.31&class=none`);
   });
 
   plain("leaves out what is not set", () => {
@@ -98,6 +127,10 @@ describe("a link", () => {
     ["v=1&a=sid_alpha", /alpha has no value/],
     ["v=1&a=sid_alpha_1_alpha_2", /alpha stands there twice/],
     ["v=1&a=sds_kappa1_1", /SDS.* has no kappa1; it takes kappa4|has no kappa1; it takes/],
+    ["v=1&time=1", /time must be a number from 0\.01 to 0\.99, got 1/],
+    ["v=1&time=early", /time is "early", which is no number/],
+    ["v=1&class=2", /class must be one of 0, 1, none, got "2"/],
+    ["v=1&class=nine", /class must be one of .*did you mean none/],
     ["v=1&law=draw.0AAAAA", /drawing is cut off/],
     ["v=1&law=draw.0AAAABBBBCCCC", /3 points, and a law wants at least 8/],
   ])("%s: told in words", (link, words) => {
