@@ -3,7 +3,7 @@ import { type BackendChoice, backendChoices } from "../../browser/protocol";
 import { type LabState, stateRanges } from "../state";
 import { button, make } from "./dom";
 import { makeChoice, makeNumber, makeSelect } from "./inputs";
-import { type Drawing, makeLawPicker } from "./law-picker";
+import { type Drawing, type LawPicker, makeLawPicker } from "./law-picker";
 import { makeMethodBox } from "./method-box";
 
 export interface ControlsOptions {
@@ -27,6 +27,8 @@ export interface Controls {
   show(state: LabState): void;
   /** Shows which backend was chosen, where it was not chosen here. */
   backend(choice: BackendChoice): void;
+  /** Has all that is drawn in the colour of laws drawn anew. */
+  recolour(): void;
 }
 
 const backendNames: Readonly<Record<BackendChoice, string>> = {
@@ -53,6 +55,7 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
     (name) => onBackend(name as BackendChoice),
   );
   let state: LabState;
+  let picker: LawPicker | undefined;
   const drawing: Drawing = { strokes: [] };
   const change = (changes: Partial<LabState>) => {
     state = { ...state, ...changes };
@@ -101,8 +104,9 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
       ...more,
       backend,
     );
+    picker = makeLawPicker(state, colour(), drawing, (law) => change({ law }));
     refill(element, [
-      makeLawPicker(state, colour(), drawing, (law) => change({ law })),
+      picker.element,
       makeChoice(
         { legend: "Teacher", value: state.teacher },
         [
@@ -136,6 +140,7 @@ export function makeControls({ colour, onState, onRate, onBackend }: ControlsOpt
     backend(choice) {
       (backend.querySelector("select") as HTMLSelectElement).value = choice;
     },
+    recolour: () => picker?.recolour(colour()),
   };
 }
 

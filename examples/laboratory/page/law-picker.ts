@@ -30,13 +30,19 @@ export interface Drawing {
   strokes: readonly Stroke[];
 }
 
+export interface LawPicker {
+  readonly element: HTMLElement;
+  /** Draws the small pictures in another colour. */
+  recolour(colour: string): void;
+}
+
 /** The picker for a state's law. */
 export function makeLawPicker(
   { law }: LabState,
   colour: string,
   drawing: Drawing,
   onChange: (law: LabState["law"]) => void,
-): HTMLElement {
+): LawPicker {
   const room = make("div");
   if (typeof law !== "string") drawing.strokes = law;
   const open = () => {
@@ -49,10 +55,11 @@ export function makeLawPicker(
       },
     });
   };
-  const choices = Object.entries(titles).map(([name, title]) => {
-    const prepared = preparedLaws[name as keyof typeof titles];
-    return [name, make("span", { class: "lab-law" }, pictureOf(prepared, colour), title)] as const;
+  const pictured = Object.entries(titles).map(([name, title]) => {
+    const picture = (colour: string) => pictureOf(preparedLaws[name as keyof typeof titles], colour);
+    return { name, picture, label: make("span", { class: "lab-law" }, picture(colour), title) };
   });
+  const choices = pictured.map(({ name, label }) => [name, label] as const);
   const pencil = make(
     "span",
     { class: "lab-law" },
@@ -72,5 +79,10 @@ export function makeLawPicker(
   );
   choice.classList.add("lab-laws");
   if (typeof law !== "string") open();
-  return make("div", { class: "lab-law-picker" }, choice, room);
+  return {
+    element: make("div", { class: "lab-law-picker" }, choice, room),
+    recolour(colour) {
+      for (const { label, picture } of pictured) label.firstChild?.replaceWith(picture(colour));
+    },
+  };
 }

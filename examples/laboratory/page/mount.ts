@@ -283,6 +283,7 @@ export const mount: Mount = (element, { site }) => {
   };
   const endTheme = onTheme(() => {
     scene = { ...scene, palette: paletteOf(root) };
+    controls.recolour();
     if (latest) take(latest);
     again();
   });
