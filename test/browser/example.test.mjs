@@ -9,6 +9,7 @@ import { createServer as createViteServer } from "vite";
 import { alertOf, complaint, draw, drawn, noteReports } from "./example-actions.mjs";
 import { example, startPage } from "./example-page.mjs";
 import { assertSame, distance, firstOf, generatorFile, nodePictures, widened } from "./example-reference.mjs";
+import { inWorker } from "./support.mjs";
 
 let pages;
 let open;
@@ -62,12 +63,7 @@ for (const backend of ["webgpu", "webgl", "cpu"])
 
 test("without a choice and without a GPU the page takes wasm, and says why", async () => {
   const hidden = () => Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });
-  const page = await open("/plain/", (page) =>
-    page.route("**/worker-*.js", async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: `(${hidden})();${await response.text()}` });
-    }),
-  );
+  const page = await open("/plain/", inWorker(hidden));
   assertSame(await drawn(page), await reference("a blue fox", 0));
   assert.match(await page.textContent("#backend"), /^wasm \(webgpu: /);
   await page.close();

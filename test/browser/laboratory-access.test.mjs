@@ -71,6 +71,30 @@ for (const colorScheme of ["light", "dark"])
       await page.context().close();
     });
 
+test("the small pictures of laws have the colour of the theme, also once it is another", async () => {
+  const page = await open({ colorScheme: "light" });
+  /** The colour of laws, and of each picture where it is strongest. */
+  const colours = () =>
+    page.evaluate(() => [
+      getComputedStyle(document.querySelector(".lab")).getPropertyValue("--lab-law").trim(),
+      ...[...document.querySelectorAll(".lab-law canvas")].map((canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const at = data.findIndex((value, i) => i % 4 === 3 && value === 255) - 3;
+        return `#${[...data.slice(at, at + 3)].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+      }),
+    ]);
+  const light = await colours();
+  assert.equal(light.length, 7);
+  assert.equal(new Set(light).size, 1, light.join(" "));
+  await page.locator(".VPNavBarAppearance .VPSwitchAppearance").click();
+  await page.waitForFunction(() => document.documentElement.classList.contains("dark"));
+  const dark = await colours();
+  assert.equal(new Set(dark).size, 1, dark.join(" "));
+  assert.notEqual(dark[0], light[0]);
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
+
 /** Goes on with the Tab key until something has the focus, which must be seen at every stop. */
 async function tabTo(page, selector, key = "Tab") {
   for (let i = 0; i < 150; i++) {

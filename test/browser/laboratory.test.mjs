@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
 import { openWatched, serveSite, site } from "./site-server.mjs";
-import { launch, root } from "./support.mjs";
+import { inWorker, launch, root } from "./support.mjs";
 
 let browser;
 let atRoot;
@@ -107,12 +107,41 @@ test("a link restores its state, and the address follows what is set", async () 
   await close(page);
 });
 
+test("a link restores what is looked at, the address follows it, and an old link is as it was", async () => {
+  const state = `${quick.replace("blobs", "ring")}&a=sid`;
+  const page = await openLaboratory({ hash: `#${state}&time=0.5&class=none` });
+  const [slider, chosen] = [
+    () => page.inputValue(".lab-slider-line input"),
+    () => page.locator(".lab-classes input:checked").inputValue(),
+  ];
+  assert.deepEqual([await slider(), await chosen()], ["0.5", "all"]);
+  await phase(page, "done");
+  assert.match(await page.textContent(".lab-slider-line output"), /^t = 500: x_t = /);
+  assert.match(page.url(), /&a=sid&time=0\.5&class=none$/);
+  await page.focus(".lab-slider-line input");
+  await page.keyboard.press("ArrowRight");
+  await page.click('.lab-classes label:has(input[value="1"])');
+  await page.waitForFunction(() => location.hash.endsWith("&a=sid&time=0.51&class=1"));
+
+  const opened = () => page.evaluate(() => globalThis.reports.filter(({ kind }) => kind === "opened").length);
+  await page.evaluate((hash) => (location.hash = hash), state);
+  await page.waitForFunction(() => /^t = 300: /.test(document.querySelector(".lab-slider-line output").textContent));
+  assert.deepEqual([await slider(), await chosen(), await opened()], ["0.3", "0", 1]);
+  assert.match(page.url(), /&a=sid$/);
+  // A law of one class has no second.
+  await page.evaluate((hash) => (location.hash = hash), `${state.replace("ring", "blobs")}&class=1`);
+  await page.waitForFunction(() => location.hash.includes("law=blobs") && location.hash.endsWith("&a=sid"));
+  assert.equal(await chosen(), "0");
+  await close(page);
+});
+
 test("what cannot be is told in words, and the laboratory goes on", async () => {
   for (const [hash, words] of [
     ["#v=1&law=rign", /did you mean ring/],
     ["#v=7&law=ring", /version 7/],
     ["#v=1&law=draw.0AAAA", /1 points?, and a law wants at least 8/],
     ["#v=1&a=sid_alpha_%", /damaged|alpha/],
+    ["#v=1&time=2", /time must be a number from 0\.01 to 0\.99, got 2/],
   ]) {
     const page = await openLaboratory({ hash });
     assert.match(await page.textContent(".lab-notice"), words);
@@ -197,11 +226,7 @@ test("without SIMD JavaScript computes, without workers nothing does, and the pa
   const broken = () => Object.defineProperty(WebAssembly, "validate", { value: () => false });
   const page = await openLaboratory({
     hash: `#${quick}&a=sds`,
-    prepare: (page) =>
-      page.route("**/worker-*.js", async (route) => {
-        const response = await route.fetch();
-        await route.fulfill({ response, body: `(${broken})();${await response.text()}` });
-      }),
+    prepare: inWorker(broken),
   });
   await phase(page, "running");
   assert.match(await page.textContent(".lab-backend"), /^Computed by cpu, .*in place of wasm: .*SIMD/);

@@ -63,3 +63,41 @@ export async function launch({ gpu = false } = {}) {
     args: ["--no-sandbox", "--disable-sync", ...quiet, ...(gpu ? [...software, "--enable-unsafe-swiftshader"] : [])],
   });
 }
+
+/** Has a script run first in the workers of a page. */
+export const inWorker = (script) => (page) =>
+  page.route("**/worker-*.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `(${script})();${await response.text()}` });
+  });
+
+/** For `inWorker`: keeps the GPU that the worker takes within reach, and counts what it is given to do. */
+export function keepGpu() {
+  globalThis.submits = 0;
+  GPUAdapter.prototype.requestDevice = new Proxy(GPUAdapter.prototype.requestDevice, {
+    async apply(request, adapter, given) {
+      globalThis.gpu = await Reflect.apply(request, adapter, given);
+      return globalThis.gpu;
+    },
+  });
+  GPUQueue.prototype.submit = new Proxy(GPUQueue.prototype.submit, {
+    apply(submit, queue, given) {
+      globalThis.submits++;
+      return Reflect.apply(submit, queue, given);
+    },
+  });
+}
+
+/** Takes the GPU away from the worker of a page. */
+export const loseGpu = (page) =>
+  page
+    .workers()
+    .at(-1)
+    .evaluate(() => globalThis.gpu.destroy());
+
+/** What the worker of a page has given its GPU to do. */
+export const submits = (page) =>
+  page
+    .workers()
+    .at(-1)
+    .evaluate(() => globalThis.submits);

@@ -7,6 +7,7 @@ import { readSafetensors } from "sid-lsg/io";
 import { drawn } from "./example-actions.mjs";
 import { startPage } from "./example-page.mjs";
 import { assertSame, firstOf, nodePictures, teacherFolder } from "./example-reference.mjs";
+import { inWorker, keepGpu, loseGpu, submits } from "./support.mjs";
 
 const small = "/plain/training/?backend=wasm&iterations=6&captions=100&save=2&look=3";
 let pages;
@@ -179,13 +180,6 @@ test("two tabs never write one run: the second waits, and goes on when the first
   await context.close();
 });
 
-/** Has a script run first in the page's worker. */
-const inWorker = (script) => (page) =>
-  page.route("**/worker-*.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `(${script})();${await response.text()}` });
-  });
-
 test("without storage it says so, and pauses and goes on in the tab", async () => {
   const context = await pages.newContext();
   const without = () => Object.defineProperty(StorageManager.prototype, "getDirectory", { value: undefined });
@@ -266,6 +260,42 @@ test("a lost GPU, a worker that is silent and one that does not load are told in
   const none = await openTab(undefined, small, missing);
   await none.waitForFunction(() => /cannot be loaded.*Reload/.test(document.getElementById("alert").textContent));
   await none.close();
+});
+
+test("where the GPU is taken away what was stored stays, a resume is offered, and WASM goes on from there", async () => {
+  const context = await pages.newContext();
+  const page = await openTab(context, small, inWorker(keepGpu));
+  await says(page, /^Nothing is stored/);
+  await page.click("#train");
+  await iterated(page, 2);
+  await page.click("#pause");
+  await says(page, /^Saved after [2345] of 6/);
+  const [before, saved] = [await stored(page), await text(page, "status")];
+
+  await page.goto(page.url().replace("backend=wasm", "backend=webgpu"));
+  await says(page, /^Saved after/);
+  await page.click("#train");
+  await says(page, /^Looking at real pictures/);
+  assert.equal(await text(page, "backend"), "webgpu");
+  while ((await submits(page)) === 0) await page.waitForTimeout(50);
+  await loseGpu(page);
+  await page.waitForFunction(() => document.getElementById("alert").textContent !== "");
+  assert.match(
+    await text(page, "alert"),
+    /^The GPU was lost: .* \(device-lost\) What was stored is whole: “Resume” goes on from there\.$/,
+  );
+  await page.waitForFunction(() => !document.getElementById("train").disabled);
+  assert.equal(await page.textContent("#train"), "Resume");
+  assert.equal(await text(page, "status"), saved);
+  assert.deepEqual(await stored(page), before);
+  assert.deepEqual(page.errors, []);
+
+  await page.goto(page.url().replace("backend=webgpu", "backend=wasm"));
+  await says(page, /^Saved after/);
+  await page.click("#train");
+  await says(page, /^Trained: all 6/);
+  assert.deepEqual((await stored(page)).entries.slice(0, before.saved), before.entries.slice(0, before.saved));
+  await context.close();
 });
 
 test("a run that cannot be read can be deleted, and is not trained over unasked", async () => {

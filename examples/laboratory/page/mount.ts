@@ -79,12 +79,11 @@ export const mount: Mount = (element, { site }) => {
   });
   const controls = makeControls({
     colour: () => scene.palette.law,
-    // One that is over has been looked at, and one that was paused is left so.
-    onState: (next) => allowed(next) && become(next, session.wanted || session.phase === "done"),
+    onState: (next) => allowed(next) && become(next, goesOn()),
     onRate(next, contender, rate, value) {
       if (!allowed(next)) return;
       if (!session.movable) {
-        become(next, session.wanted || session.phase === "done");
+        become(next, goesOn());
         return;
       }
       state = next;
@@ -95,7 +94,7 @@ export const mount: Mount = (element, { site }) => {
       tellAround();
       tellAddressSoon();
     },
-    onBackend: (backend) => session.restart(session.wanted, backend),
+    onBackend: (backend) => session.restart(goesOn(), backend),
   });
   const main = make("div", { class: "lab-main" }, toolbar.element, stage, film.element, readout.element, share.element);
   film.element.prepend(classes);
@@ -118,6 +117,11 @@ export const mount: Mount = (element, { site }) => {
     const t = timeOf(state.process, film.share);
     const terms = { t, class: shownClass ?? 0, count: arrowCount, seed: state.seed };
     return { samples: sampleCount, fields, ...(cards.some(({ pointed }) => pointed) && { terms }) };
+  }
+
+  /** Whether what is set next shall train: what is over has been looked at, and what was paused is left so. */
+  function goesOn(): boolean {
+    return session.wanted || session.phase === "done";
   }
 
   function look(): void {
