@@ -5,34 +5,47 @@ import type { Request } from "./worker";
 
 /** Another process that does one piece of work whenever it is asked, and says how long that took. */
 export interface Contestant {
-  /** Floating-point operations of one piece of work, where it counts them. */
-  readonly flops: number;
   /** Seconds of one piece of work. */
   run(): Promise<number>;
   end(): void;
 }
 
+/** A contestant of this library. */
+export interface OwnContestant extends Contestant {
+  /** Floating-point operations of one piece of work. */
+  readonly flops: number;
+  /** Seconds of the first piece of work, in which everything is made ready. */
+  readonly firstSeconds: number;
+  /** Of one network. */
+  readonly weights: number;
+  /** The largest size of the process so far, in bytes. */
+  peakBytes(): Promise<number>;
+}
+
 /** This library in a process of its own, since a process has one backend. */
-export async function ours(request: Request): Promise<Contestant> {
+export async function ours(request: Request): Promise<OwnContestant> {
   const child = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [JSON.stringify(request)]);
-  const next = () => answer<number>(child, (resolve) => child.once("message", (value) => resolve(value as number)));
-  const flops = await next();
+  const next = <T>() => answer<T>(child, (resolve) => child.once("message", (value) => resolve(value as T)));
+  const ask = (what: "go" | "peak") => {
+    const answered = next<number>();
+    child.send(what);
+    return answered;
+  };
   return {
-    flops,
-    run() {
-      child.send("go");
-      return next();
-    },
+    ...(await next<Pick<OwnContestant, "flops" | "firstSeconds" | "weights">>()),
+    run: () => ask("go"),
+    peakBytes: () => ask("peak"),
     end: () => void child.kill(),
   };
 }
 
-/** A peer: a program that answers each line on its input with the seconds of one piece of work; undefined if it fails. */
-export async function peer(command: string, args: readonly string[]): Promise<Contestant | undefined> {
-  const child = spawn(command, args, {
-    stdio: ["pipe", "pipe", "ignore"],
-    cwd: fileURLToPath(new URL("peers", import.meta.url)),
-  });
+/** A peer: a program of peers/ that answers each line on its input with the seconds of one piece of work; undefined if it fails. */
+export async function peer(
+  command: string,
+  [script = "", ...args]: readonly string[],
+): Promise<Contestant | undefined> {
+  const file = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
+  const child = spawn(command, [file, ...args], { stdio: ["pipe", "pipe", "ignore"] });
   const lines = createInterface({ input: child.stdout });
   const next = () => answer<string>(child, (resolve) => lines.once("line", resolve));
   try {
@@ -41,7 +54,6 @@ export async function peer(command: string, args: readonly string[]): Promise<Co
     return undefined;
   }
   return {
-    flops: 0,
     async run() {
       child.stdin.write("go\n");
       return Number(await next());

@@ -6,7 +6,7 @@
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/full-size.ts FOLDER
  */
 import { tensor, tidy, tile, transpose } from "@tensorflow/tfjs-core";
-import { ddpmSchedule, distill, generatorFrom, lsg, randomStream, sidLsg } from "sid-lsg";
+import { type DistillMetrics, ddpmSchedule, distill, generatorFrom, lsg, randomStream, sidLsg } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { openComponent, readSafetensors } from "sid-lsg/io";
 import { loadParameters, parseUnetConfig, unet, unetParameterSpecs } from "sid-lsg/models";
@@ -46,9 +46,8 @@ const predicted = await timed("predict", async () =>
 );
 const numbers = wanted.dataSync();
 const norm = (x: ArrayLike<number>) => Math.hypot(...Array.from(x));
-console.log(
-  `relative error against PyTorch: ${norm(predicted.map((x, i) => x - (numbers[i] as number))) / norm(numbers)}`,
-);
+const error = norm(predicted.map((x, i) => x - (numbers[i] as number))) / norm(numbers);
+console.log(`relative error against PyTorch: ${error.toExponential(1)}`);
 
 const adapter = (name: string) => lora(teacher, { name, rank: 4, weights: randomStream(1) });
 const [fakeScore, student] = [adapter("fake-score"), adapter("generator")];
@@ -67,7 +66,7 @@ const run = distill({
 const steps = run[Symbol.asyncIterator]();
 for (let i = 0; i < 2; i++) {
   const { value } = await timed(`iteration ${i + 1}`, () => steps.next());
-  console.log(value);
+  if (!Number.isFinite((value as DistillMetrics).generatorLoss)) throw new Error("The loss is not finite.");
 }
 await steps.return();
 process.exit(0);

@@ -5,7 +5,7 @@ export interface Series {
 }
 
 const panel = { width: 240, height: 200 };
-const gap = 60;
+const gap = 100;
 const top = 50;
 const curves = [
   { of: "seconds", colour: "#c0392b", label: (y: number) => `${y.toPrecision(2)} s` },
@@ -31,9 +31,11 @@ export function plotSeries(series: readonly Series[]): string {
     const drawn = curves.map(({ of, colour, label }, c) => {
       const places = points.map((point, at) => [x(at), y(Math.log2(point[of] / (points[0]?.[of] ?? 1)))] as const);
       const path = places.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");
+      // Below the lines where they begin, beside them where they end.
       const words = [0, points.length - 1].map((at) => {
         const [px, py] = places[at] as readonly [number, number];
-        return `<text x="${px.toFixed(1)}" y="${(py + (c === 0 ? -8 : 16)).toFixed(1)}" text-anchor="${at === 0 ? "start" : "end"}" fill="${colour}">${label(points[at]?.[of] as number)}</text>`;
+        const [dx, dy] = at === 0 ? [44 * c, 16] : [6, c === 0 ? -2 : 10];
+        return `<text x="${(px + dx).toFixed(1)}" y="${(py + dy).toFixed(1)}" fill="${colour}">${label(points[at]?.[of] as number)}</text>`;
       });
       return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${words.join("")}`;
     });

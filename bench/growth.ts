@@ -42,14 +42,20 @@ const all: Series[] = [];
 // Once unmeasured: the engine compiles.
 await measure(shape({}));
 for (const [axis, values] of Object.entries(axes)) {
-  const points = [];
+  const points: Series["points"][number][] = [];
+  /** What became of time and memory between two of them. */
+  const grown = (from = points[0], to = points.at(-1)) =>
+    from && to && from !== to
+      ? `time ${(to.seconds / from.seconds).toFixed(1)}, memory ${(to.megabytes / from.megabytes).toFixed(1)} times that of ${from.x}`
+      : "";
   for (const x of values) {
     const { seconds, megabytes } = await measure(shape({ [axis]: x }));
-    console.log(
-      `${axis.padEnd(6)} ${String(x).padStart(4)} ${seconds.toFixed(2).padStart(8)} s ${megabytes.toFixed(0).padStart(6)} MB`,
-    );
     points.push({ x, seconds, megabytes });
+    console.log(
+      `${axis.padEnd(6)} ${String(x).padStart(4)} ${seconds.toFixed(2).padStart(8)} s ${megabytes.toFixed(0).padStart(6)} MB  ${grown(points.at(-2))}`,
+    );
   }
+  console.log(`${axis} in all: ${grown()}`);
   all.push({ axis: titles[axis as keyof typeof axes], points });
 }
 const [file] = process.argv.slice(2);

@@ -4,10 +4,9 @@
  *
  *     npx tsup --no-dts --silent && npx tsx --tsconfig tsconfig.base.json bench/memory.ts
  *
- * The figures are the bytes of all live buffers of the engine, at their most in three iterations. Seconds are those
- * of the fastest iteration.
+ * The figures are the bytes of all live buffers of the engine, at their most in three iterations.
  */
-import { type DistillMetrics, type DistillOptions, distill, generatorFrom, lsg, randomStream, sidLsg } from "sid-lsg";
+import { type DistillOptions, distill, generatorFrom, lsg, randomStream, sidLsg } from "sid-lsg";
 import { useBackend } from "sid-lsg/backends";
 import { copyWeights, parseUnetConfig, unet } from "sid-lsg/models";
 import { scheduleFromConfig } from "sid-lsg/schedules";
@@ -32,19 +31,18 @@ const [tokens, width] = [textConfig.max_position_embeddings, textConfig.hidden_s
 const ema = { target: generatorFrom(average), halfLife: 2500 };
 
 const settings: [string, Partial<DistillOptions>][] = [
-  ["joint, ema", { backward: "joint", ema }],
-  ["joint", { backward: "joint" }],
-  ["staged, ema", { ema }],
-  ["staged", {}],
-  ["staged, accumulationRounds 2", { accumulationRounds: 2 }],
-  ["staged, accumulationRounds 4", { accumulationRounds: 4 }],
+  ['`backward: "joint"`, with `ema`', { backward: "joint", ema }],
+  ['`backward: "joint"`', { backward: "joint" }],
+  ['`"staged"`, with `ema`', { ema }],
+  ['`"staged"`', {}],
+  ['`"staged"`, `accumulationRounds: 2`', { accumulationRounds: 2 }],
+  ['`"staged"`, `accumulationRounds: 4`', { accumulationRounds: 4 }],
 ];
 
 /** Three iterations from equal networks. */
-async function run(setting: Partial<DistillOptions>): Promise<DistillMetrics[]> {
+async function run(setting: Partial<DistillOptions>): Promise<void> {
   for (const copy of [fakeScore, student, average]) copyWeights(teacher, copy);
-  const metrics: DistillMetrics[] = [];
-  for await (const iteration of distill({
+  await distill({
     teacher,
     fakeScore,
     generator: generatorFrom(student),
@@ -59,16 +57,14 @@ async function run(setting: Partial<DistillOptions>): Promise<DistillMetrics[]> 
     iterations: 3,
     learningRate: 1e-4,
     ...setting,
-  }))
-    metrics.push(iteration);
-  return metrics;
+  });
 }
 
 const weights = teacher.variables.reduce((sum, { size }) => sum + size, 0);
 console.log(`${weights} weights, ${((4 * weights) / 1e6).toFixed(1)} MB per copy`);
+console.log("| | peak |\n|---|---|");
 for (const [name, setting] of settings) {
   bytes.restart();
-  const seconds = (await run(setting)).map((metrics) => metrics.seconds);
-  const megabytes = (bytes.peak() / 1e6).toFixed(1).padStart(6);
-  console.log(`${name.padEnd(20)} ${megabytes} MB ${Math.min(...seconds).toFixed(2)} s`);
+  await run(setting);
+  console.log(`| ${name} | ${(bytes.peak() / 1e6).toFixed(1)} MB |`);
 }

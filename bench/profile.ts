@@ -42,5 +42,6 @@ const arithmetic = sorted.reduce((sum, [, { seconds, flops }]) => sum + (flops >
 row("\nproducts, convolutions", "", arithmetic, totalFlops(figures));
 row("everything else", "", whole - arithmetic, 0);
 row("whole iteration", "", whole, totalFlops(figures));
+console.log(`${(totalFlops(figures) / measured / 1e9).toFixed(1)} billion operations an iteration`);
 const { wasm } = backend() as unknown as { wasm: { HEAPU8: Uint8Array } };
 console.log(`heap ${(wasm.HEAPU8.length / 2 ** 20).toFixed(0)} MiB`);

@@ -136,6 +136,7 @@ for (let seed = offset + 1; seed <= offset + healthyRuns; seed++) {
   if (!isHealthy(outcome)) alarms++;
 }
 console.log(`false alarms: ${alarms} of ${healthyRuns}`);
+let foundInAll = 0;
 for (const fault of Object.keys(faults)) {
   let found = 0;
   for (let seed = offset + 1; seed <= offset + seedsPerFault; seed++) {
@@ -144,7 +145,9 @@ for (const fault of Object.keys(faults)) {
     if (!isHealthy(outcome)) found++;
   }
   console.log(`${fault}: ${found} of ${seedsPerFault} found`);
+  foundInAll += found;
 }
+console.log(`faults found: ${foundInAll} of ${seedsPerFault * Object.keys(faults).length}`);
 
 /** Spearman's. */
 function rankCorrelation(a: readonly number[], b: readonly number[]): number {

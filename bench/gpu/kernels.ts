@@ -87,6 +87,7 @@ for (const [b = 1, h = 1, w = 1, c = 1, size = 3, o = 1, stride = 1] of windows)
 
 async function compare(figures: readonly Figure[]): Promise<void> {
   const kinds = { ours, ...(option("no-stock") ? {} : { stock }) };
+  const rates = new Map<string, readonly number[]>();
   for (const { name, flops, run } of figures) {
     const calls: Record<string, number> = {};
     const seconds: Record<string, number[]> = { ours: [], stock: [] };
@@ -103,7 +104,13 @@ async function compare(figures: readonly Figure[]): Promise<void> {
       }
     const rate = (kind: string) => (seconds[kind]?.length ? flops / median(seconds[kind]) / 1e9 : Number.NaN);
     const [own, other] = [rate("ours"), rate("stock")];
+    rates.set(name.split(", ").at(-1) as string, [own, other]);
     console.log(name.padEnd(52), ...[own, other, own / other].map((x) => x.toFixed(2).padStart(9)));
   }
+  const [forward, gradient] = [rates.get("forward"), rates.get("filter gradient")];
+  if (forward && gradient)
+    console.log(
+      `the filter gradient against forward: ${gradient.map((rate, i) => (rate / (forward[i] as number)).toFixed(2)).join(" ours, ")} stock`,
+    );
 }
 process.exit(0);

@@ -7,7 +7,7 @@ import { type Iterations, iterations, type ShapeName, shapeOf } from "../network
 export type CaseName = ShapeName | "sd15-lora" | "sd15-lora-small";
 
 /** Stable Diffusion 1.5's plan, and one that takes the same ways with a thousandth of the weights. */
-const plans = {
+export const plans = {
   "sd15-lora": { json: { cross_attention_dim: 768 }, size: 64, rank: 64 },
   "sd15-lora-small": {
     json: { cross_attention_dim: 32, block_out_channels: [32, 64, 64, 64], attention_head_dim: 4 },
@@ -74,7 +74,7 @@ function adapted(name: keyof typeof plans, weights: "f16" | "f32"): Iterations {
 }
 
 /** Random weights that all share one buffer: to draw 860 million takes longer than all that is measured. */
-function cheapWeights(config: ReturnType<typeof parseUnetConfig>) {
+export function cheapWeights(config: ReturnType<typeof parseUnetConfig>) {
   const sized = unetParameterSpecs(config).map(({ name, shape }) => {
     return { name, shape, size: shape.reduce((a, b) => a * b, 1) };
   });

@@ -1,6 +1,7 @@
 /** Tables of what the examples that draw words came to, out of their `report.json`. */
 import type { Estimate } from "../../examples/text-to-image/intervals.ts";
 import type { Report, Row, RowName } from "../../examples/text-to-image/report.ts";
+import { table } from "./markdown.ts";
 
 const names = {
   real: "real pictures",
@@ -18,11 +19,6 @@ function estimate({ value, low, high }: Estimate, scale: number, digits: number)
 const share = (of: Estimate) => estimate(of, 1, 3);
 const percent = (of: Estimate) => `${estimate(of, 100, 1)} %`;
 const distance = ({ frechetDistance }: Row) => estimate(frechetDistance, 1, 0);
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `|${cells.map((cell) => (cell === "" ? " " : ` ${cell} `)).join("|")}|`;
-  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
-}
 
 /** Each way to draw, under its name, with the row of both groups. */
 function ways(report: string) {

@@ -7,6 +7,7 @@
  *     <!-- end of table -->
  */
 import { existsSync, readFileSync } from "node:fs";
+import { againstPyTorch, allReduce, efficiency, ofM, otherRatios, sizes } from "./bench.ts";
 import { examplePairs, exampleTable, readmeTable } from "./examples.ts";
 
 /** Makes a table of the contents of its files. */
@@ -17,6 +18,15 @@ const makers: Readonly<Record<string, Make>> = {
   "trained pairs": (report) => examplePairs(report, "trained"),
   "held-out pairs": (report) => examplePairs(report, "heldOut"),
   digits: exampleTable,
+  "of M": ofM,
+  "against PyTorch": againstPyTorch,
+  "other ratios": otherRatios,
+  "all-reduce": allReduce,
+  efficiency,
+  sizes,
+  printed,
+  "printed first": (output) => printedTables(output)[0] ?? "",
+  "printed second": (output) => printedTables(output)[1] ?? "",
 };
 
 const marked = /(<!-- table: ([\w -]+?) of ([\w/., -]+?) -->\n)([\s\S]*?)(<!-- end of table -->)/g;
@@ -42,6 +52,20 @@ export function withTables(text: string, read: (file: string) => string | undefi
 export function staleTables(text: string, read?: (file: string) => string | undefined): string[] {
   const { text: renewed, problems } = withTables(text, read);
   return renewed === text ? problems : [...problems, "a table is not what its file says; npm run tables writes it"];
+}
+
+/** What a command printed, but for the two lines on top that say which and where. */
+function printed(output: string): string {
+  return `\`\`\`\n${output
+    .split("\n")
+    .slice(2)
+    .join("\n")
+    .replace(/^\n+|\s+$/g, "")}\n\`\`\``;
+}
+
+/** The tables of Markdown that a command printed. */
+function printedTables(output: string): readonly string[] {
+  return output.match(/(^\|.*\|\n?)+/gm)?.map((table) => table.trim()) ?? [];
 }
 
 function readFile(file: string): string | undefined {
