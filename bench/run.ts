@@ -21,8 +21,8 @@ import { type Contestant, ours, peer } from "./contestants";
 import { figures, secondsPerCall, stockProduct } from "./kernels";
 import { residualBlock } from "./residual";
 
-/** One line of the table. */
-interface Row {
+/** One line of the table, as `--json` writes it. */
+export interface Row {
   readonly name: string;
   readonly unit: string;
   /** The median of the turns, the smallest and the largest. */

@@ -1,15 +1,6 @@
 /** Tables of what scripts of bench/ measured. */
+import type { Row } from "../../bench/run.ts";
 import { table } from "./markdown.ts";
-
-/** As `npm run bench -- --json` writes it, without fused multiply-adds or with them. */
-interface Row {
-  readonly name: string;
-  readonly unit: string;
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-  readonly target?: number;
-}
 
 const isOfM = ({ unit, target }: Row) => unit === "of M" && target !== undefined;
 const isPeer = ({ name }: Row) => name.includes("against PyTorch");
