@@ -88,8 +88,10 @@ export function unmarkedNumbers(text: string, given: readonly string[]): string[
 
 /** Whether a text holds the number as a whole, not as a part of a longer one. */
 function isNumberOf(text: string, number: string): boolean {
-  const plain = (text: string) => text.replace(/(?<=\d),(?=\d)/g, "").replace(/-(?=[\d.])/g, "−");
-  return new RegExp(`(?<![\\d.−-])${plain(number).replaceAll(".", "\\.")}(?!\\d|[.,]\\d)`).test(plain(text));
+  const thousands = /(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])/g;
+  const plain = (text: string) =>
+    text.replace(thousands, (found) => found.replaceAll(",", "")).replace(/-(?=[\d.])/g, "−");
+  return new RegExp(`(?<![\\d.−-]|\\d,)${plain(number).replaceAll(".", "\\.")}(?!\\d|[.,]\\d)`).test(plain(text));
 }
 
 /** How many digits stand behind the point. */

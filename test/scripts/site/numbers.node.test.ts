@@ -9,7 +9,7 @@ const files: Readonly<Record<string, string>> = {
   "r.jsonl": `${runs.join("\n")}\n`,
   "t.md": "The KL is 0.70,\nand −.25 besides, in 2,048 ± 3 runs.",
   "b.json": JSON.stringify([{ name: "one, of all", value: 1.416, low: 1.2 }]),
-  "o.txt": "calls programs\nall    1782     56\nfrom -1.6\n",
+  "o.txt": "calls programs\nall    1782     56\nfrom -1.6 of [1,2] and [2,8,8,320]\n",
   "p.svg": '<text x="1">SiD</text><text y="4">distance 0.14, spread 1.00</text>',
 };
 const stale = (text: string) => staleNumbers(text, (file) => files[file]);
@@ -43,6 +43,9 @@ test.each([
   ]),
   ['048<!-- t.md: "2,048 ± 3 runs" -->', "048 is not in"],
   ['1.6<!-- o.txt: "from -1.6" -->', "1.6 is not in"],
+  ['12<!-- o.txt: "of [1,2] and [2,8,8,320]" -->', "12 is not in"],
+  ['8320<!-- o.txt: "of [1,2] and [2,8,8,320]" -->', "8320 is not in"],
+  ['320<!-- o.txt: "of [1,2] and [2,8,8,320]" -->', "320 is not in"],
   ['0.25<!-- t.md: "−.25 besides" -->', "0.25 is not in"],
   ['.25<!-- t.md: "−.25 besides" -->', ".25 is not in"],
   ['1.43<!-- b.json: "one, of all" value -->', '1.43 is 1.42 by value of "one, of all" in b.json'],
